@@ -1,0 +1,4 @@
+//! smtpprobe
+pub mod settings;
+pub mod smtp;
+pub mod target;

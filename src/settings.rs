@@ -1,0 +1,141 @@
+//! How to probe: one table of settings with its defaults, for library and command alike.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::smtp::{Elapsed, HelloName, Stage, StageTimes, TlsUse};
+use crate::target::{DomainName, Host, Mailbox, Port};
+
+/// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The reverse-path in MAIL; none is the null sender `<>`, which no policy of a sender's domain can refuse.
+    pub from: Option<Mailbox>,
+    /// The name in EHLO; none takes the address literal of each connection's own address.
+    pub hello: Option<HelloName>,
+    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox and [`Stage::StartTls`] for a domain or host.
+    pub until: Option<Stage>,
+    /// Octets to declare with SIZE in MAIL, where the server offers it (RFC 1870).
+    pub size: Option<u64>,
+    /// The ports to ask; empty takes the target's own port, else 25.
+    pub ports: Vec<Port>,
+    /// Hosts to ask instead of those that MX names.
+    pub servers: Vec<(Host, Option<Port>)>,
+    /// Which address families to use.
+    pub families: Families,
+    /// Which hosts and addresses to ask.
+    pub walk: Walk,
+    /// When to ask control questions.
+    pub controls: Controls,
+    /// How TLS is used; none is implicit on port 465 and STARTTLS where it is offered elsewhere.
+    pub tls: Option<TlsUse>,
+    /// Authorities trusted beside the system's, in DER.
+    pub extra_roots: Vec<Vec<u8>>,
+    /// DNS servers; empty takes the system's.
+    pub resolvers: Vec<SocketAddr>,
+    /// Names that are not looked up, with their addresses.
+    pub resolve: BTreeMap<DomainName, Vec<IpAddr>>,
+    /// The local address to connect from; it also decides the family.
+    pub bind: Option<IpAddr>,
+    /// For the whole probe.
+    pub timeout: Duration,
+    /// For each TCP connection.
+    pub connect_timeout: Duration,
+    /// For greeting, commands, TLS and farewell.
+    pub times: StageTimes,
+    /// Whether commands may be sent ahead where the server offers PIPELINING.
+    pub pipelining: bool,
+    /// Addresses that are really reached at another one, as a test bed or a tunnel needs it.
+    pub connect_to: BTreeMap<SocketAddr, SocketAddr>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            from: None,
+            hello: None,
+            until: None,
+            size: None,
+            ports: Vec::new(),
+            servers: Vec::new(),
+            families: Families::default(),
+            walk: Walk::default(),
+            controls: Controls::default(),
+            tls: None,
+            extra_roots: Vec::new(),
+            resolvers: Vec::new(),
+            resolve: BTreeMap::new(),
+            bind: None,
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            times: StageTimes::default(),
+            pipelining: true,
+            connect_to: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which address families are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 and IPv6.
+    #[default]
+    Both,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+impl Families {
+    /// Whether addresses of the kind of `address` are used.
+    #[must_use]
+    pub const fn include(self, address: IpAddr) -> bool {
+        match self {
+            Self::Both => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// Which hosts and addresses are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Walk {
+    /// Every MX host and address at once.
+    #[default]
+    All,
+    /// As a mail server would: by preference, until one gives a definite answer.
+    First,
+}
+
+/// When control questions are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Controls {
+    /// Where the answer changes the verdict.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// After every answer to the target's own RCPT.
+    Always,
+}
+
+/// Tells how long the probe has been running.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn now(&self) -> Elapsed {
+        Elapsed(self.0.elapsed())
+    }
+}

@@ -1,0 +1,286 @@
+//! What a client says (RFC 5321 §4.1.1), as values that cannot hold a line break.
+//!
+//! MAIL and RCPT are written by lettre's commands. The others are a verb, or a verb and a [`HelloName`].
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use lettre::transport::smtp::commands::{Mail, Rcpt};
+use lettre::transport::smtp::extension::MailParameter;
+
+use crate::target::{DomainName, Mailbox};
+
+/// A command of the client, without its CRLF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `EHLO name` (RFC 5321 §4.1.1.1).
+    Ehlo(HelloName),
+    /// `HELO name`, for servers that refuse EHLO (RFC 5321 §3.2).
+    Helo(HelloName),
+    /// `STARTTLS` (RFC 3207 §4).
+    StartTls,
+    /// `MAIL FROM:<…>` (RFC 5321 §4.1.1.2).
+    Mail {
+        /// The reverse-path; none is the null sender `<>` (RFC 5321 §4.5.5).
+        from: Option<Mailbox>,
+        /// Octets declared with `SIZE=` (RFC 1870 §6.1), where the server offers SIZE.
+        size: Option<u64>,
+        /// Whether `SMTPUTF8` is added (RFC 6531 §3.4).
+        smtputf8: bool,
+    },
+    /// `RCPT TO:<…>` (RFC 5321 §4.1.1.3).
+    Rcpt(Mailbox),
+    /// `DATA` (RFC 5321 §4.1.1.4).
+    Data,
+    /// `RSET` (RFC 5321 §4.1.1.5).
+    Rset,
+    /// `QUIT` (RFC 5321 §4.1.1.10).
+    Quit,
+}
+
+impl Command {
+    /// Which verb it is.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Helo(_) => Verb::Helo,
+            Self::StartTls => Verb::StartTls,
+            Self::Mail { .. } => Verb::Mail,
+            Self::Rcpt(_) => Verb::Rcpt,
+            Self::Data => Verb::Data,
+            Self::Rset => Verb::Rset,
+            Self::Quit => Verb::Quit,
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ehlo(name) => write!(f, "EHLO {name}"),
+            Self::Helo(name) => write!(f, "HELO {name}"),
+            Self::Mail { from, size, smtputf8 } => {
+                let mut parameters = Vec::new();
+                if let Some(size) = size {
+                    parameters.push(MailParameter::Size(usize::try_from(*size).unwrap_or(usize::MAX)));
+                }
+                if *smtputf8 {
+                    parameters.push(MailParameter::SmtpUtfEight);
+                }
+                let line = Mail::new(from.as_ref().map(Mailbox::to_address), parameters).to_string();
+                f.write_str(line.trim_end())
+            }
+            Self::Rcpt(mailbox) => f.write_str(Rcpt::new(mailbox.to_address(), Vec::new()).to_string().trim_end()),
+            Self::StartTls => f.write_str("STARTTLS"),
+            Self::Data => f.write_str("DATA"),
+            Self::Rset => f.write_str("RSET"),
+            Self::Quit => f.write_str("QUIT"),
+        }
+    }
+}
+
+/// What a reply answers: the greeting, a command, or the end of the message. The names are those of [`as_str`](Self::as_str).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub enum Verb {
+    /// Nothing was said yet: the reply is the greeting.
+    #[serde(rename = "CONNECT")]
+    Connect,
+    /// EHLO.
+    #[serde(rename = "EHLO")]
+    Ehlo,
+    /// HELO.
+    #[serde(rename = "HELO")]
+    Helo,
+    /// STARTTLS.
+    #[serde(rename = "STARTTLS")]
+    StartTls,
+    /// AUTH (RFC 4954).
+    #[serde(rename = "AUTH")]
+    Auth,
+    /// MAIL.
+    #[serde(rename = "MAIL")]
+    Mail,
+    /// RCPT.
+    #[serde(rename = "RCPT")]
+    Rcpt,
+    /// The DATA command itself.
+    #[serde(rename = "DATA")]
+    Data,
+    /// The dot alone on a line that ends the message.
+    #[serde(rename = "DATA-END")]
+    DataEnd,
+    /// BDAT (RFC 3030).
+    #[serde(rename = "BDAT")]
+    Bdat,
+    /// BURL (RFC 4468).
+    #[serde(rename = "BURL")]
+    Burl,
+    /// VRFY.
+    #[serde(rename = "VRFY")]
+    Vrfy,
+    /// EXPN.
+    #[serde(rename = "EXPN")]
+    Expn,
+    /// HELP.
+    #[serde(rename = "HELP")]
+    Help,
+    /// NOOP.
+    #[serde(rename = "NOOP")]
+    Noop,
+    /// RSET.
+    #[serde(rename = "RSET")]
+    Rset,
+    /// QUIT.
+    #[serde(rename = "QUIT")]
+    Quit,
+    /// ETRN (RFC 1985).
+    #[serde(rename = "ETRN")]
+    Etrn,
+    /// ATRN (RFC 2645).
+    #[serde(rename = "ATRN")]
+    Atrn,
+    /// The end of the message in LMTP, answered once for each recipient (RFC 2033).
+    #[serde(rename = "LMTP-DATA")]
+    LmtpData,
+}
+
+impl Verb {
+    /// Every verb, in the order of a session.
+    pub const ALL: [Self; 20] = [
+        Self::Connect,
+        Self::Ehlo,
+        Self::Helo,
+        Self::StartTls,
+        Self::Auth,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::DataEnd,
+        Self::Bdat,
+        Self::Burl,
+        Self::Vrfy,
+        Self::Expn,
+        Self::Help,
+        Self::Noop,
+        Self::Rset,
+        Self::Quit,
+        Self::Etrn,
+        Self::Atrn,
+        Self::LmtpData,
+    ];
+
+    /// The name used in data files and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::Ehlo => "EHLO",
+            Self::Helo => "HELO",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::DataEnd => "DATA-END",
+            Self::Bdat => "BDAT",
+            Self::Burl => "BURL",
+            Self::Vrfy => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::Noop => "NOOP",
+            Self::Rset => "RSET",
+            Self::Quit => "QUIT",
+            Self::Etrn => "ETRN",
+            Self::Atrn => "ATRN",
+            Self::LmtpData => "LMTP-DATA",
+        }
+    }
+}
+
+/// The name a client gives itself in EHLO and HELO: a domain, or an address literal (RFC 5321 §4.1.1.1, §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HelloName {
+    /// A fully qualified name.
+    Domain(DomainName),
+    /// An address, for a client without a name.
+    Literal(IpAddr),
+}
+
+/// Why a text cannot be said in EHLO.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a name for EHLO; it should look like mail.example.com or [192.0.2.1]")]
+pub struct HelloNameError(String);
+
+impl FromStr for HelloName {
+    type Err = HelloNameError;
+
+    fn from_str(text: &str) -> Result<Self, HelloNameError> {
+        let wrong = || HelloNameError(text.to_owned());
+        if let Some(inner) = text.strip_prefix('[') {
+            let inner = inner.strip_suffix(']').ok_or_else(wrong)?;
+            let inner = inner.strip_prefix("IPv6:").unwrap_or(inner);
+            return inner.parse().map(Self::Literal).map_err(|_| wrong());
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Literal(address));
+        }
+        text.parse().map(Self::Domain).map_err(|_| wrong())
+    }
+}
+
+impl Default for HelloName {
+    fn default() -> Self {
+        Self::Literal(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+}
+
+impl fmt::Display for HelloName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(name) => name.fmt(f),
+            Self::Literal(IpAddr::V4(address)) => write!(f, "[{address}]"),
+            Self::Literal(IpAddr::V6(address)) => write!(f, "[IPv6:{address}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox(text: &str) -> Mailbox {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn commands_stand_on_one_line_as_the_rfcs_write_them() {
+        let name: HelloName = "probe.example.net".parse().unwrap();
+        for (command, line) in [
+            (Command::Ehlo(name.clone()), "EHLO probe.example.net"),
+            (Command::Helo("2001:db8::1".parse().unwrap()), "HELO [IPv6:2001:db8::1]"),
+            (Command::Ehlo("[192.0.2.9]".parse().unwrap()), "EHLO [192.0.2.9]"),
+            (Command::StartTls, "STARTTLS"),
+            (Command::Mail { from: None, size: None, smtputf8: false }, "MAIL FROM:<>"),
+            (
+                Command::Mail { from: Some(mailbox("jörg@bücher.example")), size: Some(10), smtputf8: true },
+                "MAIL FROM:<jörg@xn--bcher-kva.example> SIZE=10 SMTPUTF8",
+            ),
+            (Command::Rcpt(mailbox("\"a b\"@example.com")), "RCPT TO:<\"a b\"@example.com>"),
+            (Command::Rcpt(mailbox("anna@[IPv6:2001:db8::1]")), "RCPT TO:<anna@[IPv6:2001:db8::1]>"),
+            (Command::Data, "DATA"),
+            (Command::Rset, "RSET"),
+            (Command::Quit, "QUIT"),
+        ] {
+            assert_eq!(command.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_hello_name_cannot_carry_a_second_command() {
+        for text in ["", "a b", "a\r\nMAIL FROM:<>", "a\0", "[192.0.2.1", "[x]", "mail_.-", "ex..ample"] {
+            assert!(text.parse::<HelloName>().is_err(), "{text:?}");
+        }
+    }
+}

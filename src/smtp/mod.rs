@@ -1,0 +1,20 @@
+//! The SMTP conversation without I/O (RFC 5321, 3207, 2034, 2920, 1870, 6531).
+//!
+//! Bytes go in, bytes come out, and the time is told from outside; no socket, clock or runtime is known here. A [`Session`]
+//! says what it [`Need`]s next; whoever drives it (a socket, a test, a saved recording) does that and reports back. What
+//! happened is left behind as a [`Transcript`] of timed facts, which say nothing about what they mean.
+
+mod capability;
+mod command;
+mod reply;
+mod session;
+mod transcript;
+
+pub use capability::{Capabilities, Capability};
+pub use command::{Command, HelloName, HelloNameError, Verb};
+pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
+pub use session::{Dialogue, Need, Session, StageTimes, TlsUse, Transaction};
+pub use transcript::{
+    Answer, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts,
+    Transcript,
+};

@@ -1,0 +1,513 @@
+//! The client's side of one SMTP session as a state machine (RFC 5321 §3 and §4, RFC 3207, RFC 2920).
+//!
+//! 1. Every decision about what to say next is in [`Session::decide`].
+//! 2. The session never asks for the time; it is told.
+//! 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
+//!    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
+//! 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
+//! 5. No credentials and no message leave it.
+//! 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::transcript::{Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
+use super::{Capabilities, Command, HelloName, Item, Reply, ReplyReader, Verb};
+use crate::target::Mailbox;
+
+/// Bytes that answer nothing are kept up to this many in one session; what comes after is dropped unseen.
+const PREMATURE_LIMIT: usize = 64 * 1024;
+/// Lines that are no reply are passed over up to this many; then what speaks is not SMTP.
+const GARBAGE_LIMIT: usize = 20;
+
+/// How TLS is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsUse {
+    /// Never, even if offered.
+    Never,
+    /// STARTTLS where it is offered.
+    #[default]
+    IfOffered,
+    /// STARTTLS, and nothing without it.
+    Require,
+    /// From the first byte (RFC 8314 §3.3).
+    Implicit,
+}
+
+/// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTimes {
+    /// For the greeting, from the moment the connection stands (RFC: 5 minutes).
+    pub greeting: Duration,
+    /// For each reply to a command (RFC: 5 minutes; DATA 2 minutes).
+    pub command: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For the reply to QUIT, which changes nothing; zero does not wait for it.
+    pub farewell: Duration,
+}
+
+impl Default for StageTimes {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(30),
+            command: Duration::from_secs(30),
+            handshake: Duration::from_secs(15),
+            farewell: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What to say, and how far to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialogue {
+    /// The name for EHLO; none takes the literal of the connection's own address (RFC 5321 §4.1.3).
+    pub hello: Option<HelloName>,
+    /// How TLS is used.
+    pub tls: TlsUse,
+    /// The last stage to ask for; transactions beyond it are not begun.
+    pub until: Stage,
+    /// Whether commands may be sent ahead where the server offers it.
+    pub pipelining: bool,
+    /// How long to wait.
+    pub times: StageTimes,
+}
+
+/// One mail transaction: MAIL and its RCPTs (RFC 5321 §3.3); a message is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The reverse-path; none is `<>`.
+    pub from: Option<Mailbox>,
+    /// The recipients, asked one by one.
+    pub recipients: Vec<Mailbox>,
+    /// Octets to declare with SIZE, where it is offered.
+    pub size: Option<u64>,
+    /// For whose sake.
+    pub purpose: Purpose,
+}
+
+/// What the driver must do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Write these bytes and say [`Session::sent`]. Whatever can be read before the first byte goes out belongs to
+    /// [`Session::received`] first.
+    Write(Vec<u8>),
+    /// Wait for bytes, at most this long, and say [`Session::received`] or [`Session::broke`].
+    Read(Duration),
+    /// Do a TLS handshake, at most this long, and say [`Session::secured`] or [`Session::broke`].
+    Handshake(Duration),
+    /// Close the connection: it is over.
+    Close,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// The connection does not stand yet.
+    Connecting,
+    /// The server speaks first.
+    Greeting,
+    /// The TLS handshake is due.
+    Handshake,
+    /// EHLO or HELO is on its way.
+    Hello,
+    /// STARTTLS is on its way.
+    StartTls,
+    /// Introduced; a transaction may begin, or is being answered.
+    Ready,
+    /// DATA is on its way.
+    Data,
+    /// QUIT is on its way.
+    Quit,
+    /// Nothing more will be said.
+    Over,
+}
+
+#[derive(Clone, Debug)]
+struct Awaited {
+    verb: Verb,
+    event: usize,
+    purpose: Purpose,
+}
+
+/// One session. See the [module's rules](self).
+#[derive(Clone, Debug)]
+pub struct Session {
+    dialogue: Dialogue,
+    state: State,
+    hello: HelloName,
+    capabilities: Option<Capabilities>,
+    secured: bool,
+    /// Whether MAIL was said since the last RSET, so that the next transaction must begin with one.
+    dirty: bool,
+    queue: VecDeque<Transaction>,
+    /// Commands of the running transaction that are not sent yet, with their purpose.
+    unsaid: VecDeque<(Command, Purpose)>,
+    /// Commands handed out to be written.
+    outbox: Vec<(Command, Purpose)>,
+    awaited: VecDeque<Awaited>,
+    /// Whether a recipient of the target's transaction was taken, so that DATA has a sense.
+    taken: bool,
+    reader: ReplyReader,
+    premature: usize,
+    garbage: usize,
+    waiting_since: Elapsed,
+    now: Elapsed,
+    transcript: Transcript,
+}
+
+impl Session {
+    /// A session that has not been connected yet, and begins to connect at `began`.
+    #[must_use]
+    pub fn new(dialogue: Dialogue, began: Elapsed) -> Self {
+        Self {
+            hello: dialogue.hello.clone().unwrap_or_default(),
+            dialogue,
+            state: State::Connecting,
+            capabilities: None,
+            secured: false,
+            dirty: false,
+            queue: VecDeque::new(),
+            unsaid: VecDeque::new(),
+            outbox: Vec::new(),
+            awaited: VecDeque::new(),
+            taken: false,
+            reader: ReplyReader::default(),
+            premature: 0,
+            garbage: 0,
+            waiting_since: began,
+            now: began,
+            transcript: Transcript { began, ..Transcript::default() },
+        }
+    }
+
+    /// Adds a transaction to be held after all others. It is dropped if the session ends before its turn.
+    pub fn enqueue(&mut self, transaction: Transaction) {
+        self.queue.push_back(transaction);
+        // The decision to leave for want of work is taken back as long as QUIT has not been written.
+        let introduced = self.capabilities.is_some() && self.transcript.failure().is_none();
+        if self.state == State::Quit && !self.outbox.is_empty() && introduced {
+            self.outbox.clear();
+            self.state = State::Ready;
+            self.decide();
+        }
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn into_transcript(self) -> Transcript {
+        self.transcript
+    }
+
+    /// Whether the server's answers are complete, so that only the farewell remains.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.state == State::Over || (self.state == State::Quit && self.outbox.is_empty())
+    }
+
+    /// What the driver must do now.
+    #[must_use]
+    pub fn need(&self) -> Need {
+        let times = &self.dialogue.times;
+        let limit = match self.state {
+            State::Over => return Need::Close,
+            State::Handshake => return Need::Handshake(times.handshake),
+            State::Connecting | State::Greeting => times.greeting,
+            State::Quit if self.outbox.is_empty() && times.farewell.is_zero() => return Need::Close,
+            State::Quit => times.farewell,
+            _ => times.command,
+        };
+        if self.outbox.is_empty() {
+            Need::Read(limit.saturating_sub(self.now.since(self.waiting_since)))
+        } else {
+            Need::Write(self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect())
+        }
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self, at: Elapsed, ends: Connected) {
+        self.tick(at);
+        if self.dialogue.hello.is_none() {
+            self.hello = HelloName::Literal(ends.local.ip().to_canonical());
+        }
+        self.record(Event::Connected(ends));
+        self.transcript.reached = Some(Stage::Connect);
+        self.waiting_since = at;
+        self.state = match (self.dialogue.until, self.dialogue.tls) {
+            (Stage::Dns | Stage::Connect, _) => State::Over,
+            (_, TlsUse::Implicit) => State::Handshake,
+            _ => State::Greeting,
+        };
+    }
+
+    /// All that [`Need::Write`] named was written.
+    pub fn sent(&mut self, at: Elapsed) {
+        self.tick(at);
+        // A line that began before we spoke cannot be the answer to what we said.
+        let early = self.reader.take_rest();
+        self.note_premature(early);
+        self.waiting_since = at;
+        for (command, purpose) in std::mem::take(&mut self.outbox) {
+            self.awaited.push_back(Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose });
+            self.record(Event::Sent { command, purpose });
+        }
+    }
+
+    /// Bytes came from the server.
+    pub fn received(&mut self, at: Elapsed, bytes: &[u8]) {
+        self.tick(at);
+        self.reader.push(bytes);
+        while self.state != State::Over && self.state != State::Handshake {
+            let Some(item) = self.reader.next() else { break };
+            self.take(item);
+        }
+        if self.state == State::Handshake {
+            let early = self.reader.take_rest();
+            self.note_premature(early);
+        }
+    }
+
+    /// TLS is up.
+    pub fn secured(&mut self, at: Elapsed, facts: TlsFacts) {
+        self.tick(at);
+        self.record(Event::Secured(facts));
+        self.reach(Stage::Tls);
+        self.secured = true;
+        self.waiting_since = at;
+        if self.dialogue.tls == TlsUse::Implicit {
+            self.state = State::Greeting;
+        } else {
+            // What was learnt before TLS does not count any more (RFC 3207 §4.2).
+            self.capabilities = None;
+            self.introduce(Command::Ehlo(self.hello.clone()));
+        }
+    }
+
+    /// What [`Need`] asked for did not come to pass.
+    pub fn broke(&mut self, at: Elapsed, failure: Failure) {
+        self.tick(at);
+        let ended = matches!(failure.kind, FailureKind::Closed | FailureKind::Reset);
+        if ended && let Some(item) = self.reader.finish() {
+            self.take(item);
+        }
+        match self.state {
+            State::Over => return,
+            // Whatever becomes of the farewell, the answers have been given (RFC 5321 §4.1.1.10).
+            State::Quit if self.outbox.is_empty() => return self.state = State::Over,
+            _ => {}
+        }
+        let partial = self.reader.take_rest();
+        self.note_premature(partial);
+        let can_quit = matches!(failure.kind, FailureKind::TimedOut(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted);
+        self.fail(failure);
+        // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
+        let mute = matches!(self.state, State::Handshake | State::Data | State::Quit);
+        if can_quit && !mute && self.transcript.reached >= Some(Stage::Greeting) {
+            self.leave();
+            self.dialogue.times.farewell = Duration::ZERO;
+        } else {
+            self.state = State::Over;
+        }
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Reply(reply) if self.state == State::Greeting => {
+                self.receive(Verb::Connect, None, Purpose::Target, reply);
+            }
+            Item::Reply(reply) => match self.awaited.pop_front() {
+                Some(Awaited { verb, event, purpose }) => self.receive(verb, Some(event), purpose, reply),
+                // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
+                None if reply.code.closes_channel() => {
+                    let verb = self.transcript.replies().next_back().map_or(Verb::Connect, |last| last.verb);
+                    self.receive(verb, None, Purpose::Target, reply);
+                }
+                None => self.note_premature(reply.raw),
+            },
+            Item::Garbage(bytes) => {
+                let foreign = ForeignProtocol::recognise(&bytes).filter(|_| self.state == State::Greeting);
+                self.note_premature(bytes);
+                self.garbage += 1;
+                if let Some(protocol) = foreign.or((self.garbage >= GARBAGE_LIMIT).then_some(ForeignProtocol::Unknown)) {
+                    self.fail(FailureKind::NotSmtp(protocol).into());
+                    self.state = State::Over;
+                }
+            }
+            Item::TooLong(bytes) => {
+                self.note_premature(bytes);
+                self.fail(FailureKind::ReplyTooLong.into());
+                self.state = State::Over;
+            }
+        }
+    }
+
+    fn receive(&mut self, verb: Verb, answers: Option<usize>, purpose: Purpose, reply: Reply) {
+        let code = reply.code;
+        let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
+        self.record(Event::Received { verb, answers, purpose, reply });
+        self.waiting_since = self.now;
+        if code.is_positive() && purpose == Purpose::Target && (answers.is_some() || verb == Verb::Connect) {
+            self.reach(Stage::of(verb));
+        }
+        // 421 may come at any moment and ends everything; so does a 221 that QUIT did not ask for.
+        if code.closes_channel() {
+            self.state = State::Over;
+            return;
+        }
+        match (&self.state, verb) {
+            (State::Quit, _) => self.state = State::Over,
+            (State::Greeting, _) if code.is_positive() && self.dialogue.until > Stage::Greeting => {
+                self.introduce(Command::Ehlo(self.hello.clone()));
+            }
+            (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 => self.introduce(Command::Helo(self.hello.clone())),
+            (State::Hello, _) if code.is_positive() => {
+                self.capabilities = Some(capabilities.unwrap_or_default());
+                self.state = State::Ready;
+                self.decide();
+            }
+            (State::StartTls, _) if code.number() == 220 => self.state = State::Handshake,
+            // A server that offers STARTTLS and then refuses it is gone on with in the clear, as an opportunistic sender does.
+            (State::StartTls, _) if self.dialogue.tls == TlsUse::IfOffered => {
+                self.dialogue.tls = TlsUse::Never;
+                self.state = State::Ready;
+                self.decide();
+            }
+            (State::Data, _) => {
+                // After 354 the server waits for a message; only closing the connection delivers nothing.
+                if code.class() == super::CodeClass::Intermediate { self.state = State::Over } else { self.leave() }
+            }
+            (State::Ready, _) => {
+                match verb {
+                    Verb::Mail if !code.is_positive() => self.unsaid.retain(|(command, _)| command.verb() != Verb::Rcpt),
+                    Verb::Rcpt if purpose == Purpose::Target => self.taken |= code.is_positive(),
+                    _ => {}
+                }
+                if self.awaited.is_empty() && self.outbox.is_empty() {
+                    self.decide();
+                }
+            }
+            _ => self.leave(),
+        }
+    }
+
+    /// The one place where it is decided what to say next, whenever every reply is in.
+    fn decide(&mut self) {
+        let offered = |keyword| self.capabilities.as_ref().is_some_and(|c| c.has(keyword));
+        let (starttls, pipelining) = (offered("STARTTLS"), offered("PIPELINING") && self.dialogue.pipelining);
+        let wants_tls = !self.secured && self.dialogue.until >= Stage::StartTls;
+        match self.dialogue.tls {
+            TlsUse::IfOffered | TlsUse::Require if wants_tls && starttls => {
+                self.state = State::StartTls;
+                return self.outbox.push((Command::StartTls, Purpose::Target));
+            }
+            TlsUse::Require if wants_tls => {
+                self.fail(FailureKind::TlsNotOffered.into());
+                return self.leave();
+            }
+            _ => {}
+        }
+        if self.unsaid.is_empty() {
+            if self.dialogue.until >= Stage::Data && self.taken {
+                self.state = State::Data;
+                return self.outbox.push((Command::Data, Purpose::Target));
+            }
+            match self.queue.pop_front() {
+                Some(transaction) if self.dialogue.until >= Stage::Mail => {
+                    if !self.begin(transaction) {
+                        return self.leave();
+                    }
+                }
+                _ => return self.leave(),
+            }
+        }
+        let group = if pipelining { self.unsaid.len() } else { 1 };
+        self.outbox.extend(self.unsaid.drain(..group));
+    }
+
+    /// Lays out a transaction's commands; false if the server does not offer what it needs.
+    fn begin(&mut self, transaction: Transaction) -> bool {
+        let Transaction { from, recipients, size, purpose } = transaction;
+        let has = |keyword| self.capabilities.as_ref().is_some_and(|c| c.has(keyword));
+        let smtputf8 = from.iter().chain(&recipients).any(Mailbox::needs_smtputf8);
+        if smtputf8 && !has("SMTPUTF8") {
+            self.fail(FailureKind::NotOffered("SMTPUTF8").into());
+            return false;
+        }
+        let size = size.filter(|_| has("SIZE"));
+        if std::mem::replace(&mut self.dirty, true) {
+            self.unsaid.push_back((Command::Rset, purpose));
+        }
+        self.unsaid.push_back((Command::Mail { from, size, smtputf8 }, purpose));
+        if self.dialogue.until >= Stage::Rcpt {
+            self.unsaid.extend(recipients.into_iter().map(|recipient| (Command::Rcpt(recipient), purpose)));
+        }
+        true
+    }
+
+    fn introduce(&mut self, command: Command) {
+        self.state = State::Hello;
+        self.outbox.push((command, Purpose::Target));
+    }
+
+    fn leave(&mut self) {
+        self.state = State::Quit;
+        self.unsaid.clear();
+        self.awaited.clear();
+        self.outbox = vec![(Command::Quit, Purpose::Target)];
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let stage = self.stage();
+        self.record(Event::Broke { stage, failure });
+    }
+
+    /// Where the session is: the stage of what is awaited, or of what is about to be said.
+    fn stage(&self) -> Stage {
+        let verb = self.awaited.front().map(|a| a.verb).or_else(|| self.outbox.first().map(|(command, _)| command.verb()));
+        match self.state {
+            State::Connecting => Stage::Connect,
+            State::Greeting => Stage::Greeting,
+            State::Handshake => Stage::Tls,
+            State::Hello => Stage::Ehlo,
+            State::StartTls => Stage::StartTls,
+            State::Data => Stage::Data,
+            State::Quit => Stage::Quit,
+            // Between EHLO and MAIL, what is missing is either TLS or the first command of a transaction.
+            State::Ready | State::Over => match verb {
+                Some(verb) => Stage::of(verb),
+                None if self.dialogue.tls == TlsUse::Require && !self.secured => Stage::StartTls,
+                None => Stage::Mail,
+            },
+        }
+    }
+
+    fn reach(&mut self, stage: Stage) {
+        self.transcript.reached = self.transcript.reached.max(Some(stage).filter(|s| *s < Stage::Quit));
+    }
+
+    fn tick(&mut self, at: Elapsed) {
+        self.now = at;
+    }
+
+    fn record(&mut self, event: Event) {
+        self.transcript.events.push((self.now, event));
+    }
+
+    fn note_premature(&mut self, mut bytes: Vec<u8>) {
+        bytes.truncate(PREMATURE_LIMIT - self.premature);
+        if bytes.is_empty() {
+            return;
+        }
+        self.premature += bytes.len();
+        let stage = self.stage();
+        match self.transcript.events.last_mut() {
+            Some((_, Event::Premature { stage: last, bytes: kept })) if *last == stage => kept.append(&mut bytes),
+            _ => self.record(Event::Premature { stage, bytes }),
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! What happened in one session, as timed facts without any judgement.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Capabilities, Command, Reply, Verb};
+
+/// Time since the probe began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elapsed(pub Duration);
+
+impl Elapsed {
+    /// Whole and broken milliseconds.
+    #[must_use]
+    pub fn millis(self) -> f64 {
+        self.0.as_secs_f64() * 1000.0
+    }
+
+    /// The time from `earlier` to here; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// How far a probe goes, and where it was when something happened; in the order of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Looking up where the mail goes.
+    Dns,
+    /// Opening the TCP connection.
+    Connect,
+    /// Waiting for the server's first reply.
+    Greeting,
+    /// EHLO or HELO.
+    Ehlo,
+    /// The STARTTLS command.
+    StartTls,
+    /// The TLS handshake.
+    Tls,
+    /// Logging in.
+    Auth,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// The DATA command.
+    Data,
+    /// The message, up to the reply after the final dot.
+    Message,
+    /// QUIT.
+    Quit,
+}
+
+impl Stage {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Greeting => "greeting",
+            Self::Ehlo => "ehlo",
+            Self::StartTls => "starttls",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::Message => "message",
+            Self::Quit => "quit",
+        }
+    }
+
+    /// The stage in which `verb` is answered.
+    #[must_use]
+    pub const fn of(verb: Verb) -> Self {
+        match verb {
+            Verb::Connect => Self::Greeting,
+            Verb::Ehlo | Verb::Helo => Self::Ehlo,
+            Verb::StartTls => Self::StartTls,
+            Verb::Auth => Self::Auth,
+            Verb::Rcpt => Self::Rcpt,
+            Verb::Data => Self::Data,
+            Verb::DataEnd | Verb::Bdat | Verb::Burl | Verb::LmtpData => Self::Message,
+            Verb::Quit => Self::Quit,
+            // The others are said between transactions; a failure there is one of the mail transaction.
+            Verb::Mail | Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Etrn | Verb::Atrn => Self::Mail,
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a transaction is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// It asks what the user wants to know.
+    #[default]
+    Target,
+    /// A random local part: does the server take every address?
+    CatchAll,
+    /// postmaster, which every domain must take (RFC 5321 §4.5.1): is it the mailbox, or the sender?
+    Postmaster,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The TCP connection stands.
+    Connected(Connected),
+    /// A command went out.
+    Sent {
+        /// What was said.
+        command: Command,
+        /// For whose sake.
+        purpose: Purpose,
+    },
+    /// A reply came.
+    Received {
+        /// What it answers; a reply that answers nothing (an unasked 421) has the verb last awaited or answered.
+        verb: Verb,
+        /// The event that sent the command answered; none for the greeting and for replies that nobody asked for.
+        answers: Option<usize>,
+        /// For whose sake the command was sent.
+        purpose: Purpose,
+        /// The reply.
+        reply: Reply,
+    },
+    /// Bytes came that answer nothing: sent ahead of a command, left unread before a TLS handshake, or no reply at all.
+    Premature {
+        /// Where the session was.
+        stage: Stage,
+        /// The bytes as they came, at most 64 KiB.
+        bytes: Vec<u8>,
+    },
+    /// TLS is up.
+    Secured(TlsFacts),
+    /// The session could not go on.
+    Broke {
+        /// What was being done.
+        stage: Stage,
+        /// What went wrong.
+        failure: Failure,
+    },
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The server's.
+    pub peer: SocketAddr,
+}
+
+/// What TLS agreed upon, and what is to be thought of the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Such as `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite's IANA name.
+    pub cipher: String,
+    /// The key exchange group; none if the version does not say.
+    pub group: Option<String>,
+    /// The certificates as sent, in DER, the server's own first.
+    pub chain: Vec<Vec<u8>>,
+    /// The server's own certificate, read; none if it cannot be parsed.
+    pub certificate: Option<Certificate>,
+    /// Whether it proves the name that was asked for.
+    pub verdict: CertificateVerdict,
+}
+
+/// The parts of a certificate that people ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The subject's distinguished name.
+    pub subject: String,
+    /// The issuer's distinguished name.
+    pub issuer: String,
+    /// The DNS names and addresses it is for (subjectAltName), else the common name.
+    pub names: Vec<String>,
+    /// Seconds since 1970 from when it is valid.
+    pub not_before: i64,
+    /// Seconds since 1970 until when it is valid.
+    pub not_after: i64,
+    /// SHA-256 of the whole certificate, in lower-case hex.
+    pub sha256: String,
+}
+
+/// What normal verification says; a probe records it and goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateVerdict {
+    /// Chain, dates and name are right.
+    Trusted,
+    /// No trusted authority stands behind it (also when it is self-signed).
+    UnknownIssuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is for other names.
+    WrongName,
+    /// Anything else, in the verifier's words.
+    Other(String),
+}
+
+/// Why a session could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of thing happened.
+    pub kind: FailureKind,
+    /// The operating system's number for it; none if it was not the system that said so.
+    pub errno: Option<i32>,
+}
+
+impl From<FailureKind> for Failure {
+    fn from(kind: FailureKind) -> Self {
+        Self { kind, errno: None }
+    }
+}
+
+/// The kinds of failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The host answered with a reset: nothing listens there.
+    Refused,
+    /// Nothing came for this long.
+    TimedOut(Duration),
+    /// The network says that the host is not there.
+    HostUnreachable,
+    /// There is no way from here.
+    NetworkUnreachable,
+    /// A filter said no (administratively prohibited, or this machine's own rules).
+    Prohibited,
+    /// The connection was torn down after it stood.
+    Reset,
+    /// The peer closed the connection in an orderly way, but too early.
+    Closed,
+    /// What answers does not speak SMTP.
+    NotSmtp(ForeignProtocol),
+    /// A reply without end, or longer than any limit.
+    ReplyTooLong,
+    /// TLS was asked for (`require`) and the server does not offer it.
+    TlsNotOffered,
+    /// The TLS handshake failed: the peer's alert, or what our side found, in words.
+    TlsHandshake(String),
+    /// What the transaction needs is not offered by the server; the extension's keyword.
+    NotOffered(&'static str),
+    /// The time for the whole probe was over.
+    ProbeTimeOver,
+    /// The user stopped the probe.
+    Interrupted,
+    /// Our own machine could not do it, in the system's words.
+    Local(String),
+}
+
+/// What else than SMTP may answer on a port, known by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignProtocol {
+    /// HTTP.
+    Http,
+    /// SSH.
+    Ssh,
+    /// IMAP.
+    Imap,
+    /// POP3.
+    Pop3,
+    /// A TLS record.
+    Tls,
+    /// FTP, by its wording.
+    Ftp,
+    /// None that is known.
+    Unknown,
+}
+
+impl ForeignProtocol {
+    /// The name for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Ssh => "SSH",
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+            Self::Tls => "TLS",
+            Self::Ftp => "FTP",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Recognises a protocol by the first bytes that its side sends unasked; none if they give nothing away.
+    #[must_use]
+    pub fn recognise(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x15 | 0x16, 3, 0..=4, ..] => Some(Self::Tls),
+            _ if bytes.starts_with(b"HTTP/") || bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => Some(Self::Http),
+            _ if bytes.starts_with(b"SSH-") => Some(Self::Ssh),
+            _ if bytes.starts_with(b"* OK") || bytes.starts_with(b"* BYE") || bytes.starts_with(b"* PREAUTH") => Some(Self::Imap),
+            _ if bytes.starts_with(b"+OK") || bytes.starts_with(b"-ERR") => Some(Self::Pop3),
+            _ => None,
+        }
+    }
+}
+
+/// One session's events in the order in which they happened, each with its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcript {
+    /// When the connection was begun.
+    pub began: Elapsed,
+    /// What happened.
+    pub events: Vec<(Elapsed, Event)>,
+    /// The last stage that the server answered with a yes; [`Stage::Connect`] once the connection stands; none before.
+    pub reached: Option<Stage>,
+}
+
+impl Transcript {
+    /// When the last thing happened.
+    #[must_use]
+    pub fn ended(&self) -> Elapsed {
+        self.events.last().map_or(self.began, |(at, _)| *at)
+    }
+
+    /// How long the TCP connection took; none if it never stood.
+    #[must_use]
+    pub fn connect_time(&self) -> Option<Duration> {
+        self.events.iter().find_map(|(at, event)| matches!(event, Event::Connected(_)).then(|| at.since(self.began)))
+    }
+
+    /// All replies with their place in [`events`](Self::events).
+    #[must_use]
+    pub fn replies(&self) -> impl DoubleEndedIterator<Item = Answer<'_>> {
+        self.events.iter().enumerate().filter_map(|(index, (_, event))| match event {
+            Event::Received { verb, answers, purpose, reply } => {
+                Some(Answer { event: index, verb: *verb, unasked: answers.is_none() && *verb != Verb::Connect, purpose: *purpose, reply })
+            }
+            _ => None,
+        })
+    }
+
+    /// The last reply to `verb` said for `purpose`.
+    #[must_use]
+    pub fn reply_to(&self, verb: Verb, purpose: Purpose) -> Option<Answer<'_>> {
+        self.replies().rfind(|answer| answer.verb == verb && answer.purpose == purpose && !answer.unasked)
+    }
+
+    /// What the server offered last: after TLS, if there was TLS. None before an EHLO was answered with a yes.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        let answer = self.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())?;
+        Some(if answer.verb == Verb::Ehlo { Capabilities::from_reply(answer.reply) } else { Capabilities::default() })
+    }
+
+    /// What TLS agreed upon; none if it never was up.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.events.iter().find_map(|(_, event)| if let Event::Secured(facts) = event { Some(facts) } else { None })
+    }
+
+    /// The first failure, with its place in [`events`](Self::events).
+    #[must_use]
+    pub fn failure(&self) -> Option<(usize, Stage, &Failure)> {
+        self.events.iter().enumerate().find_map(|(index, (_, event))| match event {
+            Event::Broke { stage, failure } => Some((index, *stage, failure)),
+            _ => None,
+        })
+    }
+}
+
+/// A reply in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The index of its event.
+    pub event: usize,
+    /// What it answers.
+    pub verb: Verb,
+    /// Whether nobody asked for it.
+    pub unasked: bool,
+    /// For whose sake the command was said.
+    pub purpose: Purpose,
+    /// The reply itself.
+    pub reply: &'a Reply,
+}

@@ -1,0 +1,522 @@
+//! What to probe: a mailbox, a domain, a host, an address literal or an SMTP URL.
+//!
+//! Everything here is parsed once, at the edge, into types that cannot hold what would break a command: no CR, LF or NUL,
+//! no label that DNS cannot carry. Addresses follow RFC 5321 §4.1.2 (syntax) and RFC 6531 §3.3 (UTF-8); names that are not
+//! ASCII become A-labels (RFC 5890) for DNS and SMTP, and stay readable for people.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use lettre::Address;
+
+use crate::smtp::TlsUse;
+
+/// What the user named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `user@example.com`: asked with RCPT at each of the domain's mail hosts.
+    Mailbox(Mailbox),
+    /// `example.com`: each of the domain's mail hosts, without a recipient.
+    Domain(DomainName),
+    /// `mx.example.com:587`, `192.0.2.1`, `[2001:db8::1]:25`, `smtps://mx.example.com`: this host, without an MX lookup.
+    Host {
+        /// The name or address.
+        host: Host,
+        /// The port, if one was given or implied by a URL's scheme.
+        port: Option<Port>,
+        /// How TLS is used, if a URL's scheme says so.
+        tls: Option<TlsUse>,
+    },
+}
+
+/// A TCP port from 1 to 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(u16);
+
+impl Port {
+    /// Relay between mail servers (RFC 5321 §4.5.4.2).
+    pub const SMTP: Self = Self(25);
+    /// Message submission, TLS from the first byte (RFC 8314 §7.3).
+    pub const SUBMISSIONS: Self = Self(465);
+    /// Message submission (RFC 6409 §3.1).
+    pub const SUBMISSION: Self = Self(587);
+
+    /// The port's number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<u16> for Port {
+    type Error = TargetError;
+
+    fn try_from(number: u16) -> Result<Self, TargetError> {
+        if number == 0 { Err(TargetError::Port("0".to_owned())) } else { Ok(Self(number)) }
+    }
+}
+
+impl FromStr for Port {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        match text.parse::<u16>() {
+            Ok(number) if number > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(number)),
+            _ => Err(TargetError::Port(text.to_owned())),
+        }
+    }
+}
+
+/// A domain name as DNS and SMTP carry it: ASCII (A-labels), lower case, without the final dot, at most 253 octets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainName(String);
+
+impl DomainName {
+    /// The name in ASCII, as it stands in a query or a command.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name for people: U-labels where the name is internationalised, else the same as [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn to_unicode(&self) -> String {
+        let (unicode, verdict) = idna::domain_to_unicode(&self.0);
+        if verdict.is_ok() { unicode } else { self.0.clone() }
+    }
+
+    /// Whether the name has at least two labels, as a name in the public DNS has.
+    #[must_use]
+    pub fn is_qualified(&self) -> bool {
+        self.0.contains('.')
+    }
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for DomainName {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let wrong = |reason| TargetError::Domain { name: text.to_owned(), reason };
+        let bare = text.strip_suffix('.').unwrap_or(text);
+        if bare.is_empty() {
+            return Err(wrong("it is empty"));
+        }
+        let ascii = if bare.is_ascii() {
+            bare.to_ascii_lowercase()
+        } else {
+            idna::domain_to_ascii(bare).map_err(|_| wrong("it has characters that no domain name can have"))?
+        };
+        if ascii.len() > 253 {
+            return Err(wrong("it is longer than 253 characters"));
+        }
+        for label in ascii.split('.') {
+            if label.is_empty() {
+                return Err(wrong("there is nothing between two dots"));
+            }
+            if label.len() > 63 {
+                return Err(wrong("a part between dots is longer than 63 characters"));
+            }
+            // The underscore is no host name character, but names with one are in the DNS and do receive mail.
+            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+                return Err(wrong("only letters, digits, hyphens and dots can be in it"));
+            }
+            if label.starts_with('-') || label.ends_with('-') {
+                return Err(wrong("a part begins or ends with a hyphen"));
+            }
+        }
+        Ok(Self(ascii))
+    }
+}
+
+/// A host: by name, or by address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// To be looked up.
+    Name(DomainName),
+    /// An address as such.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A mailbox, fit to stand in MAIL or RCPT.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mailbox {
+    local: String,
+    domain: MailDomain,
+}
+
+/// What stands after the `@`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MailDomain {
+    /// A domain, whose mail hosts are found by MX.
+    Name(DomainName),
+    /// An address literal such as `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
+    Literal(IpAddr),
+}
+
+impl fmt::Display for MailDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Literal(IpAddr::V4(address)) => write!(f, "[{address}]"),
+            Self::Literal(IpAddr::V6(address)) => write!(f, "[IPv6:{address}]"),
+        }
+    }
+}
+
+impl Mailbox {
+    /// The part before the `@`, quoted where it must be.
+    #[must_use]
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// The part after the `@`.
+    #[must_use]
+    pub fn domain(&self) -> &MailDomain {
+        &self.domain
+    }
+
+    /// Whether only a server with SMTPUTF8 can take it (RFC 6531 §3.1): the local part is not ASCII.
+    #[must_use]
+    pub fn needs_smtputf8(&self) -> bool {
+        !self.local.is_ascii()
+    }
+
+    /// The same domain with another local part, for control questions.
+    ///
+    /// # Errors
+    /// If `local` cannot stand before an `@`.
+    pub fn sibling(&self, local: &str) -> Result<Self, TargetError> {
+        Ok(Self { local: checked_local(local, local)?, domain: self.domain.clone() })
+    }
+
+    /// lettre's form of it, for its commands.
+    pub(crate) fn to_address(&self) -> Address {
+        // Both parts have been checked; lettre's own check refuses local parts that RFC 6531 allows.
+        Address::new_dangerous(&self.local, self.domain.to_string())
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+impl FromStr for Mailbox {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let wrong = |reason| TargetError::Mailbox { address: text.to_owned(), reason };
+        let bare = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
+        let (local, domain) = bare.rsplit_once('@').ok_or_else(|| wrong("there is no @ in it"))?;
+        if local.is_empty() {
+            return Err(wrong("there is nothing before the @"));
+        }
+        if domain.is_empty() {
+            return Err(wrong("there is nothing after the @"));
+        }
+        let domain = match domain.strip_prefix('[') {
+            Some(rest) => MailDomain::Literal(
+                rest.strip_suffix(']').and_then(literal).ok_or_else(|| wrong("what stands in brackets is no IP address"))?,
+            ),
+            None => MailDomain::Name(domain.parse().map_err(|error| match error {
+                TargetError::Domain { reason, .. } => TargetError::MailboxDomain { address: text.to_owned(), reason },
+                other => other,
+            })?),
+        };
+        Ok(Self { local: checked_local(local, text)?, domain })
+    }
+}
+
+/// Checks a local part: a dot-string of RFC 5321 (with RFC 6531's UTF-8), or a quoted string; at most 64 octets.
+fn checked_local(local: &str, whole: &str) -> Result<String, TargetError> {
+    let wrong = |reason| TargetError::Mailbox { address: whole.to_owned(), reason };
+    if local.chars().any(char::is_control) {
+        return Err(wrong("it has a control character in it, such as a line break"));
+    }
+    if local.len() > 64 {
+        return Err(wrong("the part before the @ is longer than 64 octets"));
+    }
+    if let Some(inner) = local.strip_prefix('"') {
+        let inner = inner.strip_suffix('"').filter(|_| local.len() > 1).ok_or_else(|| wrong("a quote is not closed"))?;
+        let mut escaped = false;
+        for c in inner.chars() {
+            escaped = match c {
+                _ if escaped => false,
+                '\\' => true,
+                '"' => return Err(wrong("a quote stands inside the quotes without a backslash")),
+                _ => false,
+            };
+        }
+        return if escaped { Err(wrong("a quote is not closed")) } else { Ok(local.to_owned()) };
+    }
+    if local.split('.').any(str::is_empty) {
+        return Err(wrong("a dot stands first, last or twice before the @"));
+    }
+    let atext = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    if !local.chars().all(|c| atext(c) && !c.is_whitespace()) {
+        return Err(wrong("a character before the @ has to stand in double quotes"));
+    }
+    Ok(local.to_owned())
+}
+
+/// The address inside an address literal's brackets (RFC 5321 §4.1.3); a bare IPv6 address is taken too.
+fn literal(text: &str) -> Option<IpAddr> {
+    if let Some(v6) = text.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:")).map(|_| &text[5..]) {
+        return v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    }
+    text.parse::<IpAddr>().ok()
+}
+
+impl Target {
+    /// The mailbox, if the target is one.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        if let Self::Mailbox(mailbox) = self { Some(mailbox) } else { None }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailbox(mailbox) => mailbox.fmt(f),
+            Self::Domain(domain) => domain.fmt(f),
+            Self::Host { host, port: None, .. } => host.fmt(f),
+            Self::Host { host: Host::Address(IpAddr::V6(address)), port: Some(port), .. } => write!(f, "[{address}]:{port}"),
+            Self::Host { host, port: Some(port), .. } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        if text.is_empty() {
+            return Err(TargetError::Empty);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(TargetError::Control(text.to_owned()));
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return url(text, scheme, rest);
+        }
+        if let Some(address) = text.strip_prefix("mailto:") {
+            return address.parse().map(Self::Mailbox);
+        }
+        if text.contains('@') {
+            return text.parse().map(Self::Mailbox);
+        }
+        match host_and_port(text)? {
+            (Host::Name(name), None) => Ok(Self::Domain(name)),
+            (host, port) => Ok(Self::Host { host, port, tls: None }),
+        }
+    }
+}
+
+/// Reads `name`, `name:port`, `address`, `[address]` and `[address]:port`; a bare IPv6 address has no port.
+///
+/// # Errors
+/// If the name or the port is none.
+pub fn host_and_port(text: &str) -> Result<(Host, Option<Port>), TargetError> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok((Host::Address(address), None));
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        let wrong = || TargetError::Literal(text.to_owned());
+        let (inner, after) = rest.split_once(']').ok_or_else(wrong)?;
+        let address = literal(inner).ok_or_else(wrong)?;
+        return match after.strip_prefix(':') {
+            Some(port) => Ok((Host::Address(address), Some(port.parse()?))),
+            None if after.is_empty() => Ok((Host::Address(address), None)),
+            None => Err(wrong()),
+        };
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port.parse()?)),
+        None => (text, None),
+    };
+    // "192.0.2" and "300.1.1.1" are names by the letter and typing errors by experience.
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return match name.parse::<Ipv4Addr>() {
+            Ok(address) => Ok((Host::Address(IpAddr::V4(address)), port)),
+            Err(_) => Err(TargetError::Literal(text.to_owned())),
+        };
+    }
+    Ok((Host::Name(name.parse()?), port))
+}
+
+/// `smtp://`, `smtps://`, `submission://` and `submissions://` URLs; a path or a user name is not accepted.
+fn url(whole: &str, scheme: &str, rest: &str) -> Result<Target, TargetError> {
+    let (default, tls) = match scheme.to_ascii_lowercase().as_str() {
+        "smtp" => (Port::SMTP, None),
+        "smtps" | "submissions" => (Port::SUBMISSIONS, Some(TlsUse::Implicit)),
+        "submission" => (Port::SUBMISSION, None),
+        _ => return Err(TargetError::Scheme(whole.to_owned())),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains(['/', '@', '?', '#']) {
+        return Err(TargetError::Url(whole.to_owned()));
+    }
+    let (host, port) = host_and_port(rest)?;
+    Ok(Target::Host { host, port: Some(port.unwrap_or(default)), tls })
+}
+
+/// Why a text names nothing that can be probed. Each message is one line and shows how it should look.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Nothing was given.
+    #[error("the target is empty: give user@example.com, example.com or mx.example.com:25")]
+    Empty,
+    /// A line break, NUL or the like.
+    #[error("{0:?} has a control character in it, such as a line break: give user@example.com")]
+    Control(String),
+    /// Not an address: the local part.
+    #[error("{address:?} is not an address: {reason}; it should look like user@example.com")]
+    Mailbox {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Not an address: the domain.
+    #[error("{address:?} is not an address: the domain is wrong, {reason}; it should look like user@example.com")]
+    MailboxDomain {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Not a domain or host name.
+    #[error("{name:?} is not a host or domain name: {reason}; it should look like mx.example.com")]
+    Domain {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Not an address literal.
+    #[error("{0:?} is not an IP address; it should look like 192.0.2.1, [2001:db8::1] or [2001:db8::1]:25")]
+    Literal(String),
+    /// Not a port.
+    #[error("{0:?} is not a port; it should be a number from 1 to 65535, such as 25, 465 or 587")]
+    Port(String),
+    /// Not a scheme of ours.
+    #[error("{0:?} has a scheme that is not one of smtp://, smtps://, submission://, submissions://")]
+    Scheme(String),
+    /// A URL with more than host and port.
+    #[error("{0:?} has more in it than a host and a port; it should look like smtp://mx.example.com:25")]
+    Url(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(text: &str) -> String {
+        match text.parse::<Target>() {
+            Ok(Target::Mailbox(mailbox)) => format!("mailbox {mailbox}"),
+            Ok(Target::Domain(domain)) => format!("domain {domain}"),
+            Ok(target @ Target::Host { tls, .. }) => format!("host {target} {tls:?}"),
+            Err(error) => format!("error {error}"),
+        }
+    }
+
+    #[test]
+    fn every_form_of_the_contract_is_read() {
+        for (text, expected) in [
+            ("anna@example.com", "mailbox anna@example.com"),
+            ("<anna@Example.COM.>", "mailbox anna@example.com"),
+            ("mailto:anna@example.com", "mailbox anna@example.com"),
+            ("\"an na\\\"\"@example.com", "mailbox \"an na\\\"\"@example.com"),
+            ("\"a@b\"@example.com", "mailbox \"a@b\"@example.com"),
+            ("anna@[192.0.2.1]", "mailbox anna@[192.0.2.1]"),
+            ("anna@[IPv6:2001:db8::1]", "mailbox anna@[IPv6:2001:db8::1]"),
+            ("anna@[2001:db8::1]", "mailbox anna@[IPv6:2001:db8::1]"),
+            ("anna@bücher.example", "mailbox anna@xn--bcher-kva.example"),
+            ("jörg@bücher.example", "mailbox jörg@xn--bcher-kva.example"),
+            ("o'hara+tag/x=y@example.com", "mailbox o'hara+tag/x=y@example.com"),
+            ("example.com", "domain example.com"),
+            ("Bücher.example.", "domain xn--bcher-kva.example"),
+            ("_mail.example.com", "domain _mail.example.com"),
+            ("mx.example.com:587", "host mx.example.com:587 None"),
+            ("192.0.2.1", "host 192.0.2.1 None"),
+            ("192.0.2.1:2525", "host 192.0.2.1:2525 None"),
+            ("2001:db8::1", "host 2001:db8::1 None"),
+            ("[2001:db8::1]:25", "host [2001:db8::1]:25 None"),
+            ("[192.0.2.1]", "host 192.0.2.1 None"),
+            ("smtp://mx.example.com", "host mx.example.com:25 None"),
+            ("SMTPS://mx.example.com/", "host mx.example.com:465 Some(Implicit)"),
+            ("submission://mx.example.com:2587", "host mx.example.com:2587 None"),
+            ("smtps://[2001:db8::1]:2465", "host [2001:db8::1]:2465 Some(Implicit)"),
+        ] {
+            assert_eq!(shape(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        for (text, word) in [
+            ("", "empty"),
+            ("anna@", "nothing after"),
+            ("@example.com", "nothing before"),
+            ("a b@example.com", "double quotes"),
+            (".anna@example.com", "a dot stands"),
+            ("an..na@example.com", "a dot stands"),
+            ("\"anna@example.com", "quote is not closed"),
+            ("\"@example.com", "quote is not closed"),
+            ("\"anna\\\"@example.com", "quote is not closed"),
+            ("anna@exa mple.com", "only letters"),
+            ("anna@-example.com", "hyphen"),
+            ("anna@example..com", "between two dots"),
+            ("anna@[garbage]", "no IP address"),
+            ("anna@[192.0.2.1", "no IP address"),
+            ("anna@example.com\r\nRCPT TO:<x@y>", "control character"),
+            ("anna\0@example.com", "control character"),
+            ("example.com:0", "is not a port"),
+            ("example.com:70000", "is not a port"),
+            ("example.com:+25", "is not a port"),
+            ("300.1.1.1", "is not an IP address"),
+            ("[2001:db8::1", "is not an IP address"),
+            ("[2001:db8::1]x", "is not an IP address"),
+            ("http://example.com", "scheme"),
+            ("smtp://user@example.com", "more in it"),
+            ("smtp://example.com/path", "more in it"),
+        ] {
+            let message = text.parse::<Target>().expect_err(text).to_string();
+            assert!(message.contains(word), "{text:?}: {message}");
+            assert_eq!(message.lines().count(), 1, "{text:?}: {message}");
+        }
+        assert!(format!("{}@example.com", "a".repeat(65)).parse::<Mailbox>().is_err());
+        assert!(format!("a@{}.com", "a".repeat(64)).parse::<Mailbox>().is_err());
+    }
+
+    #[test]
+    fn only_a_local_part_beyond_ascii_needs_smtputf8() {
+        assert!("jörg@example.com".parse::<Mailbox>().unwrap().needs_smtputf8());
+        assert!(!"anna@bücher.example".parse::<Mailbox>().unwrap().needs_smtputf8());
+    }
+}
