@@ -1,4 +1,5 @@
 //! smtpprobe
+pub mod route;
 pub mod settings;
 pub mod smtp;
 pub mod target;

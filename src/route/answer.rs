@@ -1,0 +1,175 @@
+//! Reading an answer of the DNS (RFC 1034 §3.6.2, 2308, 6604).
+//!
+//! Nothing in a message counts but the records of the name asked for, and of the names to which its aliases lead, in the
+//! answer section. What else a server puts there, or beside it, was not asked for and proves nothing.
+
+use hickory_resolver::proto::ProtoError;
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::{DNSClass, Name, RData, RecordType};
+
+use super::{LookupFailure, LookupKind, LookupResult};
+use crate::target::DomainName;
+
+/// So many records of an answer are read; the rest is ignored.
+const RECORDS_LIMIT: usize = 64;
+/// So many aliases are followed, as many as the resolvers in use allow at least.
+const LINKS_LIMIT: usize = 8;
+
+/// A name asked for, and the aliases followed from it.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    asked: Name,
+    aliases: Vec<Name>,
+}
+
+impl Chain {
+    /// A chain without aliases yet.
+    pub(super) fn from(name: &DomainName) -> Result<Self, ProtoError> {
+        // A name made of labels is complete: no search list applies.
+        Ok(Self { asked: Name::from_labels(name.as_str().split('.').map(str::as_bytes))?, aliases: Vec::new() })
+    }
+
+    /// The name whose records are wanted.
+    pub(super) fn end(&self) -> &Name {
+        self.aliases.last().unwrap_or(&self.asked)
+    }
+
+    /// How many aliases have been followed.
+    pub(super) fn links(&self) -> usize {
+        self.aliases.len()
+    }
+
+    /// The aliases after the first `skipped`. A name that no [`DomainName`] can hold is left out.
+    pub(super) fn aliases(&self, skipped: usize) -> Vec<DomainName> {
+        self.aliases.iter().skip(skipped).filter_map(domain_name).collect()
+    }
+
+    fn follow(&mut self, alias: &Name) -> Result<(), LookupFailure> {
+        if self.links() == LINKS_LIMIT || self.asked == *alias || self.aliases.contains(alias) {
+            return Err(LookupFailure::AliasLoop);
+        }
+        self.aliases.push(alias.clone());
+        Ok(())
+    }
+}
+
+/// How a lookup ended, for the name at the end of the chain.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// Its records of the type asked for; at least one.
+    Found(Vec<RData>),
+    /// It has none.
+    NoData,
+    /// It does not exist.
+    NxDomain,
+    /// Nothing that could be used.
+    Failed(LookupFailure),
+}
+
+impl Outcome {
+    /// The same for a person.
+    pub(super) fn result(&self) -> LookupResult {
+        match self {
+            Self::Found(records) => LookupResult::Found(records.iter().map(record_text).collect()),
+            Self::NoData => LookupResult::NoData,
+            Self::NxDomain => LookupResult::NxDomain,
+            Self::Failed(failure) => LookupResult::Failed(*failure),
+        }
+    }
+}
+
+/// What one answer says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reading {
+    /// The lookup ends here.
+    Final(Outcome),
+    /// Nothing of the end of the chain: it has to be asked for.
+    Onward,
+}
+
+impl Reading {
+    /// The same for a person.
+    pub(super) fn result(&self) -> LookupResult {
+        match self {
+            Self::Final(outcome) => outcome.result(),
+            Self::Onward => LookupResult::NoData,
+        }
+    }
+}
+
+/// Reads `message`, the answer to a question for `kind` at the end of `chain`, and extends the chain by the aliases in it.
+pub(super) fn read(message: &Message, kind: LookupKind, chain: &mut Chain) -> Reading {
+    let failed = |failure| Reading::Final(Outcome::Failed(failure));
+    let exists = match message.metadata.response_code {
+        ResponseCode::NoError => true,
+        ResponseCode::NXDomain => false,
+        ResponseCode::ServFail => return failed(LookupFailure::ServFail),
+        ResponseCode::Refused => return failed(LookupFailure::Refused),
+        other => return failed(LookupFailure::OtherCode(other.into())),
+    };
+    let links = chain.links();
+    loop {
+        let found = records(message, chain.end(), record_type(kind));
+        if exists && !found.is_empty() {
+            return Reading::Final(Outcome::Found(found));
+        }
+        let alias = records(message, chain.end(), RecordType::CNAME).into_iter().next();
+        let Some(RData::CNAME(alias)) = alias else { break };
+        if let Err(failure) = chain.follow(&alias.0) {
+            return failed(failure);
+        }
+    }
+    if !exists {
+        // The response code is about the end of the chain (RFC 6604 §3).
+        Reading::Final(Outcome::NxDomain)
+    } else if chain.links() > links && !denies(message, chain.end()) {
+        Reading::Onward
+    } else {
+        Reading::Final(Outcome::NoData)
+    }
+}
+
+/// The type's code.
+pub(super) const fn record_type(kind: LookupKind) -> RecordType {
+    match kind {
+        LookupKind::Mx => RecordType::MX,
+        LookupKind::A => RecordType::A,
+        LookupKind::Aaaa => RecordType::AAAA,
+    }
+}
+
+fn records(message: &Message, name: &Name, kind: RecordType) -> Vec<RData> {
+    let records = message.answers.iter().take(RECORDS_LIMIT);
+    records
+        .filter(|record| record.dns_class == DNSClass::IN && record.record_type() == kind && record.name == *name)
+        .map(|record| record.data.clone())
+        .collect()
+}
+
+/// Whether the message says that `name` has no such record, instead of saying nothing about it: the SOA of a zone above tells
+/// them apart (RFC 2308 §2.2).
+fn denies(message: &Message, name: &Name) -> bool {
+    let mut authorities = message.authorities.iter().take(RECORDS_LIMIT);
+    authorities.any(|record| record.record_type() == RecordType::SOA && record.name.zone_of(name))
+}
+
+/// A name in ASCII, without the final dot unless it is the root. What is no letter, digit, hyphen or underscore is escaped.
+pub(super) fn name_text(name: &Name) -> String {
+    let mut text = name.to_ascii();
+    if text.len() > 1 && text.ends_with('.') {
+        text.pop();
+    }
+    text
+}
+
+/// The name, if it is one that a host or mail domain can have.
+pub(super) fn domain_name(name: &Name) -> Option<DomainName> {
+    name_text(name).parse().ok()
+}
+
+fn record_text(data: &RData) -> String {
+    match data {
+        RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
+        other => other.to_string(),
+    }
+}
