@@ -1,4 +1,5 @@
 //! smtpprobe
+pub mod demo;
 pub mod route;
 pub mod settings;
 pub mod smtp;

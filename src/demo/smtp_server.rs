@@ -1,0 +1,352 @@
+//! An SMTP server of a mail world (RFC 5321): it speaks by its script, and by [`Manners`] where that is silent.
+//!
+//! It is a server, so it is bounded: in the length of a line, the number of commands, the size of a message, the time that
+//! nothing comes, the time of a session and the number of sessions at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::manners::{Manners, Moment, Next};
+use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
+use super::tls::{Authority, Paper};
+
+/// Octets in a line, its end included (RFC 5321 §4.5.3.1.4 asks for 512).
+const LINE_LIMIT: u64 = 4096;
+/// Commands in one session.
+const COMMAND_LIMIT: usize = 100;
+/// Octets in a message: the SIZE that is usually offered.
+const MESSAGE_LIMIT: usize = 52_428_800;
+/// Sessions at once.
+const SESSION_LIMIT: usize = 256;
+/// Lines kept of what clients said.
+const LOG_LIMIT: usize = 100_000;
+/// Nothing comes.
+const IDLE: Duration = Duration::from_secs(60);
+/// A whole session.
+const LIFETIME: Duration = Duration::from_secs(600);
+/// The TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What the client still sends after the farewell is read for this long.
+const LINGER: Duration = Duration::from_secs(1);
+/// After an error of the listening socket, so that a lasting one does not spin.
+const PAUSE: Duration = Duration::from_millis(10);
+/// What a server with broken TLS answers to a hello: no TLS record begins like this.
+const GARBAGE: &[u8] = b"\x00\x00500 5.5.2 Error: bad syntax\r\n";
+
+/// One line that a client said to a server of the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The address it thought it was talking to, such as `192.0.2.1:25`.
+    pub to: SocketAddr,
+    /// Which of the world's connections it was, counted from 0.
+    pub connection: usize,
+    /// Whether it was said inside TLS.
+    pub secured: bool,
+    /// The line, without its end; lines of a message are not kept.
+    pub line: String,
+}
+
+/// What clients said to any server of one world.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    said: Mutex<Vec<Said>>,
+    connections: AtomicUsize,
+}
+
+impl Log {
+    /// All of it, in the order in which it came.
+    pub(super) fn said(&self) -> Vec<Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, said: Said) {
+        let mut all = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < LOG_LIMIT {
+            all.push(said);
+        }
+    }
+}
+
+/// One server, at whichever of its addresses.
+pub(super) struct SmtpServer {
+    script: Script,
+    acceptor: Option<TlsAcceptor>,
+    /// For each rule, whether it has served.
+    served: Vec<AtomicBool>,
+    log: Arc<Log>,
+}
+
+impl SmtpServer {
+    /// A server by its script, with a certificate of the world's authority if it needs one.
+    pub(super) fn new(script: Script, authority: &Authority, log: Arc<Log>) -> io::Result<Self> {
+        let paper = match script.tls {
+            TlsConduct::Starttls | TlsConduct::Implicit => Some(Paper::Good),
+            TlsConduct::SelfSigned => Some(Paper::SelfSigned),
+            TlsConduct::Expired => Some(Paper::Expired),
+            TlsConduct::WrongName => Some(Paper::WrongName),
+            TlsConduct::None | TlsConduct::Broken | TlsConduct::Closes => None,
+        };
+        let acceptor = paper.map(|paper| authority.acceptor(&script.names, paper)).transpose()?;
+        let served = script.rules.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { script, acceptor, served, log })
+    }
+
+    /// Takes connections for ever; `at` is the address that `listener` plays.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, at: SocketAddr) {
+        let mut sessions = JoinSet::new();
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            while sessions.try_join_next().is_some() {}
+            if sessions.len() < SESSION_LIMIT {
+                let server = Arc::clone(&self);
+                // An error is the client's leaving: nobody is there to be told.
+                sessions.spawn(async move { drop(timeout(LIFETIME, server.receive(stream, at)).await) });
+            }
+        }
+    }
+
+    async fn receive(&self, stream: TcpStream, at: SocketAddr) -> io::Result<()> {
+        // Else a drip of bytes would be gathered into one segment.
+        stream.set_nodelay(true)?;
+        let connection = self.log.connections.fetch_add(1, Ordering::Relaxed);
+        let mut session = Session { server: self, at, connection, manners: Manners::new(&self.script.policy), commands: 0 };
+        if self.script.tls == TlsConduct::Implicit {
+            if let Some(stream) = self.handshake(stream).await? {
+                session.manners.secured();
+                session.hold(&mut BufReader::new(stream), Begin::Greeting).await?;
+            }
+            return Ok(());
+        }
+        let mut plain = BufReader::new(stream);
+        if session.hold(&mut plain, Begin::Greeting).await? == Next::Handshake {
+            // What the client sent ahead in the clear goes with the buffer (RFC 3207 §4.2).
+            if let Some(stream) = self.handshake(plain.into_inner()).await? {
+                session.manners.secured();
+                session.hold(&mut BufReader::new(stream), Begin::Listening).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server's side of the handshake; none if the script spoils it.
+    async fn handshake(&self, mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+        if let Some(acceptor) = &self.acceptor {
+            return timeout(HANDSHAKE, acceptor.accept(stream)).await?.map(Some);
+        }
+        // The client's hello is read first: closing with bytes unread would send a reset.
+        let mut hello = [0; 4096];
+        if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 && self.script.tls == TlsConduct::Broken {
+            stream.write_all(GARBAGE).await?;
+        }
+        close(&mut stream).await;
+        Ok(None)
+    }
+
+    /// The rule for this moment, which counts as served from now on.
+    fn rule(&self, moment: Moment<'_>) -> Option<&Rule> {
+        self.script
+            .rules
+            .iter()
+            .zip(&self.served)
+            .find_map(|(rule, served)| (rule.cue.meets(moment) && !(served.swap(true, Ordering::Relaxed) && rule.once)).then_some(rule))
+    }
+}
+
+/// What a session over a fresh connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// The greeting.
+    Greeting,
+    /// Waiting for a command, as after STARTTLS.
+    Listening,
+}
+
+/// Plain or inside TLS, a connection that can be torn down.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// What was read of a client.
+enum Line {
+    /// A line, or the piece of one that fits into the limit.
+    Bytes(Vec<u8>),
+    /// Nothing came for too long.
+    Idle,
+    /// The client has closed.
+    End,
+}
+
+/// One session, of which the TLS part is a continuation.
+struct Session<'a> {
+    server: &'a SmtpServer,
+    at: SocketAddr,
+    connection: usize,
+    manners: Manners<'a>,
+    commands: usize,
+}
+
+impl Session<'_> {
+    /// Talks until the session ends or TLS is to begin.
+    async fn hold<W: Wire>(&mut self, wire: &mut BufReader<W>, begin: Begin) -> io::Result<Next> {
+        let mut next = match begin {
+            Begin::Greeting => self.answer(wire, Moment::Connected).await?,
+            Begin::Listening => Next::Listen,
+        };
+        loop {
+            next = match next {
+                Next::Listen => self.take_command(wire).await?,
+                Next::Message => self.take_message(wire).await?,
+                Next::Close => {
+                    close(wire).await;
+                    Next::Gone
+                }
+                Next::Handshake | Next::Gone => return Ok(next),
+            };
+        }
+    }
+
+    async fn take_command<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
+        let line = match read_line(wire).await? {
+            Line::End => return Ok(Next::Gone),
+            Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
+            Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
+            Line::Bytes(bytes) => String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned(),
+        };
+        let Self { at, connection, .. } = *self;
+        self.server.log.add(Said { to: at, connection, secured: self.manners.is_secured(), line: line.clone() });
+        self.commands += 1;
+        if self.commands > COMMAND_LIMIT {
+            return self.dismiss(wire, "4.7.0", "too many commands").await;
+        }
+        self.answer(wire, Moment::Said(&line)).await
+    }
+
+    /// Reads a message up to its dot, and drops it. Only a dot between two true line ends counts.
+    async fn take_message<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
+        let mut size = 0;
+        let mut at_start = true;
+        loop {
+            let bytes = match read_line(wire).await? {
+                Line::End => return Ok(Next::Gone),
+                Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
+                Line::Bytes(bytes) => bytes,
+            };
+            if at_start && bytes == b".\r\n" {
+                return self.answer(wire, Moment::MessageOver).await;
+            }
+            at_start = bytes.ends_with(b"\r\n");
+            size += bytes.len();
+            if size > MESSAGE_LIMIT {
+                return self.dismiss(wire, "4.3.4", "message too long").await;
+            }
+        }
+    }
+
+    /// Says what the script or good manners ask for, and what follows.
+    async fn answer<W: Wire>(&mut self, wire: &mut BufReader<W>, moment: Moment<'_>) -> io::Result<Next> {
+        let usual = || wire_lines(&self.manners.usual(moment));
+        let Some(rule) = self.server.rule(moment) else {
+            let reply = usual();
+            send(wire, &reply, Duration::ZERO).await?;
+            return Ok(self.manners.after(moment, code_of(&reply)));
+        };
+        let reply = match (&rule.say, rule.then) {
+            (Some(bytes), _) => bytes.clone(),
+            (None, None) => usual(),
+            (None, Some(_)) => Vec::new(),
+        };
+        sleep(rule.delay).await;
+        send(wire, &reply, rule.bytewise).await?;
+        match rule.then {
+            None => Ok(self.manners.after(moment, code_of(&reply))),
+            Some(Then::Close) => Ok(Next::Close),
+            Some(Then::Reset) => {
+                wire.get_ref().tcp().set_zero_linger()?;
+                Ok(Next::Gone)
+            }
+            Some(Then::Silent) => {
+                drain(wire).await?;
+                Ok(Next::Gone)
+            }
+        }
+    }
+
+    /// Ends a session that went beyond a limit.
+    async fn dismiss<W: Wire>(&self, wire: &mut BufReader<W>, enhanced: &str, why: &str) -> io::Result<Next> {
+        let reply = format!("421 {enhanced} {} Error: {why}\r\n", self.server.script.policy.name);
+        send(wire, reply.as_bytes(), Duration::ZERO).await?;
+        Ok(Next::Close)
+    }
+}
+
+/// The code of the first reply in `bytes`: that of its last line. What a script puts behind it was not asked for.
+fn code_of(bytes: &[u8]) -> Option<u16> {
+    let last = bytes.split(|byte| *byte == b'\n').find(|line| line.get(3) != Some(&b'-'))?;
+    std::str::from_utf8(last.get(..3)?).ok()?.parse().ok()
+}
+
+async fn read_line<W: Wire>(wire: &mut BufReader<W>) -> io::Result<Line> {
+    let mut bytes = Vec::new();
+    match timeout(IDLE, wire.take(LINE_LIMIT).read_until(b'\n', &mut bytes)).await {
+        Err(_) => Ok(Line::Idle),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(0)) => Ok(Line::End),
+        Ok(Ok(_)) => Ok(Line::Bytes(bytes)),
+    }
+}
+
+/// Sends `bytes`, one by one if there is a time between them.
+async fn send<W: AsyncWrite + Unpin>(wire: &mut W, bytes: &[u8], between: Duration) -> io::Result<()> {
+    if between.is_zero() {
+        wire.write_all(bytes).await?;
+        return wire.flush().await;
+    }
+    for byte in bytes {
+        wire.write_all(&[*byte]).await?;
+        wire.flush().await?;
+        sleep(between).await;
+    }
+    Ok(())
+}
+
+/// Reads what comes until the client closes.
+async fn drain<W: AsyncRead + Unpin>(wire: &mut W) -> io::Result<()> {
+    let mut sink = [0; 1024];
+    while wire.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// Closes in good order: with bytes of the client unread, the system would send a reset, and the last reply might be lost.
+async fn close<W: AsyncRead + AsyncWrite + Unpin>(wire: &mut W) {
+    let farewell = async {
+        wire.shutdown().await?;
+        drain(wire).await
+    };
+    // Whether the client stays for it is its own affair.
+    let _ = timeout(LINGER, farewell).await;
+}

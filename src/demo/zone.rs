@@ -1,0 +1,282 @@
+//! The DNS of a mail world: what stands in it, and what a recursive resolver would say about each name (RFC 1034 §4.3.2,
+//! RFC 2308 for names without data, RFC 8020 for names below which there is something).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+/// Aliases followed in one answer; a loop ends here.
+const CHAIN_LIMIT: usize = 8;
+/// Seconds for which an answer may be kept.
+const TTL: u32 = 300;
+
+/// Names with their records. A name that is not in it does not exist.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Zone {
+    /// By name, in lower case and without the final dot, and by type; [`RecordType::ANY`] stands for every other type.
+    entries: BTreeMap<(String, RecordType), Entry>,
+}
+
+/// What is said about one name and type.
+#[derive(Clone, Debug, PartialEq)]
+enum Entry {
+    Records(Vec<RData>),
+    NoData,
+    ServFail,
+    TimeOut,
+}
+
+/// What a resolver says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answer {
+    /// Nothing at all.
+    Silence,
+    /// A reply; without a record of the type asked for, it is NXDOMAIN or "no data" by its code.
+    Reply { code: ResponseCode, records: Vec<Record> },
+}
+
+/// What a scenario file gives for one name and type.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    /// `"SERVFAIL"`, `"TIMEOUT"` or `"NODATA"`.
+    Word(String),
+    /// Records as they stand in a zone file, without name and type.
+    Records(Vec<String>),
+}
+
+impl Zone {
+    /// Adds what `key`, such as `demo.test MX`, is answered with.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn insert(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
+        let (name, kind) = key.split_once(' ').ok_or("a name and a type belong there, such as \"demo.test MX\"")?;
+        let name = absolute(name)?;
+        let kind = match kind.trim() {
+            "A" => RecordType::A,
+            "AAAA" => RecordType::AAAA,
+            "MX" => RecordType::MX,
+            "CNAME" => RecordType::CNAME,
+            "ANY" => RecordType::ANY,
+            _ => return Err("the type is none of A, AAAA, MX, CNAME and ANY"),
+        };
+        let entry = match value {
+            Value::Word(word) => match word.as_str() {
+                "NODATA" => Entry::NoData,
+                "SERVFAIL" => Entry::ServFail,
+                "TIMEOUT" => Entry::TimeOut,
+                _ => return Err("the word is none of NODATA, SERVFAIL and TIMEOUT; records stand in brackets"),
+            },
+            Value::Records(texts) if texts.is_empty() => return Err("no record stands in the brackets; \"NODATA\" says so"),
+            Value::Records(texts) if kind == RecordType::CNAME && texts.len() > 1 => return Err("a name has only one CNAME"),
+            Value::Records(texts) => Entry::Records(texts.iter().map(|text| record(kind, text)).collect::<Result<_, _>>()?),
+        };
+        self.entries.insert((key_of(&name), kind), entry);
+        Ok(())
+    }
+
+    /// What is said about `name`, aliases followed.
+    pub(super) fn answer(&self, name: &Name, kind: RecordType) -> Answer {
+        let mut records = Vec::new();
+        let mut owner = name.clone();
+        for _ in 0..CHAIN_LIMIT {
+            let key = key_of(&owner);
+            match self.entry(&key, kind) {
+                Some(Entry::Records(found)) => {
+                    records.extend(found.iter().map(|data| Record::from_rdata(owner.clone(), TTL, data.clone())));
+                    break;
+                }
+                Some(Entry::NoData) => break,
+                Some(Entry::ServFail) => return Answer::Reply { code: ResponseCode::ServFail, records: Vec::new() },
+                Some(Entry::TimeOut) => return Answer::Silence,
+                None => {}
+            }
+            match self.alias(&key) {
+                Some(target) => {
+                    records.push(Record::from_rdata(owner, TTL, RData::CNAME(CNAME(target.clone()))));
+                    owner = target.clone();
+                }
+                None if self.exists(&key) => break,
+                // The code tells of the last name in the chain (RFC 6604 §3).
+                None => return Answer::Reply { code: ResponseCode::NXDomain, records },
+            }
+        }
+        Answer::Reply { code: ResponseCode::NoError, records }
+    }
+
+    /// Every address in it.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let records = self.entries.values().filter_map(|entry| if let Entry::Records(records) = entry { Some(records) } else { None });
+        records.flatten().filter_map(address)
+    }
+
+    /// The names that lead to one of `addresses`: those that have it as a record first, then aliases.
+    pub(super) fn names_of(&self, addresses: &[IpAddr]) -> Vec<String> {
+        let leads_there = |name: &str| {
+            let Ok(name) = absolute(name) else { return false };
+            [RecordType::A, RecordType::AAAA].into_iter().any(|kind| match self.answer(&name, kind) {
+                Answer::Reply { records, .. } => records.iter().filter_map(|r| address(&r.data)).any(|found| addresses.contains(&found)),
+                Answer::Silence => false,
+            })
+        };
+        let mut names: Vec<String> = self.entries.keys().map(|(name, _)| name.clone()).collect();
+        names.dedup();
+        names.retain(|name| leads_there(name));
+        names.sort_by_key(|name| self.alias(name).is_some());
+        names
+    }
+
+    fn entry(&self, key: &str, kind: RecordType) -> Option<&Entry> {
+        let at = |kind| self.entries.get(&(key.to_owned(), kind));
+        at(kind).or_else(|| at(RecordType::ANY))
+    }
+
+    fn alias(&self, key: &str) -> Option<&Name> {
+        match self.entries.get(&(key.to_owned(), RecordType::CNAME)) {
+            Some(Entry::Records(records)) => {
+                records.iter().find_map(|data| if let RData::CNAME(target) = data { Some(&target.0) } else { None })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there is anything at the name or below it.
+    fn exists(&self, key: &str) -> bool {
+        self.entries.keys().any(|(name, _)| name.strip_suffix(key).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    }
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    }
+}
+
+fn record(kind: RecordType, text: &str) -> Result<RData, &'static str> {
+    match kind {
+        RecordType::A => text.parse().map(|a| RData::A(A(a))).map_err(|_| "an A record is an IPv4 address"),
+        RecordType::AAAA => text.parse().map(|a| RData::AAAA(AAAA(a))).map_err(|_| "an AAAA record is an IPv6 address"),
+        RecordType::CNAME => Ok(RData::CNAME(CNAME(absolute(text)?))),
+        RecordType::MX => {
+            let wrong = "an MX record is a preference and a name, such as \"10 mx1.demo.test\"";
+            let (preference, exchange) = text.split_once(' ').ok_or(wrong)?;
+            Ok(RData::MX(MX::new(preference.parse().map_err(|_| wrong)?, absolute(exchange.trim())?)))
+        }
+        _ => Err("ANY takes only a word: NODATA, SERVFAIL or TIMEOUT"),
+    }
+}
+
+fn absolute(text: &str) -> Result<Name, &'static str> {
+    let mut name = Name::from_ascii(text).map_err(|_| "a name is wrong")?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn key_of(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(entries: &[(&str, &[&str])]) -> Zone {
+        let mut zone = Zone::default();
+        for (key, texts) in entries {
+            let value = match texts {
+                [word] if word.chars().all(|c| c.is_ascii_uppercase()) => Value::Word((*word).to_owned()),
+                _ => Value::Records(texts.iter().map(|text| (*text).to_owned()).collect()),
+            };
+            zone.insert(key, &value).expect(key);
+        }
+        zone
+    }
+
+    fn ask(zone: &Zone, name: &str, kind: RecordType) -> String {
+        match zone.answer(&absolute(name).unwrap(), kind) {
+            Answer::Silence => "silence".to_owned(),
+            Answer::Reply { code, records } => {
+                let data: Vec<String> = records.iter().map(|r| format!("{} {}", r.name, r.data)).collect();
+                format!("{code:?} {}", data.join(", ")).trim().to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_of_answer_is_given() {
+        let zone = zone(&[
+            ("Demo.test MX", &["10 mx1.demo.test", "20 mx2.demo.test."]),
+            ("mx1.demo.test A", &["192.0.2.1"]),
+            ("alias.test CNAME", &["demo.test"]),
+            ("dangling.test CNAME", &["gone.test"]),
+            ("loop.test CNAME", &["loop.test"]),
+            ("null.test MX", &["0 ."]),
+            ("bare.test MX", &["NODATA"]),
+            ("broken.test ANY", &["SERVFAIL"]),
+            ("mute.test A", &["TIMEOUT"]),
+        ]);
+        for (name, kind, expected) in [
+            ("demo.test", RecordType::MX, "NoError demo.test. 10 mx1.demo.test., demo.test. 20 mx2.demo.test."),
+            ("DEMO.test", RecordType::A, "NoError"),
+            ("mx1.demo.test", RecordType::A, "NoError mx1.demo.test. 192.0.2.1"),
+            ("mx1.demo.test", RecordType::AAAA, "NoError"),
+            ("mx2.demo.test", RecordType::A, "NXDomain"),
+            ("test", RecordType::A, "NoError"),
+            ("xdemo.test", RecordType::A, "NXDomain"),
+            ("alias.test", RecordType::MX, "NoError alias.test. demo.test., demo.test. 10 mx1.demo.test., demo.test. 20 mx2.demo.test."),
+            ("alias.test", RecordType::CNAME, "NoError alias.test. demo.test."),
+            ("alias.test", RecordType::A, "NoError alias.test. demo.test."),
+            ("dangling.test", RecordType::A, "NXDomain dangling.test. gone.test."),
+            ("null.test", RecordType::MX, "NoError null.test. 0 ."),
+            ("bare.test", RecordType::MX, "NoError"),
+            ("bare.test", RecordType::A, "NoError"),
+            ("broken.test", RecordType::MX, "ServFail"),
+            ("broken.test", RecordType::AAAA, "ServFail"),
+            ("mute.test", RecordType::A, "silence"),
+            ("mute.test", RecordType::AAAA, "NoError"),
+        ] {
+            assert_eq!(ask(&zone, name, kind), expected, "{name} {kind}");
+        }
+        assert_eq!(ask(&zone, "loop.test", RecordType::A).matches("loop.test. loop.test.").count(), CHAIN_LIMIT);
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_own_names_before_its_aliases() {
+        let zone = zone(&[
+            ("a.demo.test CNAME", &["mx1.demo.test"]),
+            ("mx1.demo.test A", &["192.0.2.1"]),
+            ("mx1.demo.test AAAA", &["2001:db8::1"]),
+            ("mx2.demo.test A", &["192.0.2.2"]),
+        ]);
+        assert_eq!(zone.names_of(&["192.0.2.1".parse().unwrap()]), ["mx1.demo.test", "a.demo.test"]);
+        assert_eq!(zone.names_of(&["192.0.2.9".parse().unwrap()]), Vec::<String>::new());
+        assert_eq!(zone.addresses().count(), 3);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_said() {
+        let records = |texts: &[&str]| Value::Records(texts.iter().map(|text| (*text).to_owned()).collect());
+        for (key, value, word) in [
+            ("demo.test", records(&["192.0.2.1"]), "a name and a type"),
+            ("demo.test TXT", records(&["x"]), "none of A"),
+            ("demo.test A", records(&["2001:db8::1"]), "IPv4"),
+            ("demo.test AAAA", records(&["192.0.2.1"]), "IPv6"),
+            ("demo.test MX", records(&["mx1.demo.test"]), "preference"),
+            ("demo.test MX", records(&["x mx1.demo.test"]), "preference"),
+            ("demo.test MX", records(&["10 mx1..test"]), "name is wrong"),
+            ("demo.test CNAME", records(&["a.test", "b.test"]), "only one"),
+            ("demo.test A", records(&[]), "no record"),
+            ("demo.test ANY", records(&["192.0.2.1"]), "only a word"),
+            ("demo.test A", Value::Word("NXDOMAIN".to_owned()), "none of NODATA"),
+        ] {
+            let error = Zone::default().insert(key, &value).expect_err(key);
+            assert!(error.contains(word), "{key}: {error}");
+        }
+    }
+}
