@@ -11,8 +11,6 @@ const POSTMASTER: &str = "postmaster";
 /// What a server knows and offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
-    /// What it calls itself.
-    pub(super) name: String,
     /// Its greeting with the code; none is the usual one.
     pub(super) greeting: Option<String>,
     /// The domains it takes mail for.
@@ -75,6 +73,8 @@ pub(super) enum Next {
 #[derive(Clone, Debug)]
 pub(super) struct Manners<'a> {
     policy: &'a Policy,
+    /// What the server calls itself.
+    name: &'a str,
     introduced: bool,
     secured: bool,
     sender: bool,
@@ -82,14 +82,14 @@ pub(super) struct Manners<'a> {
 }
 
 impl<'a> Manners<'a> {
-    /// A session that has just begun.
-    pub(super) fn new(policy: &'a Policy) -> Self {
-        Self { policy, introduced: false, secured: false, sender: false, recipients: 0 }
+    /// A session that has just begun, with a server of this name.
+    pub(super) fn new(policy: &'a Policy, name: &'a str) -> Self {
+        Self { policy, name, introduced: false, secured: false, sender: false, recipients: 0 }
     }
 
     /// TLS is up: everything said before is forgotten (RFC 3207 §4.2).
     pub(super) fn secured(&mut self) {
-        *self = Self { secured: true, ..Self::new(self.policy) };
+        *self = Self { secured: true, ..Self::new(self.policy, self.name) };
     }
 
     /// Whether TLS is up.
@@ -99,7 +99,7 @@ impl<'a> Manners<'a> {
 
     /// The usual reply; lines after the first are separated by a bare line feed.
     pub(super) fn usual(&self, moment: Moment<'_>) -> String {
-        let name = &self.policy.name;
+        let name = self.name;
         let line = match moment {
             Moment::Connected => return self.policy.greeting.clone().unwrap_or_else(|| format!("220 {name} ESMTP Postfix")),
             Moment::MessageOver => return self.word(250, "2.0.0", "Ok: queued as 4bQx7T2hPzz9rw"),
@@ -165,7 +165,7 @@ impl<'a> Manners<'a> {
 
     fn capabilities(&self) -> String {
         let starttls = (self.policy.starttls && !self.secured).then_some("STARTTLS");
-        let lines: Vec<&str> = std::iter::once(self.policy.name.as_str()).chain(self.policy.keywords()).chain(starttls).collect();
+        let lines: Vec<&str> = std::iter::once(self.name).chain(self.policy.keywords()).chain(starttls).collect();
         let last = lines.len() - 1;
         let marked = lines.iter().enumerate().map(|(n, line)| format!("250{}{line}", if n == last { ' ' } else { '-' }));
         marked.collect::<Vec<_>>().join("\n")
@@ -262,9 +262,10 @@ fn exceeds(declared: &str, limit: &str) -> bool {
 mod tests {
     use super::*;
 
+    const NAME: &str = "mx1.demo.test";
+
     fn policy() -> Policy {
         Policy {
-            name: "mx1.demo.test".to_owned(),
             greeting: None,
             domains: vec!["demo.test".to_owned()],
             mailboxes: vec!["anna".to_owned(), "j\u{f6}rg".to_owned()],
@@ -280,7 +281,7 @@ mod tests {
 
     /// Says each line, and gives the replies.
     fn hold(policy: &Policy, lines: &[&str]) -> Vec<String> {
-        let mut manners = Manners::new(policy);
+        let mut manners = Manners::new(policy, NAME);
         let say = |line: &&str| {
             let reply = manners.usual(Moment::Said(line));
             manners.after(Moment::Said(line), code(&reply));
@@ -363,14 +364,14 @@ mod tests {
             (Moment::Said("QUIT"), Some(221), Next::Close),
             (Moment::MessageOver, Some(250), Next::Listen),
         ] {
-            assert_eq!(Manners::new(&policy).after(moment, sent), next, "{moment:?} {sent:?}");
+            assert_eq!(Manners::new(&policy, NAME).after(moment, sent), next, "{moment:?} {sent:?}");
         }
     }
 
     #[test]
     fn tls_begins_the_session_anew() {
         let policy = policy();
-        let mut manners = Manners::new(&policy);
+        let mut manners = Manners::new(&policy, NAME);
         manners.after(Moment::Said("EHLO x"), Some(250));
         manners.secured();
         assert!(manners.is_secured());

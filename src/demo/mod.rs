@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use self::scenario::{Conduct, Probe};
-use self::smtp_server::{Log, SmtpServer};
+use self::smtp_server::{Log, Place, SmtpServer};
 use self::tls::Authority;
 use crate::settings::Settings;
 
@@ -133,7 +133,7 @@ impl World {
         world.refuse(scenario)?;
         for server in &scenario.servers {
             match &server.conduct {
-                // All but the ports played is refused already.
+                // As every address does at which nothing else is put.
                 Conduct::Refuses => {}
                 Conduct::Silent => world.keep_silent(&server.at)?,
                 Conduct::Talks(script) => {
@@ -141,7 +141,9 @@ impl World {
                     for address in &server.at {
                         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                         world.stage.insert(*address, listener.local_addr()?);
-                        world.tasks.spawn(Arc::clone(&talker).serve(listener, *address));
+                        let names = scenario.zone.names_or_addresses(&[address.ip()]);
+                        let place = Place { at: *address, name: names.into_iter().next().unwrap_or_default() };
+                        world.tasks.spawn(Arc::clone(&talker).serve(listener, place));
                     }
                 }
             }

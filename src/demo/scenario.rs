@@ -150,7 +150,7 @@ pub(super) enum Conduct {
 /// What a talking server does.
 #[derive(Clone, Debug)]
 pub(super) struct Script {
-    /// The names its certificate is for, the one it calls itself by first; at least one.
+    /// The names its certificate is for, at least one.
     pub(super) names: Vec<String>,
     pub(super) tls: TlsConduct,
     pub(super) policy: Policy,
@@ -326,12 +326,8 @@ impl ServerEntry {
 
     fn into_talking(self, zone: &Zone, home: Option<&str>) -> Result<Server, &'static str> {
         let addresses: Vec<IpAddr> = self.at.iter().map(SocketAddr::ip).collect();
-        let mut names = zone.names_of(&addresses);
-        if names.is_empty() {
-            names = addresses.iter().map(IpAddr::to_string).collect();
-        }
+        let names = zone.names_or_addresses(&addresses);
         let policy = Policy {
-            name: names[0].clone(),
             greeting: self.greeting,
             domains: self.domains.unwrap_or_else(|| home.into_iter().map(str::to_owned).collect()),
             mailboxes: self.mailboxes,

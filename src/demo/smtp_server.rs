@@ -21,7 +21,7 @@ use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
 use super::tls::{Authority, Paper};
 
 /// Octets in a line, its end included (RFC 5321 §4.5.3.1.4 asks for 512).
-const LINE_LIMIT: u64 = 4096;
+const LINE_LIMIT: usize = 4096;
 /// Commands in one session.
 const COMMAND_LIMIT: usize = 100;
 /// Octets in a message: the SIZE that is usually offered.
@@ -77,6 +77,15 @@ impl Log {
     }
 }
 
+/// One of a server's addresses.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The address that it plays.
+    pub(super) at: SocketAddr,
+    /// What the server calls itself there.
+    pub(super) name: String,
+}
+
 /// One server, at whichever of its addresses.
 pub(super) struct SmtpServer {
     script: Script,
@@ -101,8 +110,8 @@ impl SmtpServer {
         Ok(Self { script, acceptor, served, log })
     }
 
-    /// Takes connections for ever; `at` is the address that `listener` plays.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, at: SocketAddr) {
+    /// Takes connections for ever, at one of the server's places.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, place: Place) {
         let mut sessions = JoinSet::new();
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -111,18 +120,18 @@ impl SmtpServer {
             };
             while sessions.try_join_next().is_some() {}
             if sessions.len() < SESSION_LIMIT {
-                let server = Arc::clone(&self);
+                let (server, place) = (Arc::clone(&self), place.clone());
                 // An error is the client's leaving: nobody is there to be told.
-                sessions.spawn(async move { drop(timeout(LIFETIME, server.receive(stream, at)).await) });
+                sessions.spawn(async move { drop(timeout(LIFETIME, server.receive(stream, &place)).await) });
             }
         }
     }
 
-    async fn receive(&self, stream: TcpStream, at: SocketAddr) -> io::Result<()> {
+    async fn receive(&self, stream: TcpStream, place: &Place) -> io::Result<()> {
         // Else a drip of bytes would be gathered into one segment.
         stream.set_nodelay(true)?;
         let connection = self.log.connections.fetch_add(1, Ordering::Relaxed);
-        let mut session = Session { server: self, at, connection, manners: Manners::new(&self.script.policy), commands: 0 };
+        let mut session = Session { server: self, place, connection, manners: Manners::new(&self.script.policy, &place.name), commands: 0 };
         if self.script.tls == TlsConduct::Implicit {
             if let Some(stream) = self.handshake(stream).await? {
                 session.manners.secured();
@@ -157,11 +166,14 @@ impl SmtpServer {
 
     /// The rule for this moment, which counts as served from now on.
     fn rule(&self, moment: Moment<'_>) -> Option<&Rule> {
-        self.script
-            .rules
-            .iter()
-            .zip(&self.served)
-            .find_map(|(rule, served)| (rule.cue.meets(moment) && !(served.swap(true, Ordering::Relaxed) && rule.once)).then_some(rule))
+        let fitting = self.script.rules.iter().zip(&self.served).filter(|(rule, _)| rule.cue.meets(moment));
+        for (rule, served) in fitting {
+            let again = served.swap(true, Ordering::Relaxed);
+            if !(again && rule.once) {
+                return Some(rule);
+            }
+        }
+        None
     }
 }
 
@@ -193,7 +205,7 @@ impl Wire for TlsStream<TcpStream> {
 
 /// What was read of a client.
 enum Line {
-    /// A line, or the piece of one that fits into the limit.
+    /// A line; or, without a line end, as much of a longer one as fits into the limit.
     Bytes(Vec<u8>),
     /// Nothing came for too long.
     Idle,
@@ -204,7 +216,7 @@ enum Line {
 /// One session, of which the TLS part is a continuation.
 struct Session<'a> {
     server: &'a SmtpServer,
-    at: SocketAddr,
+    place: &'a Place,
     connection: usize,
     manners: Manners<'a>,
     commands: usize,
@@ -237,8 +249,8 @@ impl Session<'_> {
             Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
             Line::Bytes(bytes) => String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned(),
         };
-        let Self { at, connection, .. } = *self;
-        self.server.log.add(Said { to: at, connection, secured: self.manners.is_secured(), line: line.clone() });
+        let said = Said { to: self.place.at, connection: self.connection, secured: self.manners.is_secured(), line: line.clone() };
+        self.server.log.add(said);
         self.commands += 1;
         if self.commands > COMMAND_LIMIT {
             return self.dismiss(wire, "4.7.0", "too many commands").await;
@@ -280,7 +292,7 @@ impl Session<'_> {
             (None, None) => usual(),
             (None, Some(_)) => Vec::new(),
         };
-        sleep(rule.delay).await;
+        pause(rule.delay).await;
         send(wire, &reply, rule.bytewise).await?;
         match rule.then {
             None => Ok(self.manners.after(moment, code_of(&reply))),
@@ -298,7 +310,7 @@ impl Session<'_> {
 
     /// Ends a session that went beyond a limit.
     async fn dismiss<W: Wire>(&self, wire: &mut BufReader<W>, enhanced: &str, why: &str) -> io::Result<Next> {
-        let reply = format!("421 {enhanced} {} Error: {why}\r\n", self.server.script.policy.name);
+        let reply = format!("421 {enhanced} {} Error: {why}\r\n", self.place.name);
         send(wire, reply.as_bytes(), Duration::ZERO).await?;
         Ok(Next::Close)
     }
@@ -312,11 +324,19 @@ fn code_of(bytes: &[u8]) -> Option<u16> {
 
 async fn read_line<W: Wire>(wire: &mut BufReader<W>) -> io::Result<Line> {
     let mut bytes = Vec::new();
-    match timeout(IDLE, wire.take(LINE_LIMIT).read_until(b'\n', &mut bytes)).await {
+    match timeout(IDLE, wire.take(LINE_LIMIT as u64).read_until(b'\n', &mut bytes)).await {
         Err(_) => Ok(Line::Idle),
         Ok(Err(error)) => Err(error),
-        Ok(Ok(0)) => Ok(Line::End),
+        // Who closes in the middle of a line has said nothing.
+        Ok(Ok(length)) if length < LINE_LIMIT && !bytes.ends_with(b"\n") => Ok(Line::End),
         Ok(Ok(_)) => Ok(Line::Bytes(bytes)),
+    }
+}
+
+/// Waits. To wait for no time would still take the timer's next tick.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }
 

@@ -115,7 +115,7 @@ impl Zone {
     }
 
     /// The names that lead to one of `addresses`: those that have it as a record first, then aliases.
-    pub(super) fn names_of(&self, addresses: &[IpAddr]) -> Vec<String> {
+    fn names_of(&self, addresses: &[IpAddr]) -> Vec<String> {
         let leads_there = |name: &str| {
             let Ok(name) = absolute(name) else { return false };
             [RecordType::A, RecordType::AAAA].into_iter().any(|kind| match self.answer(&name, kind) {
@@ -128,6 +128,12 @@ impl Zone {
         names.retain(|name| leads_there(name));
         names.sort_by_key(|name| self.alias(name).is_some());
         names
+    }
+
+    /// The same, or the addresses themselves if they have no name.
+    pub(super) fn names_or_addresses(&self, addresses: &[IpAddr]) -> Vec<String> {
+        let names = self.names_of(addresses);
+        if names.is_empty() { addresses.iter().map(IpAddr::to_string).collect() } else { names }
     }
 
     fn entry(&self, key: &str, kind: RecordType) -> Option<&Entry> {
