@@ -1,6 +1,31 @@
-//! smtpprobe
+//! smtpprobe finds out why mail does not arrive.
+//!
+//! A probe is a one-way pipeline of plain values; each stage is one module with one main function:
+//!
+//! ```text
+//!  Target ──route──► Route ──probe──► Attempt ──transport × smtp::Session──► Transcript
+//!  (what the user     (MX, addresses,   (address, name,                       (timed facts)
+//!   named)             lookups)          Dialogue)                                │ annotation × knowledge
+//!                                                                                 ▼
+//!  text ◄──report── Report ◄── Verdict ◄── Findings ◄──diagnosis── Annotations ──┘
+//!                                                                  ▲
+//!  code, enhanced code, reply text ──reading───────────────────────┘
+//! ```
+//!
+//! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
+//! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.
+//!
+//! [`demo`] is a mail world inside the process, probed by the very same path.
+
+pub mod annotation;
 pub mod demo;
+pub mod diagnosis;
+pub mod knowledge;
+pub mod probe;
+pub mod report;
 pub mod route;
+pub mod sender;
 pub mod settings;
 pub mod smtp;
 pub mod target;
+pub mod transport;

@@ -298,7 +298,7 @@ impl Session {
         match self.state {
             State::Over => return,
             // Whatever becomes of the farewell, the answers have been given (RFC 5321 §4.1.1.10).
-            State::Quit if self.outbox.is_empty() => return self.state = State::Over,
+            State::Quit => return self.state = State::Over,
             _ => {}
         }
         let partial = self.reader.take_rest();
@@ -306,7 +306,7 @@ impl Session {
         let can_quit = matches!(failure.kind, FailureKind::TimedOut(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted);
         self.fail(failure);
         // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
-        let mute = matches!(self.state, State::Handshake | State::Data | State::Quit);
+        let mute = matches!(self.state, State::Handshake | State::Data);
         if can_quit && !mute && self.transcript.reached >= Some(Stage::Greeting) {
             self.leave();
             self.dialogue.times.farewell = Duration::ZERO;
@@ -461,8 +461,12 @@ impl Session {
         self.outbox = vec![(Command::Quit, Purpose::Target)];
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, mut failure: Failure) {
         let stage = self.stage();
+        // What counts is how long the server was waited for, not how much of it the last read had left.
+        if let FailureKind::TimedOut(waited) = &mut failure.kind {
+            *waited = self.now.since(self.waiting_since);
+        }
         self.record(Event::Broke { stage, failure });
     }
 

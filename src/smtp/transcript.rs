@@ -99,7 +99,7 @@ impl fmt::Display for Stage {
 }
 
 /// Why a transaction is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// It asks what the user wants to know.
@@ -258,6 +258,8 @@ pub enum FailureKind {
     ProbeTimeOver,
     /// The user stopped the probe.
     Interrupted,
+    /// Another address answered first, as happens to a mail server that tries several.
+    Overtaken,
     /// Our own machine could not do it, in the system's words.
     Local(String),
 }

@@ -1,0 +1,96 @@
+//! Each reply joined with what is known of it: the meaning that it has in its place.
+//!
+//! The same code says different things as an answer to different commands, and the words beside it beat the number. Which of
+//! the knowledge's texts is shown follows from what decided: so title, meaning, fix and reason never contradict each other.
+
+use crate::knowledge::{Actor, Basis, Confidence, Fix, Knowledge, Meaning, Permanence, Reading, Reason};
+use crate::smtp::{Answer, CodeClass, Reply, Transcript, Verb};
+
+/// What a reply means here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// Why the server answered so.
+    pub reason: Reason,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// What the numbers would have said, where the words say something else.
+    pub conflict: Option<Reason>,
+    /// Whether a queue retries: the class of the code decides, whatever the cause.
+    pub permanence: Permanence,
+    /// A few words.
+    pub title: String,
+    /// What it means.
+    pub meaning: String,
+    /// When one sees it.
+    pub when: String,
+    /// What to do.
+    pub fix: Vec<Fix>,
+    /// Who acts first.
+    pub actor: Actor,
+    /// RFC and section, or URL.
+    pub references: Vec<String>,
+}
+
+/// Explains `reply` as an answer to `verb`; without a verb, as far as it explains itself.
+#[must_use]
+pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Annotation {
+    let reading = knowledge.read(reply, verb);
+    let meaning = meaning(knowledge, verb, reply, &reading);
+    Annotation {
+        reason: reading.reason,
+        confidence: reading.confidence,
+        conflict: reading.conflict,
+        permanence: permanence(reply),
+        title: meaning.title,
+        meaning: meaning.meaning,
+        when: meaning.when,
+        fix: meaning.fix,
+        actor: meaning.actor,
+        references: meaning.references,
+    }
+}
+
+/// Whether a sender's queue retries after `reply` (RFC 5321 §4.2.1).
+#[must_use]
+pub fn permanence(reply: &Reply) -> Permanence {
+    match reply.code.class() {
+        CodeClass::Success | CodeClass::Intermediate => Permanence::Success,
+        CodeClass::Transient => Permanence::Temporary,
+        CodeClass::Permanent => Permanence::Permanent,
+        CodeClass::Unknown => Permanence::Either,
+    }
+}
+
+/// The texts that belong to what decided: the code in its place, the enhanced code, or the reason that the words gave.
+fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &Reading) -> Meaning {
+    let by_code = knowledge.code(reply.code, verb);
+    let by_enhanced = || reply.enhanced.filter(|e| knowledge.knows_enhanced(*e)).and_then(|e| knowledge.enhanced(e));
+    let fits = |meaning: &Meaning| meaning.reason == reading.reason;
+    let found = match reading.basis {
+        // A yes is explained by the command that it answers, and most of all by nothing else.
+        Basis::Code => by_code.filter(fits).or_else(by_enhanced),
+        Basis::Enhanced => by_enhanced(),
+        Basis::Wording(_) => by_enhanced().filter(fits).or_else(|| by_code.filter(|meaning| fits(meaning) && meaning.special)),
+    };
+    found.unwrap_or_else(|| {
+        let text = knowledge.reason(reading.reason);
+        let code = knowledge.code(reply.code, verb);
+        Meaning {
+            title: text.title,
+            says: String::new(),
+            meaning: text.meaning,
+            when: code.as_ref().map(|c| c.when.clone()).unwrap_or_default(),
+            reason: reading.reason,
+            actor: text.actor,
+            fix: text.fix,
+            references: code.map(|c| c.references).unwrap_or_default(),
+            special: true,
+        }
+    })
+}
+
+/// All replies of a session, explained; each with the index of its event.
+#[must_use]
+pub fn annotate_all(knowledge: &Knowledge, transcript: &Transcript) -> Vec<(usize, Annotation)> {
+    transcript.replies().map(|Answer { event, verb, reply, .. }| (event, annotate(knowledge, Some(verb), reply))).collect()
+}

@@ -1,0 +1,304 @@
+//! Arguments, and how they become [`Settings`].
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use smtpprobe::settings::{Controls, Families, Settings, Walk};
+use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
+use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
+use smtpprobe::transport::read_roots;
+
+use super::Trouble;
+use super::output::{Colour, Format};
+
+const TARGETS: &str =
+    "user@example.com, example.com, mx.example.com[:PORT], 192.0.2.1, [2001:db8::1]:25, smtp://HOST, smtps://HOST, submission://HOST";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 accepted, 1 rejected, 2 wrong usage, 3 deferred, 4 unreachable, 5 inconclusive, 70 own failure, 130 stopped.
+Each long option can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
+No message is ever delivered: a probe ends with QUIT after RCPT TO.";
+
+/// Find out why mail does not arrive: walks an SMTP session, explains every reply, and says who must act.
+#[derive(Debug, Parser)]
+#[command(name = "smtpprobe", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = AFTER_HELP)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
+}
+
+/// What else it can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The same probe against a mail world inside the program; without ADDRESS, its list of mailboxes
+    Demo {
+        /// Such as full@demo.test
+        address: Option<String>,
+        #[command(flatten)]
+        options: ProbeOptions,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// The JSON Schema of what -o json prints
+    Schema {
+        /// Which one
+        kind: SchemaKind,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// `smtpprobe.report/1`
+    Report,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ProbeArgs {
+    /// What to probe
+    #[arg(required = true, value_name = "TARGET", help = TARGETS)]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) options: ProbeOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Conversation")]
+pub(crate) struct ProbeOptions {
+    /// Sender in MAIL FROM [default: <>, the null sender]
+    #[arg(short, long, value_name = "ADDR", env = "SMTPPROBE_FROM", hide_env = true)]
+    from: Option<String>,
+    /// Name in EHLO [default: this host's name, else its address]
+    #[arg(long, value_name = "NAME", env = "SMTPPROBE_HELO", hide_env = true)]
+    helo: Option<HelloName>,
+    /// Last step to take [default: rcpt for a mailbox, starttls otherwise]
+    #[arg(long, value_name = "STAGE", env = "SMTPPROBE_UNTIL", hide_env = true)]
+    until: Option<Until>,
+    /// Size of the message to declare in MAIL FROM; K, M and G are powers of 1024
+    #[arg(long, value_name = "BYTES", value_parser = octets, env = "SMTPPROBE_SIZE", hide_env = true)]
+    size: Option<u64>,
+    /// When to ask a made-up address or postmaster, too
+    #[arg(long, value_name = "WHEN", default_value = "auto", env = "SMTPPROBE_CONTROLS", hide_env = true)]
+    controls: ControlsArg,
+    /// How to use TLS [default: implicit on port 465, else STARTTLS where offered]
+    #[arg(long, value_name = "HOW", env = "SMTPPROBE_TLS", hide_env = true)]
+    tls: Option<TlsArg>,
+    /// Certificates of authorities to trust beside the system's (PEM)
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_TLS_CA", hide_env = true)]
+    tls_ca: Option<PathBuf>,
+    /// Send one command at a time
+    #[arg(long, env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
+    no_pipelining: bool,
+
+    /// Ports to ask [default: the target's own, else 25]
+    #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
+    port: Vec<Port>,
+    /// Ask this host instead of those that MX names; may be repeated
+    #[arg(short, long, value_name = "HOST[:PORT]", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
+    server: Vec<String>,
+    /// IPv4 only
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6", help_heading = "Route")]
+    ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6', long = "ipv6", help_heading = "Route")]
+    ipv6: bool,
+    /// Walk the MX list as a mail server would, and stop at the first definite answer
+    #[arg(long, env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
+    first: bool,
+    /// DNS server to ask [default: the system's]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, env = "SMTPPROBE_RESOLVER", hide_env = true, help_heading = "Route")]
+    resolver: Vec<SocketAddr>,
+    /// Use ADDR for HOST instead of looking it up; may be repeated
+    #[arg(long, value_name = "HOST:ADDR", value_parser = resolve, env = "SMTPPROBE_RESOLVE", hide_env = true, help_heading = "Route")]
+    resolve: Vec<(DomainName, IpAddr)>,
+    /// Local address to connect from
+    #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
+    bind: Option<IpAddr>,
+
+    /// For the whole probe of a target
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_TIMEOUT", hide_env = true, help_heading = "Times")]
+    timeout: Option<Duration>,
+    /// For each TCP connection
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_CONNECT_TIMEOUT", hide_env = true, help_heading = "Times")]
+    connect_timeout: Option<Duration>,
+    /// For the greeting
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_GREETING_TIMEOUT", hide_env = true, help_heading = "Times")]
+    greeting_timeout: Option<Duration>,
+    /// For each reply
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_COMMAND_TIMEOUT", hide_env = true, help_heading = "Times")]
+    command_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How to show the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", env = "SMTPPROBE_OUTPUT", hide_env = true)]
+    pub(crate) output: Format,
+    /// Where to write it [default: standard output]
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_OUTPUT_FILE", hide_env = true)]
+    pub(crate) output_file: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", env = "SMTPPROBE_COLOR", hide_env = true)]
+    pub(crate) color: Colour,
+    /// Unfold everything, with the bytes
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// The verdict alone, in one line
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Until {
+    Connect,
+    Greeting,
+    Ehlo,
+    Starttls,
+    Mail,
+    Rcpt,
+    /// Stops after 354 and drops the connection: nothing is delivered
+    Data,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ControlsArg {
+    /// Where the answer changes the verdict
+    #[default]
+    Auto,
+    Off,
+    Always,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TlsArg {
+    /// STARTTLS where it is offered; from the first byte on port 465
+    Auto,
+    Off,
+    /// STARTTLS, and nothing without it
+    Require,
+    /// From the first byte
+    Implicit,
+}
+
+impl ProbeOptions {
+    /// The settings that the options stand for.
+    pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
+        let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
+        let base = Settings::default();
+        let from = match self.from.as_deref() {
+            None | Some("" | "<>") => None,
+            Some(address) => Some(address.parse::<Mailbox>().map_err(|error| usage(&error))?),
+        };
+        let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| host_and_port(server)).collect();
+        let extra_roots = match &self.tls_ca {
+            Some(file) => read_roots(file).map_err(|error| usage(&error))?,
+            None => Vec::new(),
+        };
+        let mut resolve: BTreeMap<DomainName, Vec<IpAddr>> = BTreeMap::new();
+        for (name, address) in &self.resolve {
+            resolve.entry(name.clone()).or_default().push(*address);
+        }
+        Ok(Settings {
+            from,
+            hello: self.helo.clone(),
+            until: self.until.map(Into::into),
+            size: self.size,
+            ports: self.port.clone(),
+            servers: servers.map_err(|error| usage(&error))?,
+            families: match (self.ipv4, self.ipv6) {
+                (true, _) => Families::V4,
+                (_, true) => Families::V6,
+                _ => Families::Both,
+            },
+            walk: if self.first { Walk::First } else { Walk::All },
+            controls: match self.controls {
+                ControlsArg::Auto => Controls::Auto,
+                ControlsArg::Off => Controls::Off,
+                ControlsArg::Always => Controls::Always,
+            },
+            tls: self.tls.and_then(|how| match how {
+                TlsArg::Auto => None,
+                TlsArg::Off => Some(TlsUse::Never),
+                TlsArg::Require => Some(TlsUse::Require),
+                TlsArg::Implicit => Some(TlsUse::Implicit),
+            }),
+            extra_roots,
+            resolvers: self.resolver.clone(),
+            resolve,
+            bind: self.bind,
+            timeout: self.timeout.unwrap_or(base.timeout),
+            connect_timeout: self.connect_timeout.unwrap_or(base.connect_timeout),
+            times: StageTimes {
+                greeting: self.greeting_timeout.unwrap_or(base.times.greeting),
+                command: self.command_timeout.unwrap_or(base.times.command),
+                ..base.times
+            },
+            pipelining: !self.no_pipelining,
+            connect_to: BTreeMap::new(),
+        })
+    }
+
+    /// Whether the last step asked for can be taken with `target`.
+    pub(crate) fn fits(&self, target: &Target) -> Result<(), Trouble> {
+        match self.until {
+            Some(Until::Rcpt | Until::Data) if target.mailbox().is_none() => Err(Trouble::Usage(format!(
+                "--until rcpt and data need a mailbox, such as user@{target}; for {target} the last step is mail"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<Until> for Stage {
+    fn from(until: Until) -> Self {
+        match until {
+            Until::Connect => Self::Connect,
+            Until::Greeting => Self::Greeting,
+            Until::Ehlo => Self::Ehlo,
+            Until::Starttls => Self::StartTls,
+            Until::Mail => Self::Mail,
+            Until::Rcpt => Self::Rcpt,
+            Until::Data => Self::Data,
+        }
+    }
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    text.parse::<Port>().map_err(|_| "it should be a number from 1 to 65535, such as 25, 465 or 587".to_owned())
+}
+
+fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+    address.or_else(|_| text.parse()).map_err(|_| "it should look like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53".to_owned())
+}
+
+fn resolve(text: &str) -> Result<(DomainName, IpAddr), String> {
+    let wrong = || "it should look like mx.example.com:192.0.2.1".to_owned();
+    let (name, address) = text.split_once(':').ok_or_else(wrong)?;
+    let address = address.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| wrong())?;
+    Ok((name.parse().map_err(|_| wrong())?, address))
+}
+
+fn octets(text: &str) -> Result<u64, String> {
+    let wrong = || "it should be a number of octets, such as 26214400 or 25M".to_owned();
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1_u64),
+    };
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "it should be a number of seconds above 0, such as 10 or 2.5".to_owned())
+}

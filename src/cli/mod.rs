@@ -1,0 +1,172 @@
+//! The command line: the only place that knows clap, prints, and decides exit codes.
+
+mod args;
+mod live;
+mod output;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use smtpprobe::demo::{self, World};
+use smtpprobe::diagnosis::{Case, Outcome, diagnose, judge};
+use smtpprobe::knowledge::Knowledge;
+use smtpprobe::probe::probe;
+use smtpprobe::report::{self, Report};
+use smtpprobe::settings::Settings;
+use smtpprobe::smtp::FailureKind;
+use smtpprobe::target::Target;
+
+use self::args::{Args, Command, OutputArgs, ProbeArgs};
+use self::live::Live;
+use self::output::Output;
+
+const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+const INTERNAL: u8 = 70;
+
+/// What ends the command without a result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// The user asked for something that cannot be; one line that says what, and how it should look.
+    #[error("{0}")]
+    Usage(String),
+    /// Our own machine failed.
+    #[error("{0}")]
+    Machine(#[from] io::Error),
+}
+
+/// Runs the command.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage_error(&error),
+    };
+    // A defect of ours must not look like an answer about a mailbox.
+    let Ok(done) = catch_unwind(AssertUnwindSafe(|| run(args))) else {
+        return ExitCode::from(INTERNAL);
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        // Whoever closes the pipe has seen enough.
+        Err(Trouble::Machine(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("smtpprobe: {trouble}");
+            ExitCode::from(if matches!(trouble, Trouble::Usage(_)) { USAGE } else { INTERNAL })
+        }
+    }
+}
+
+/// clap's complaint in one line; help and version as they are.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
+        let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let _ = error.print();
+        return if missing { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+    }
+    let text = error.render().to_string();
+    let before_usage = text.split("\n\nUsage:").next().unwrap_or_default().split("\n\nFor more").next().unwrap_or_default();
+    let lines: Vec<&str> = before_usage.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let line = lines.join("; ").replace(":; ", ": ");
+    eprintln!("smtpprobe: {}", line.strip_prefix("error: ").unwrap_or(&line));
+    ExitCode::from(USAGE)
+}
+
+fn run(args: Args) -> Result<u8, Trouble> {
+    match args.command {
+        None => probes(&args.probe),
+        Some(Command::Demo { address, options, output }) => demo(address.as_deref(), &options, &output),
+        Some(Command::Schema { .. }) => {
+            let schema = report::schema().map_err(io::Error::from)?;
+            Output::open(&OutputArgs::default())?.write(&schema)?;
+            Ok(0)
+        }
+    }
+}
+
+/// Probes each target in turn.
+fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
+    let settings = args.options.settings()?;
+    let mut targets = Vec::new();
+    for input in &args.targets {
+        let target: Target = input.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+        args.options.fits(&target)?;
+        targets.push((input.as_str(), target));
+    }
+    let knowledge = Knowledge::english();
+    let mut output = Output::open(&args.output)?;
+    let runtime = runtime()?;
+    let mut reports = Vec::new();
+    let mut interrupted = false;
+    for (input, target) in &targets {
+        let (report, stopped) = runtime.block_on(one(input, target, &settings, &knowledge, &output));
+        output.report(&report, &knowledge)?;
+        reports.push(report);
+        interrupted = stopped;
+        if stopped {
+            break;
+        }
+    }
+    runtime.shutdown_background();
+    output.finish(&reports)?;
+    Ok(if interrupted { INTERRUPTED } else { exit_code(&reports) })
+}
+
+/// Lists the demo's mailboxes, or probes one of them.
+fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs) -> Result<u8, Trouble> {
+    let knowledge = Knowledge::english();
+    let scenarios = demo::scenarios();
+    let mut output = Output::open(output)?;
+    let Some(address) = address else {
+        let phrases: BTreeMap<String, String> = knowledge.phrases("demo");
+        output.write(&output::demo_list(&scenarios, &phrases, output.look()))?;
+        return Ok(0);
+    };
+    let known = scenarios.iter().find(|scenario| scenario.address.eq_ignore_ascii_case(address) || scenario.name == address);
+    let scenario = known.ok_or_else(|| {
+        Trouble::Usage(format!("there is no {address:?} in the demo's world; `smtpprobe demo` lists what is, such as full@demo.test"))
+    })?;
+    let target: Target = scenario.address.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+    let runtime = runtime()?;
+    let settings = options.settings()?;
+    let (report, stopped) = runtime.block_on(async {
+        let world = World::start(scenario).await?;
+        Ok::<_, io::Error>(one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await)
+    })?;
+    output.report(&report, &knowledge)?;
+    runtime.shutdown_background();
+    let reports = [report];
+    output.finish(&reports)?;
+    Ok(if stopped { INTERRUPTED } else { exit_code(&reports) })
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The whole path for one target; also whether the user stopped it.
+async fn one(input: &str, target: &Target, settings: &Settings, knowledge: &Knowledge, output: &Output) -> (Report, bool) {
+    let live = Live::new(output.is_live());
+    let interrupt = async {
+        // Without a handler for it, Ctrl-C ends the program as usual.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let facts = probe(target, settings, knowledge, interrupt, |progress| live.show(progress)).await;
+    live.clear();
+    let case = Case::new(&facts, knowledge);
+    let report = report::report(input, &case, &diagnose(&case), &judge(&case));
+    (report, facts.cut_short == Some(FailureKind::Interrupted))
+}
+
+/// The exit code of the worst outcome, in the contract's order of concern.
+fn exit_code(reports: &[Report]) -> u8 {
+    const CONCERN: [(Outcome, u8); 5] =
+        [(Outcome::Unreachable, 4), (Outcome::Deferred, 3), (Outcome::Rejected, 1), (Outcome::Inconclusive, 5), (Outcome::Accepted, 0)];
+    let worst = CONCERN.iter().find(|(outcome, _)| reports.iter().any(|report| report.verdict.outcome == *outcome));
+    worst.map_or(0, |(_, code)| *code)
+}

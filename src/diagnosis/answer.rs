@@ -1,0 +1,101 @@
+//! What a single session says about the question asked.
+
+use super::verdict::Outcome;
+use crate::annotation::Annotation;
+use crate::knowledge::{Confidence, Reason};
+use crate::probe::{Facts, SessionFacts};
+use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, TlsUse, Transcript, Verb};
+
+/// One session's answer, with the event that proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionAnswer {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// How sure the reason is.
+    pub confidence: Confidence,
+    /// Where it was decided.
+    pub stage: Stage,
+    /// The event that shows it; none if the session had none that does.
+    pub event: Option<usize>,
+}
+
+/// Sums a session up; none if it was given up because another address answered.
+pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, Annotation)]) -> Option<SessionAnswer> {
+    let transcript = &session.transcript;
+    if let Some(refusal) = decisive_refusal(transcript, session.tls) {
+        let annotation = annotations.iter().find(|(event, _)| *event == refusal.event).map(|(_, annotation)| annotation)?;
+        let outcome = if refusal.reply.code.class() == CodeClass::Permanent { Outcome::Rejected } else { Outcome::Deferred };
+        return Some(SessionAnswer {
+            outcome,
+            reason: annotation.reason,
+            confidence: annotation.confidence,
+            stage: Stage::of(refusal.verb),
+            event: Some(refusal.event),
+        });
+    }
+    if let Some((event, stage, failure)) = transcript.failure() {
+        let (outcome, reason, confidence) = of_failure(stage, &failure.kind)?;
+        return Some(SessionAnswer { outcome, reason, confidence, stage, event: Some(event) });
+    }
+    // STARTTLS is asked for where it is offered; a server without it has still answered.
+    let goal = if facts.until == Stage::StartTls { Stage::Ehlo } else { facts.until };
+    let proof = transcript.replies().rfind(|answer| answer.purpose == Purpose::Target && Stage::of(answer.verb) == goal);
+    let event = proof.map(|answer| answer.event);
+    if transcript.reached >= Some(goal) {
+        return Some(SessionAnswer {
+            outcome: Outcome::Accepted,
+            reason: Reason::Accepted,
+            confidence: Confidence::Likely,
+            stage: goal,
+            event,
+        });
+    }
+    let (stage, event) = transcript.replies().next_back().map_or((Stage::Connect, None), |a| (Stage::of(a.verb), Some(a.event)));
+    Some(SessionAnswer { outcome: Outcome::Inconclusive, reason: Reason::Undetermined, confidence: Confidence::Unsure, stage, event })
+}
+
+/// The first refusal that ended the session's question: what follows is only its echo (a 503 to RCPT after a refused MAIL).
+fn decisive_refusal(transcript: &Transcript, tls: TlsUse) -> Option<Answer<'_>> {
+    let introduced = |after: usize| {
+        transcript.replies().any(|a| a.event > after && matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())
+    };
+    transcript.replies().filter(|a| a.purpose == Purpose::Target && !a.reply.code.is_positive()).find(|answer| match answer.verb {
+        _ if answer.reply.code.closes_channel() => true,
+        // Refused EHLO is followed by HELO, and refused STARTTLS by going on in the clear.
+        Verb::Ehlo | Verb::Helo => !introduced(answer.event),
+        Verb::StartTls => tls == TlsUse::Require,
+        Verb::Quit | Verb::Rset => false,
+        _ => true,
+    })
+}
+
+/// What a broken session comes to. Before a conversation it is unreachable; in the middle of one it is cut off.
+fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Confidence)> {
+    use Confidence::{Certain, Likely, Unsure};
+    let early = matches!(stage, Stage::Dns | Stage::Connect | Stage::Greeting | Stage::StartTls | Stage::Tls);
+    let outcome = if early { Outcome::Unreachable } else { Outcome::Inconclusive };
+    let (reason, confidence) = match kind {
+        FailureKind::Overtaken => return None,
+        FailureKind::ProbeTimeOver | FailureKind::Interrupted => return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure)),
+        FailureKind::NotOffered(_) => return Some((Outcome::Rejected, Reason::FeatureUnsupported, Certain)),
+        _ if stage == Stage::Tls => (Reason::TlsFailed, Certain),
+        FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),
+        FailureKind::Refused => (Reason::ConnectionRefused, Certain),
+        FailureKind::TimedOut(_) => match stage {
+            Stage::Connect => (Reason::PortFiltered, Likely),
+            Stage::Greeting => (Reason::NoGreeting, Certain),
+            _ => (Reason::Timeout, Certain),
+        },
+        FailureKind::HostUnreachable => (Reason::HostUnreachable, Certain),
+        FailureKind::NetworkUnreachable => (Reason::NetworkUnreachable, Certain),
+        FailureKind::Prohibited => (Reason::ConnectionRejected, Certain),
+        FailureKind::Reset => (Reason::ConnectionReset, Certain),
+        FailureKind::Closed => (Reason::ConnectionClosed, Certain),
+        FailureKind::NotSmtp(_) => (Reason::NotSmtp, Certain),
+        FailureKind::ReplyTooLong => (Reason::ReplyMalformed, Certain),
+        FailureKind::Local(_) => (Reason::Undetermined, Unsure),
+    };
+    Some((outcome, reason, confidence))
+}

@@ -1,0 +1,147 @@
+//! Findings about connections: which addresses cannot be reached, and how that shows.
+
+use super::{Case, Evidence, Rule, SessionCase, Severity};
+use crate::smtp::{Failure, FailureKind, Stage};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "port_silent",
+        severity: Severity::Failure,
+        reference: "RFC 9293 section 3.8.3",
+        check: |case| failed(case, |k| matches!(k, FailureKind::TimedOut(_))),
+    },
+    Rule {
+        id: "connection_refused",
+        severity: Severity::Failure,
+        reference: "RFC 9293 section 3.5.2",
+        check: |case| failed(case, |k| *k == FailureKind::Refused),
+    },
+    Rule {
+        id: "connection_rejected",
+        severity: Severity::Failure,
+        reference: "RFC 1812 section 5.2.7.1",
+        check: |case| failed(case, |k| *k == FailureKind::Prohibited),
+    },
+    Rule {
+        id: "host_unreachable",
+        severity: Severity::Failure,
+        reference: "RFC 1122 section 3.2.2.1",
+        check: |case| failed(case, |k| *k == FailureKind::HostUnreachable),
+    },
+    Rule {
+        id: "connect_reset",
+        severity: Severity::Failure,
+        reference: "RFC 9293 section 3.5.2",
+        check: |case| failed(case, |k| matches!(k, FailureKind::Reset | FailureKind::Closed)),
+    },
+    Rule {
+        id: "no_route_here",
+        severity: Severity::Note,
+        reference: "RFC 1122 section 3.2.2.1",
+        check: |case| failed(case, |k| *k == FailureKind::NetworkUnreachable),
+    },
+    Rule {
+        id: "local_trouble",
+        severity: Severity::Warning,
+        reference: "RFC 1122 section 4.2.4.1",
+        check: |case| failed(case, |k| matches!(k, FailureKind::Local(_))),
+    },
+    Rule { id: "family_broken", severity: Severity::Failure, reference: "RFC 8305 section 1", check: family_broken },
+    Rule { id: "first_host_dead", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: first_host_dead },
+];
+
+/// Connections that never stood, of one kind.
+fn failed(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence> {
+    let at_connect = |session: &SessionCase<'_>| match session.facts.transcript.failure() {
+        Some((event, Stage::Connect, failure)) if kind(&failure.kind) => Some((event, words(failure))),
+        _ => None,
+    };
+    case.each()
+        .filter_map(|(index, session)| at_connect(session).map(|(event, words)| Evidence::event(index, session, event, words)))
+        .collect()
+}
+
+/// A failure in a few words, with the system's number where there is one.
+#[must_use]
+pub fn words(failure: &Failure) -> String {
+    let words = match &failure.kind {
+        FailureKind::Refused => "connection refused".to_owned(),
+        FailureKind::TimedOut(waited) => format!("no answer within {}", super::timing::seconds(*waited)),
+        FailureKind::HostUnreachable => "host unreachable".to_owned(),
+        FailureKind::NetworkUnreachable => "network unreachable".to_owned(),
+        FailureKind::Prohibited => "administratively prohibited".to_owned(),
+        FailureKind::Reset => "connection reset".to_owned(),
+        FailureKind::Closed => "connection closed".to_owned(),
+        FailureKind::NotSmtp(protocol) => format!("not SMTP ({})", protocol.as_str()),
+        FailureKind::ReplyTooLong => "endless reply".to_owned(),
+        FailureKind::TlsNotOffered => "STARTTLS not offered".to_owned(),
+        FailureKind::TlsHandshake(words) | FailureKind::Local(words) => words.clone(),
+        FailureKind::NotOffered(keyword) => format!("{keyword} not offered"),
+        FailureKind::ProbeTimeOver => "the time for the whole probe was over".to_owned(),
+        FailureKind::Interrupted => "stopped by the user".to_owned(),
+        FailureKind::Overtaken => "another address answered first".to_owned(),
+    };
+    match failure.errno {
+        Some(errno) => format!("{words} (errno {errno})"),
+        None => words,
+    }
+}
+
+fn talked(session: &SessionCase<'_>) -> bool {
+    session.facts.transcript.reached >= Some(Stage::Greeting)
+}
+
+/// Whether nobody answered at the address, for another reason than that this machine has no way there.
+fn is_dead(session: &SessionCase<'_>) -> bool {
+    let excused = |kind: &FailureKind| {
+        matches!(
+            kind,
+            FailureKind::NetworkUnreachable
+                | FailureKind::Overtaken
+                | FailureKind::Local(_)
+                | FailureKind::ProbeTimeOver
+                | FailureKind::Interrupted
+        )
+    };
+    session.facts.transcript.failure().is_some_and(|(_, stage, failure)| stage == Stage::Connect && !excused(&failure.kind))
+}
+
+/// One host, one port, two families: one answers and the other does not.
+fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    for (index, session) in case.each().filter(|(_, session)| is_dead(session)) {
+        let same_host = || {
+            case.sessions
+                .iter()
+                .filter(|other| other.facts.host == session.facts.host && other.facts.address.port() == session.facts.address.port())
+        };
+        let v4 = session.facts.address.is_ipv4();
+        let own_family_works = same_host().any(|other| other.facts.address.is_ipv4() == v4 && talked(other));
+        let other_family_works = same_host().any(|other| other.facts.address.is_ipv4() != v4 && talked(other));
+        if other_family_works
+            && !own_family_works
+            && let Some((event, _, failure)) = session.facts.transcript.failure()
+        {
+            let (dead, alive) = if v4 { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+            evidence.push(Evidence::event(index, session, event, words(failure)).with("dead", dead).with("alive", alive));
+        }
+    }
+    evidence
+}
+
+/// The host that senders try first answers on no address, while another host does.
+fn first_host_dead(case: &Case<'_>) -> Vec<Evidence> {
+    let hosts = &case.facts.route.hosts;
+    let best = hosts.iter().filter_map(|host| host.preference).min();
+    let is_best = |session: &&SessionCase<'_>| best.is_some() && hosts.get(session.facts.host).is_some_and(|host| host.preference == best);
+    let (first, others): (Vec<_>, Vec<_>) = case.sessions.iter().partition(is_best);
+    if first.is_empty() || !first.iter().all(|s| is_dead(s)) || !others.iter().any(|s| talked(s)) {
+        return Vec::new();
+    }
+    case.each()
+        .filter(|(_, session)| is_best(session))
+        .filter_map(|(index, session)| {
+            session.facts.transcript.failure().map(|(event, _, failure)| Evidence::event(index, session, event, words(failure)))
+        })
+        .collect()
+}

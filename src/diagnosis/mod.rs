@@ -1,0 +1,254 @@
+//! Conclusions from the facts of a probe: findings, one file per topic, one entry per check; and the verdict.
+//!
+//! A check gives evidence or it does not apply: no proof, no finding. What a finding says stands in the knowledge's data under
+//! its id; its evidence fills the gaps.
+
+mod answer;
+mod connection;
+mod greeting;
+mod recipient;
+mod route;
+mod session;
+mod timing;
+mod verdict;
+
+pub use answer::SessionAnswer;
+pub use connection::words as failure_words;
+pub use session::{as_sent, days_left};
+pub use timing::seconds;
+pub use verdict::{Outcome, Twist, Verdict};
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::annotation::{Annotation, annotate_all};
+use crate::knowledge::Knowledge;
+use crate::probe::{Facts, SessionFacts};
+use crate::smtp::{Answer, Reply};
+use crate::target::Host;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Looked at, and in order.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Mail may suffer from it.
+    Warning,
+    /// Mail does suffer from it.
+    Failure,
+}
+
+/// One check.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name, under which its texts stand.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// RFC and section that say so.
+    pub reference: &'static str,
+    /// Gives the evidence; empty if the rule does not apply.
+    pub check: fn(&Case<'_>) -> Vec<Evidence>,
+}
+
+/// Something that a reader can look up: an event of a session, a lookup, or a quotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The session's place in [`Facts::sessions`].
+    pub session: Option<usize>,
+    /// The event's place in the session's transcript.
+    pub event: Option<usize>,
+    /// The lookup's place in the route's lookups.
+    pub lookup: Option<usize>,
+    /// What was said, found or measured.
+    pub quote: String,
+    /// What fills the gaps of the finding's texts.
+    pub slots: Vec<(&'static str, String)>,
+}
+
+/// A rule that applies, with its proof.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The proof; never empty.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What the rules look at: the facts with each reply explained and each session summed up.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// What happened.
+    pub facts: &'a Facts,
+    /// What is known of replies.
+    pub knowledge: &'a Knowledge,
+    /// The sessions, in the order of the facts.
+    pub sessions: Vec<SessionCase<'a>>,
+}
+
+/// A session with its replies explained.
+#[derive(Debug)]
+pub struct SessionCase<'a> {
+    /// What happened.
+    pub facts: &'a SessionFacts,
+    /// Each reply's event with its explanation.
+    pub annotations: Vec<(usize, Annotation)>,
+    /// What the session says about the question; none if another address answered first.
+    pub answer: Option<SessionAnswer>,
+}
+
+impl<'a> Case<'a> {
+    /// Explains every reply, and sums up each session.
+    #[must_use]
+    pub fn new(facts: &'a Facts, knowledge: &'a Knowledge) -> Self {
+        let sum_up = |session: &'a SessionFacts| {
+            let annotations = annotate_all(knowledge, &session.transcript);
+            let answer = answer::of(facts, session, &annotations);
+            SessionCase { facts: session, annotations, answer }
+        };
+        Self { facts, knowledge, sessions: facts.sessions.iter().map(sum_up).collect() }
+    }
+
+    /// The sessions with their places.
+    fn each(&self) -> impl Iterator<Item = (usize, &SessionCase<'a>)> {
+        self.sessions.iter().enumerate()
+    }
+}
+
+impl SessionCase<'_> {
+    /// The explanation of the reply at `event`.
+    #[must_use]
+    pub fn annotation(&self, event: usize) -> Option<&Annotation> {
+        self.annotations.iter().find(|(at, _)| *at == event).map(|(_, annotation)| annotation)
+    }
+
+    /// `mx.example.com 192.0.2.1:25`, as evidence names it.
+    fn place(&self) -> String {
+        place(&self.facts.name, self.facts.address)
+    }
+}
+
+/// `mx.example.com 192.0.2.1:25`; an address that is its own name stands once.
+#[must_use]
+pub fn place(name: &Host, address: std::net::SocketAddr) -> String {
+    match name {
+        Host::Name(name) => format!("{name} {address}"),
+        Host::Address(_) => address.to_string(),
+    }
+}
+
+impl Evidence {
+    /// An event of a session.
+    fn event(index: usize, session: &SessionCase<'_>, event: usize, quote: impl Into<String>) -> Self {
+        let slots =
+            vec![("host", session.facts.name.to_string()), ("address", session.facts.address.to_string()), ("place", session.place())];
+        Self { session: Some(index), event: Some(event), quote: quote.into(), slots, ..Self::default() }
+    }
+
+    /// A reply.
+    fn reply(index: usize, session: &SessionCase<'_>, answer: &Answer<'_>) -> Self {
+        Self::event(index, session, answer.event, quote(answer.reply)).with("verb", answer.verb.as_str())
+    }
+
+    /// A lookup, or something found in it.
+    fn lookup(facts: &Facts, lookup: Option<usize>, quote: impl Into<String>) -> Self {
+        let name = lookup.and_then(|index| facts.route.lookups.get(index)).map(|l| l.name.clone()).unwrap_or_default();
+        Self { lookup, quote: quote.into(), slots: vec![("name", name)], ..Self::default() }
+    }
+
+    /// Fills one more gap.
+    fn with(mut self, slot: &'static str, value: impl Into<String>) -> Self {
+        self.slots.push((slot, value.into()));
+        self
+    }
+
+    /// What fills the gap `slot`.
+    #[must_use]
+    pub fn slot(&self, slot: &str) -> Option<&str> {
+        if slot == "quote" {
+            return Some(&self.quote);
+        }
+        self.slots.iter().rev().find(|(name, _)| *name == slot).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Finding {
+    /// `template` with its gaps filled: `{quote}`, `{host}` and the like from the evidence (several values joined), and `{count}`.
+    #[must_use]
+    pub fn fill(&self, template: &str) -> String {
+        fill(template, |slot| {
+            if slot == "count" {
+                return Some(self.evidence.len().to_string());
+            }
+            let mut values: Vec<&str> = self.evidence.iter().filter_map(|evidence| evidence.slot(slot)).collect();
+            values.dedup();
+            (!values.is_empty()).then(|| values.join(", "))
+        })
+    }
+}
+
+/// Replaces each `{slot}` by its value; a slot without a value stays as it is, which tests forbid.
+pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((slot, tail)) = after.split_once('}') else {
+            filled.push('{');
+            rest = after;
+            continue;
+        };
+        match value(slot) {
+            Some(value) => filled.push_str(&value),
+            None => filled.extend(["{", slot, "}"]),
+        }
+        rest = tail;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// A reply in one line: code, and the words of all lines.
+#[must_use]
+pub fn quote(reply: &Reply) -> String {
+    let words: Vec<&str> = reply.lines.iter().flat_map(|line| line.split_whitespace()).collect();
+    format!("{} {}", reply.code, words.join(" ")).trim_end().to_owned()
+}
+
+/// Every rule, by topic.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [route::RULES, connection::RULES, greeting::RULES, session::RULES, recipient::RULES, timing::RULES].into_iter().flatten()
+}
+
+/// Applies every rule.
+#[must_use]
+pub fn diagnose(case: &Case<'_>) -> Vec<Finding> {
+    let apply =
+        |rule: &'static Rule| Some((rule.check)(case)).filter(|evidence| !evidence.is_empty()).map(|evidence| Finding { rule, evidence });
+    rules().filter_map(apply).collect()
+}
+
+/// The conclusion of the whole probe.
+#[must_use]
+pub fn judge(case: &Case<'_>) -> Verdict {
+    verdict::of(case)
+}
+
+/// Whether an address means nothing outside its own machine or network: loopback, private (RFC 1918, RFC 4193), link-local,
+/// shared (RFC 6598) or unspecified.
+fn is_nonpublic(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

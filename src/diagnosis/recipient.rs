@@ -1,0 +1,143 @@
+//! Findings about the recipient: control questions, contradictions, and answers that are worth less than they look.
+
+use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity};
+use crate::smtp::{Answer, CodeClass, Purpose, ReplyCode, Verb};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "catch_all",
+        severity: Severity::Warning,
+        reference: "RFC 5321 section 3.3",
+        check: |case| control(case, Purpose::CatchAll, ReplyCode::is_positive),
+    },
+    Rule {
+        id: "not_catch_all",
+        severity: Severity::Ok,
+        reference: "RFC 5321 section 3.3",
+        check: |case| control(case, Purpose::CatchAll, is_permanent),
+    },
+    Rule {
+        id: "postmaster_refused",
+        severity: Severity::Warning,
+        reference: "RFC 5321 section 4.5.1",
+        check: |case| control(case, Purpose::Postmaster, is_permanent),
+    },
+    Rule {
+        id: "postmaster_accepted",
+        severity: Severity::Note,
+        reference: "RFC 5321 section 4.5.1",
+        check: |case| control(case, Purpose::Postmaster, ReplyCode::is_positive),
+    },
+    Rule { id: "control_inconclusive", severity: Severity::Note, reference: "RFC 5321 section 4.2.1", check: control_inconclusive },
+    Rule { id: "hosts_disagree", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: hosts_disagree },
+    Rule { id: "words_against_number", severity: Severity::Note, reference: "RFC 3463 section 2", check: words_against_number },
+    Rule { id: "sender_refused", severity: Severity::Failure, reference: "RFC 5321 section 3.3", check: sender_refused },
+    Rule { id: "will_forward", severity: Severity::Note, reference: "RFC 5321 section 3.4", check: |case| answered(case, 251) },
+    Rule { id: "cannot_verify", severity: Severity::Note, reference: "RFC 5321 section 3.5.3", check: |case| answered(case, 252) },
+];
+
+fn is_permanent(code: ReplyCode) -> bool {
+    code.class() == CodeClass::Permanent
+}
+
+/// The reply to a control question, where it was asked and not lost in a refused MAIL.
+pub(super) fn control_reply<'a>(session: &'a SessionCase<'_>, purpose: Purpose) -> Option<Answer<'a>> {
+    session
+        .facts
+        .transcript
+        .reply_to(Verb::Rcpt, purpose)
+        .filter(|_| session.facts.transcript.reply_to(Verb::Mail, purpose).is_some_and(|mail| mail.reply.code.is_positive()))
+}
+
+fn control(case: &Case<'_>, purpose: Purpose, applies: impl Fn(ReplyCode) -> bool) -> Vec<Evidence> {
+    case.each()
+        .filter_map(|(index, session)| {
+            let answer = control_reply(session, purpose).filter(|answer| applies(answer.reply.code))?;
+            Some(Evidence::reply(index, session, &answer).with("recipient", recipient(session, &answer)))
+        })
+        .collect()
+}
+
+/// The mailbox that a reply to RCPT is about.
+fn recipient(session: &SessionCase<'_>, answer: &Answer<'_>) -> String {
+    let events = &session.facts.transcript.events;
+    let asked = events.get(answer.event).and_then(|(_, event)| match event {
+        crate::smtp::Event::Received { answers, .. } => events.get((*answers)?),
+        _ => None,
+    });
+    match asked {
+        Some((_, crate::smtp::Event::Sent { command: crate::smtp::Command::Rcpt(mailbox), .. })) => mailbox.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A control question was answered with "not now", or its transaction was not allowed: it says neither yes nor no.
+fn control_inconclusive(case: &Case<'_>) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (index, session) in case.each() {
+        for purpose in [Purpose::CatchAll, Purpose::Postmaster] {
+            let open = session.facts.transcript.replies().find(|a| {
+                a.purpose == purpose
+                    && (a.reply.code.class() == CodeClass::Transient || (a.verb == Verb::Mail && !a.reply.code.is_positive()))
+            });
+            all.extend(open.map(|answer| Evidence::reply(index, session, &answer)));
+        }
+    }
+    all
+}
+
+/// Definite answers that contradict each other.
+fn hosts_disagree(case: &Case<'_>) -> Vec<Evidence> {
+    let definite = |session: &SessionCase<'_>| {
+        session
+            .answer
+            .as_ref()
+            .filter(|answer| matches!(answer.outcome, Outcome::Accepted | Outcome::Rejected | Outcome::Deferred))
+            .cloned()
+    };
+    let answers: Vec<_> = case.each().filter_map(|(index, session)| definite(session).map(|answer| (index, session, answer))).collect();
+    let differ = answers.windows(2).any(|pair| pair[0].2.outcome != pair[1].2.outcome);
+    if !differ {
+        return Vec::new();
+    }
+    answers
+        .iter()
+        .filter_map(|(index, session, answer)| {
+            let reply = session.facts.transcript.replies().find(|a| Some(a.event) == answer.event)?;
+            Some(Evidence::reply(*index, session, &reply))
+        })
+        .collect()
+}
+
+fn words_against_number(case: &Case<'_>) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (index, session) in case.each() {
+        for answer in session.facts.transcript.replies().filter(|a| a.purpose == Purpose::Target) {
+            if let Some(annotation) = session.annotation(answer.event)
+                && let Some(by_number) = annotation.conflict
+            {
+                let title = |reason| case.knowledge.reason(reason).title;
+                all.push(Evidence::reply(index, session, &answer).with("words", title(annotation.reason)).with("number", title(by_number)));
+            }
+        }
+    }
+    all
+}
+
+fn sender_refused(case: &Case<'_>) -> Vec<Evidence> {
+    case.each()
+        .filter_map(|(index, session)| {
+            let answer = session.facts.transcript.reply_to(Verb::Mail, Purpose::Target).filter(|a| is_permanent(a.reply.code))?;
+            Some(Evidence::reply(index, session, &answer))
+        })
+        .collect()
+}
+
+fn answered(case: &Case<'_>, code: u16) -> Vec<Evidence> {
+    case.each()
+        .filter_map(|(index, session)| {
+            let answer = session.facts.transcript.reply_to(Verb::Rcpt, Purpose::Target).filter(|a| a.reply.code.number() == code)?;
+            Some(Evidence::reply(index, session, &answer))
+        })
+        .collect()
+}

@@ -1,0 +1,225 @@
+//! Findings about the conversation between greeting and recipient: EHLO, TLS, broken rules, broken connections.
+
+use super::connection::words;
+use super::{Case, Evidence, Rule, SessionCase, Severity};
+use crate::smtp::{Answer, CertificateVerdict, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
+
+/// A certificate that ends within this many days is worth a warning.
+const EXPIRY_WARNING_DAYS: i64 = 14;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
+    Rule { id: "hello_refused", severity: Severity::Failure, reference: "RFC 5321 section 4.1.4", check: hello_refused },
+    Rule { id: "keywords_masked", severity: Severity::Warning, reference: "RFC 5321 section 4.1.1.1", check: keywords_masked },
+    Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 4", check: no_starttls },
+    Rule { id: "starttls_refused", severity: Severity::Warning, reference: "RFC 3207 section 4", check: starttls_refused },
+    Rule { id: "tls_failed", severity: Severity::Failure, reference: "RFC 3207 section 4.1", check: tls_failed },
+    Rule { id: "certificate_unverified", severity: Severity::Warning, reference: "RFC 7817 section 3", check: certificate_unverified },
+    Rule { id: "certificate_expiring", severity: Severity::Warning, reference: "RFC 5280 section 4.1.2.5", check: certificate_expiring },
+    Rule { id: "plaintext_before_tls", severity: Severity::Failure, reference: "RFC 3207 section 4.2", check: plaintext_before_tls },
+    Rule { id: "unasked_bytes", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: unasked_bytes },
+    Rule { id: "reply_irregular", severity: Severity::Note, reference: "RFC 5321 section 4.2.1", check: reply_irregular },
+    Rule {
+        id: "reply_endless",
+        severity: Severity::Failure,
+        reference: "RFC 5321 section 4.5.3.1.5",
+        check: |case| broken(case, |_, f| f.kind == FailureKind::ReplyTooLong),
+    },
+    Rule { id: "closed_by_421", severity: Severity::Warning, reference: "RFC 5321 section 3.8", check: closed_by_421 },
+    Rule {
+        id: "closed_early",
+        severity: Severity::Failure,
+        reference: "RFC 5321 section 3.8",
+        check: |case| broken(case, |s, f| talking(s) && matches!(f.kind, FailureKind::Closed | FailureKind::Reset)),
+    },
+    Rule {
+        id: "reply_missing",
+        severity: Severity::Failure,
+        reference: "RFC 5321 section 4.5.3.2",
+        check: |case| broken(case, |s, f| talking(s) && matches!(f.kind, FailureKind::TimedOut(_))),
+    },
+    Rule {
+        id: "smtputf8_missing",
+        severity: Severity::Failure,
+        reference: "RFC 6531 section 3.2",
+        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(_))),
+    },
+    Rule { id: "size_above_limit", severity: Severity::Failure, reference: "RFC 1870 section 4", check: size_above_limit },
+    Rule { id: "size_not_offered", severity: Severity::Note, reference: "RFC 1870 section 4", check: size_not_offered },
+];
+
+/// The reply as it was sent, lines joined with line feeds, for marks of software.
+#[must_use]
+pub fn as_sent(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.raw).lines().collect::<Vec<_>>().join("\n")
+}
+
+/// One piece of evidence for each session that `find` finds something in.
+fn each(case: &Case<'_>, find: impl Fn(usize, &SessionCase<'_>) -> Option<Evidence>) -> Vec<Evidence> {
+    case.each().filter_map(|(index, session)| find(index, session)).collect()
+}
+
+fn broken(case: &Case<'_>, applies: impl Fn(Stage, &Failure) -> bool) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let (event, stage, failure) = session.facts.transcript.failure().filter(|(_, stage, failure)| applies(*stage, failure))?;
+        Some(Evidence::event(index, session, event, words(failure)).with("stage", stage.as_str()))
+    })
+}
+
+/// Between the greeting and the end, TLS apart.
+fn talking(stage: Stage) -> bool {
+    !matches!(stage, Stage::Dns | Stage::Connect | Stage::Greeting | Stage::Tls | Stage::Quit)
+}
+
+fn refused<'a>(session: &'a SessionCase<'_>, verb: Verb) -> Option<Answer<'a>> {
+    session.facts.transcript.replies().find(|a| a.verb == verb && a.purpose == Purpose::Target && !a.unasked && !a.reply.code.is_positive())
+}
+
+fn ehlo_refused(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let helo = session.facts.transcript.reply_to(Verb::Helo, Purpose::Target)?;
+        let refusal = refused(session, Verb::Ehlo)?;
+        helo.reply.code.is_positive().then(|| Evidence::reply(index, session, &refusal))
+    })
+}
+
+fn hello_refused(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let last = session.facts.transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && !a.unasked)?;
+        (last.reply.code.class() == CodeClass::Permanent).then(|| Evidence::reply(index, session, &last))
+    })
+}
+
+fn keywords_masked(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let answer = session.facts.transcript.reply_to(Verb::Ehlo, Purpose::Target)?;
+        let masked: Vec<String> = session.facts.transcript.capabilities()?.masked().map(|c| c.keyword.clone()).collect();
+        (!masked.is_empty()).then(|| Evidence::event(index, session, answer.event, masked.join(" ")))
+    })
+}
+
+fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let wanted = matches!(session.facts.tls, TlsUse::IfOffered | TlsUse::Require) && case.facts.until >= Stage::StartTls;
+        let transcript = &session.facts.transcript;
+        let missing =
+            transcript.tls().is_none() && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
+        let answer = transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())?;
+        (wanted && missing).then(|| Evidence::event(index, session, answer.event, super::quote(answer.reply)))
+    })
+}
+
+fn starttls_refused(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| refused(session, Verb::StartTls).map(|answer| Evidence::reply(index, session, &answer)))
+}
+
+fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
+    broken(case, |stage, failure| stage == Stage::Tls || failure.kind == FailureKind::TlsNotOffered)
+}
+
+fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let (event, facts) = session.facts.transcript.events.iter().enumerate().find_map(|(at, (_, event))| match event {
+            Event::Secured(facts) => Some((at, facts)),
+            _ => None,
+        })?;
+        let names = || facts.certificate.as_ref().map(|c| c.names.join(", ")).unwrap_or_default();
+        let why = match &facts.verdict {
+            CertificateVerdict::Trusted => return None,
+            CertificateVerdict::UnknownIssuer => "no authority that is trusted here stands behind it".to_owned(),
+            CertificateVerdict::Expired => "it has expired".to_owned(),
+            CertificateVerdict::NotYetValid => "it is not valid yet".to_owned(),
+            CertificateVerdict::WrongName => format!("it is for {} only", names()),
+            CertificateVerdict::Other(words) => words.clone(),
+        };
+        Some(Evidence::event(index, session, event, why))
+    })
+}
+
+fn certificate_expiring(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let days = days_left(case.facts.started_at, session.facts.transcript.tls()?.certificate.as_ref()?.not_after);
+        let event = session.facts.transcript.events.iter().position(|(_, event)| matches!(event, Event::Secured(_)))?;
+        (0..=EXPIRY_WARNING_DAYS)
+            .contains(&days)
+            .then(|| Evidence::event(index, session, event, days.to_string()).with("days", days.to_string()))
+    })
+}
+
+/// Whole days from `now` to a moment in seconds since 1970; negative when it is over.
+#[must_use]
+pub fn days_left(now: std::time::SystemTime, until: i64) -> i64 {
+    let now = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |passed| i64::try_from(passed.as_secs()).unwrap_or(i64::MAX));
+    (until.saturating_sub(now)).div_euclid(24 * 60 * 60)
+}
+
+/// Bytes that answer nothing, between STARTTLS and the handshake or elsewhere.
+fn premature(case: &Case<'_>, before_tls: bool) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (index, session) in case.each() {
+        for (at, (_, event)) in session.facts.transcript.events.iter().enumerate() {
+            if let Event::Premature { stage, bytes } = event
+                && (*stage == Stage::Tls) == before_tls
+            {
+                let shown: String = String::from_utf8_lossy(bytes).trim_end().chars().take(100).collect();
+                all.push(Evidence::event(index, session, at, shown).with("stage", stage.as_str()));
+            }
+        }
+    }
+    all
+}
+
+fn plaintext_before_tls(case: &Case<'_>) -> Vec<Evidence> {
+    premature(case, true)
+}
+
+fn unasked_bytes(case: &Case<'_>) -> Vec<Evidence> {
+    premature(case, false)
+}
+
+fn reply_irregular(case: &Case<'_>) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (index, session) in case.each() {
+        for answer in session.facts.transcript.replies() {
+            for flaw in &answer.reply.flaws {
+                let what = match flaw {
+                    Flaw::MixedCodes => "its lines have different codes",
+                    Flaw::BareLineFeed => "a line ends without CR",
+                    Flaw::NoSeparator => "no blank follows the code",
+                    Flaw::LineWithoutCode => "a line has no code",
+                    Flaw::LongLine => "a line is longer than 512 octets",
+                    Flaw::NotUtf8 => "it has bytes that are not UTF-8",
+                    Flaw::UnknownClass => "no such class of codes exists",
+                    Flaw::ClassMismatch => "code and enhanced code are of different classes",
+                };
+                all.push(Evidence::reply(index, session, &answer).with("flaw", what));
+            }
+        }
+    }
+    all
+}
+
+fn closed_by_421(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let answer = session.facts.transcript.replies().find(|a| a.reply.code.number() == 421 && a.verb != Verb::Connect)?;
+        Some(Evidence::reply(index, session, &answer))
+    })
+}
+
+fn size_above_limit(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let (size, limit) = (case.facts.size?, session.facts.transcript.capabilities()?.size_limit()?);
+        let answer = session.facts.transcript.reply_to(Verb::Ehlo, Purpose::Target)?;
+        let evidence = || Evidence::event(index, session, answer.event, format!("SIZE {limit}"));
+        (size > limit).then(|| evidence().with("size", size.to_string()).with("limit", limit.to_string()))
+    })
+}
+
+fn size_not_offered(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        case.facts.size?;
+        let answer = session.facts.transcript.reply_to(Verb::Ehlo, Purpose::Target)?;
+        let missing = !session.facts.transcript.capabilities()?.has("SIZE");
+        missing.then(|| Evidence::reply(index, session, &answer))
+    })
+}

@@ -1,0 +1,312 @@
+//! The verdict: what happened, why, who must act, and how sure that is.
+//!
+//! Outcome, reason, actor and confidence are four answers, never one. A mailbox is called dead only by a 5yz that says so: never
+//! because of silence, a 4yz, a closed connection or a refusal that is about the sender.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::SessionAnswer;
+use super::{Case, Evidence, SessionCase, is_nonpublic, quote, recipient, route};
+use crate::knowledge::{Actor, Confidence, Fix, Reason};
+use crate::probe::SessionFacts;
+use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
+use crate::smtp::{CodeClass, EnhancedCode, Event, Purpose, ReplyCode, Stage, Verb};
+use crate::target::Target;
+
+/// What a probe comes to; also its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The stage asked for was reached, and the server said yes.
+    Accepted,
+    /// Refused for good: this mailbox, this sender, this message, or a domain that takes no mail.
+    Rejected,
+    /// Refused for now.
+    Deferred,
+    /// There was no SMTP conversation: DNS, connection, greeting or TLS failed.
+    Unreachable,
+    /// The answers contradict each other, or were cut off.
+    Inconclusive,
+}
+
+/// The conclusion of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What happened.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Who acts first.
+    pub actor: Actor,
+    /// How sure the reason is.
+    pub confidence: Confidence,
+    /// Where it was decided.
+    pub stage: Stage,
+    /// The reply's code; none if it was no reply that decided.
+    pub code: Option<ReplyCode>,
+    /// The reply's enhanced code; none if none was sent.
+    pub enhanced: Option<EnhancedCode>,
+    /// The reply's words; none if it was no reply that decided.
+    pub text: Option<String>,
+    /// The host that gave the answer shown; none if the route decided.
+    pub host: Option<String>,
+    /// The session shown as proof; none if the route decided.
+    pub session: Option<usize>,
+    /// What is special about the case, beside the reason.
+    pub twist: Twist,
+    /// What to do, the reader's next step first.
+    pub fix: Vec<Fix>,
+    /// The events and lookups that prove it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a reason alone does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Twist {
+    /// Nothing.
+    #[default]
+    None,
+    /// Some hosts say yes and some say no.
+    Contradiction,
+    /// The server takes every address.
+    CatchAll,
+    /// postmaster was refused alike, so it is not the mailbox.
+    RefusedForAll,
+    /// The probe was stopped before it was through.
+    CutShort,
+}
+
+/// Draws the conclusion.
+pub(super) fn of(case: &Case<'_>) -> Verdict {
+    let answers: Vec<Given<'_>> = case
+        .each()
+        .filter_map(|(index, session)| session.answer.clone().map(|answer| Given { index, session, answer }))
+        .map(|given| with_controls(case, given))
+        .collect();
+    let cut = case.facts.cut_short.is_some();
+    if answers.is_empty() {
+        return by_route(case);
+    }
+    let of_kind = |outcome| answers.iter().filter(|given| given.answer.outcome == outcome).collect::<Vec<_>>();
+    let (yes, no, later) = (of_kind(Outcome::Accepted), of_kind(Outcome::Rejected), of_kind(Outcome::Deferred));
+    let nothing: Vec<_> = answers.iter().filter(|g| matches!(g.answer.outcome, Outcome::Unreachable | Outcome::Inconclusive)).collect();
+    match (yes.is_empty(), no.is_empty(), later.is_empty()) {
+        (false, false, _) => contradiction(case, &yes, &no),
+        (false, true, _) => accepted(case, &yes, later.is_empty() && nothing.is_empty()),
+        (true, false, _) => agreed(case, Outcome::Rejected, &no, later.is_empty()),
+        (true, true, false) => agreed(case, Outcome::Deferred, &later, true),
+        (true, true, true) => unreached(case, &nothing, cut),
+    }
+}
+
+/// A session's answer, with the session.
+struct Given<'a> {
+    index: usize,
+    session: &'a SessionCase<'a>,
+    answer: SessionAnswer,
+}
+
+/// What the answers to control questions add: they can take certainty from a yes, and the blame from a mailbox.
+fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
+    let host = given.session.facts.host;
+    let control = |purpose| {
+        let same_host = case.sessions.iter().filter(move |session| session.facts.host == host);
+        same_host.filter_map(move |session| recipient::control_reply(session, purpose)).map(|answer| answer.reply.code.class()).next()
+    };
+    let answer = &mut given.answer;
+    let at_rcpt = answer.stage == Stage::Rcpt;
+    match (answer.outcome, control(Purpose::CatchAll), control(Purpose::Postmaster)) {
+        (Outcome::Accepted, Some(CodeClass::Success), _) => answer.confidence = Confidence::Unsure,
+        (Outcome::Accepted, Some(CodeClass::Permanent), _) => answer.confidence = Confidence::Certain,
+        (Outcome::Rejected, _, Some(CodeClass::Permanent)) if at_rcpt && unclear(answer) => {
+            answer.reason = Reason::PolicyRejected;
+            answer.confidence = Confidence::Likely;
+        }
+        (Outcome::Rejected, _, Some(CodeClass::Success)) if at_rcpt && answer.reason == Reason::UserUnknown => {
+            answer.confidence = answer.confidence.max(Confidence::Likely);
+        }
+        _ => {}
+    }
+    given
+}
+
+fn unclear(answer: &SessionAnswer) -> bool {
+    answer.confidence == Confidence::Unsure || matches!(answer.reason, Reason::PolicyRejected | Reason::Undetermined)
+}
+
+fn contradiction(case: &Case<'_>, yes: &[&Given<'_>], no: &[&Given<'_>]) -> Verdict {
+    let all: Vec<&Given<'_>> = yes.iter().chain(no).copied().collect();
+    let shown = best(no).unwrap_or(all[0]);
+    Verdict {
+        twist: Twist::Contradiction,
+        confidence: Confidence::Unsure,
+        ..conclude(case, Outcome::Inconclusive, Reason::Undetermined, shown, &all)
+    }
+}
+
+fn accepted(case: &Case<'_>, yes: &[&Given<'_>], all_agree: bool) -> Verdict {
+    let shown = yes[0];
+    let weakest = yes.iter().map(|given| given.answer.confidence).min().unwrap_or(Confidence::Likely);
+    let asked_a_mailbox = case.facts.until >= Stage::Rcpt;
+    let confidence = match weakest {
+        _ if !asked_a_mailbox => Confidence::Certain,
+        Confidence::Certain if !all_agree => Confidence::Likely,
+        weakest => weakest,
+    };
+    let twist = if confidence == Confidence::Unsure { Twist::CatchAll } else { Twist::None };
+    Verdict { confidence, twist, ..conclude(case, Outcome::Accepted, Reason::Accepted, shown, yes) }
+}
+
+/// Refusals or deferrals alone. Of several reasons the one that looked furthest counts, with less confidence.
+fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: bool) -> Verdict {
+    let shown = best(given).unwrap_or(given[0]);
+    let reason = shown.answer.reason;
+    let same: Vec<&Given<'_>> = given.iter().filter(|other| other.answer.reason == reason).copied().collect();
+    let surest = same.iter().map(|other| other.answer.confidence).max().unwrap_or(Confidence::Unsure);
+    let confidence = if same.len() == given.len() && undisputed { surest } else { surest.min(Confidence::Likely) };
+    let refused_for_all = given.iter().any(|other| {
+        let postmaster = recipient::control_reply(other.session, Purpose::Postmaster);
+        postmaster.is_some_and(|answer| answer.reply.code.class() == CodeClass::Permanent)
+    });
+    let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { Twist::None };
+    let verdict = conclude(case, outcome, reason, shown, &same);
+    // When everybody is refused, it is this sender's business to find out why.
+    let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
+    Verdict { confidence, twist, actor, ..verdict }
+}
+
+/// The answer that tells most: at the latest stage, most surely, at the most preferred host.
+fn best<'a, 'b>(given: &[&'b Given<'a>]) -> Option<&'b Given<'a>> {
+    given.iter().copied().max_by_key(|given| (given.answer.stage, given.answer.confidence, std::cmp::Reverse(given.index)))
+}
+
+/// No session got an answer.
+fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
+    // An address family that this machine does not have says nothing about the host.
+    let telling: Vec<&Given<'_>> = nothing.iter().filter(|given| given.answer.reason != Reason::NetworkUnreachable).copied().collect();
+    let considered = if telling.is_empty() { nothing } else { &telling };
+    let shown = best(considered).unwrap_or(nothing[0]);
+    let same: Vec<&Given<'_>> = considered.iter().filter(|given| given.answer.reason == shown.answer.reason).copied().collect();
+    let public = |given: &&Given<'_>| !is_nonpublic(given.session.facts.address.ip());
+    let by_mx = case.facts.route.origin == Origin::Mx;
+    let (outcome, reason) = if by_mx && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
+        (Outcome::Rejected, Reason::MxUnusable)
+    } else {
+        (shown.answer.outcome, shown.answer.reason)
+    };
+    let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
+    let twist = if cut { Twist::CutShort } else { Twist::None };
+    Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) }
+}
+
+fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
+    let reply = reply_at(shown.session.facts, shown.answer.event);
+    let text = case.knowledge.reason(reason);
+    Verdict {
+        outcome,
+        reason,
+        actor: text.actor,
+        confidence: shown.answer.confidence,
+        stage: shown.answer.stage,
+        code: reply.map(|reply| reply.code),
+        enhanced: reply.and_then(|reply| reply.enhanced),
+        text: reply.map(crate::smtp::Reply::text),
+        host: Some(shown.session.facts.name.to_string()),
+        session: Some(shown.index),
+        twist: Twist::None,
+        fix: text.fix,
+        evidence: proof.iter().filter_map(|given| evidence(given)).collect(),
+    }
+}
+
+fn reply_at(session: &SessionFacts, event: Option<usize>) -> Option<&crate::smtp::Reply> {
+    match session.transcript.events.get(event?) {
+        Some((_, Event::Received { reply, .. })) => Some(reply),
+        _ => None,
+    }
+}
+
+fn evidence(given: &Given<'_>) -> Option<Evidence> {
+    let event = given.answer.event?;
+    let quote = match given.session.facts.transcript.events.get(event).map(|(_, event)| event)? {
+        Event::Received { reply, .. } => quote(reply),
+        Event::Broke { failure, .. } => super::connection::words(failure),
+        _ => return None,
+    };
+    let verb = match given.session.facts.transcript.events.get(event) {
+        Some((_, Event::Received { verb, .. })) => verb.as_str(),
+        _ => Verb::Connect.as_str(),
+    };
+    Some(Evidence::event(given.index, given.session, event, quote).with("verb", verb))
+}
+
+/// Nobody could be asked: the route itself is the answer.
+fn by_route(case: &Case<'_>) -> Verdict {
+    let facts = case.facts;
+    let (outcome, reason, confidence) = match facts.route.origin {
+        _ if facts.cut_short.is_some() => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
+        Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
+        Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
+        Origin::Failed(failure) => of_lookup(case, failure),
+        Origin::Mx | Origin::ImplicitMx | Origin::Given => by_faults(case),
+    };
+    let lookups = &facts.route.lookups;
+    let proof: Vec<Evidence> = match facts.route.origin {
+        Origin::NullMx | Origin::Failed(_) => route::deciding_lookup(case).into_iter().collect::<Vec<_>>(),
+        _ => (0..lookups.len()).filter(|index| !matches!(lookups[*index].result, LookupResult::Found(_))).collect(),
+    }
+    .into_iter()
+    .map(|index| Evidence::lookup(facts, Some(index), route::lookup_line(case, index)))
+    .collect();
+    let text = case.knowledge.reason(reason);
+    Verdict {
+        outcome,
+        reason,
+        actor: text.actor,
+        confidence,
+        stage: Stage::Dns,
+        code: None,
+        enhanced: None,
+        text: None,
+        host: None,
+        session: None,
+        twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
+        fix: text.fix,
+        evidence: proof,
+    }
+}
+
+/// A lookup that failed: of the domain's servers, of this machine's resolver, or of its network?
+fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confidence) {
+    const ENETUNREACH: i32 = 101;
+    let answered = case.facts.route.lookups.iter().any(|lookup| match lookup.result {
+        LookupResult::Failed(failure) => {
+            matches!(failure, LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop)
+        }
+        _ => true,
+    });
+    let (reason, confidence) = match failure {
+        LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop | LookupFailure::Malformed => {
+            (Reason::DnsFailure, Confidence::Certain)
+        }
+        LookupFailure::ResolverUnreachable(Some(ENETUNREACH)) => (Reason::NetworkUnreachable, Confidence::Certain),
+        LookupFailure::ResolverUnreachable(_) | LookupFailure::NoResolver => (Reason::ResolverUnusable, Confidence::Certain),
+        // The resolver is alive, so the silence is the domain's.
+        _ if answered => (Reason::DnsFailure, Confidence::Likely),
+        _ => (Reason::ResolverUnusable, Confidence::Likely),
+    };
+    (Outcome::Unreachable, reason, confidence)
+}
+
+/// There are hosts, but none with an address to connect to.
+fn by_faults(case: &Case<'_>) -> (Outcome, Reason, Confidence) {
+    let faults: Vec<HostFault> = case.facts.route.hosts.iter().filter_map(|host| host.fault).collect();
+    let failed = faults.iter().find_map(|fault| if let HostFault::Lookup(failure) = fault { Some(*failure) } else { None });
+    match (failed, &case.facts.target) {
+        (Some(failure), _) => of_lookup(case, failure),
+        (None, Target::Host { .. }) if faults.contains(&HostFault::NxDomain) => {
+            (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain)
+        }
+        (None, _) => (Outcome::Rejected, Reason::MxUnusable, Confidence::Certain),
+    }
+}

@@ -1,0 +1,232 @@
+//! What is known of mail servers in general: codes, words, reasons, software. Data files with texts, and the enums that they map to.
+//!
+//! If code decides on it, it is an enum; if code only shows it, it is an entry in a file under `data/`. English stands with what it
+//! explains; another language is an overlay of the same tables and keys with its own texts ([`Knowledge::with_texts`]).
+
+mod codes;
+mod reason;
+mod shelf;
+mod software;
+mod words;
+
+pub use codes::{CodeStatus, Entry, Meaning};
+pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
+pub use software::{Place, Software};
+pub use words::{Basis, Reading};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::smtp::{EnhancedCode, ReplyCode, Verb};
+use shelf::Shelf;
+
+/// Everything that is known, in one language.
+pub struct Knowledge {
+    codes: Shelf,
+    enhanced: Shelf,
+    reasons: Shelf,
+    findings: Shelf,
+    phrases: Shelf,
+    wording: OnceLock<Vec<words::Rule>>,
+    software: OnceLock<Vec<software::Mark>>,
+}
+
+impl fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Knowledge").finish_non_exhaustive()
+    }
+}
+
+impl Default for Knowledge {
+    fn default() -> Self {
+        Self::english()
+    }
+}
+
+/// What a reason means to the person who runs the probe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonText {
+    /// The verdict's headline.
+    pub title: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Who acts first.
+    pub actor: Actor,
+    /// How long it holds, where no reply says more.
+    pub permanence: Permanence,
+    /// Whether only another address helps.
+    pub hard: bool,
+    /// What happened, in one to three sentences.
+    pub meaning: String,
+    /// What to do; the first entry is the reader's next step.
+    pub fix: Vec<Fix>,
+    /// What stays unknown; none if nothing does.
+    pub unknown: Option<String>,
+}
+
+/// The texts of one finding. Braces hold what the evidence fills in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingText {
+    /// One line.
+    pub title: String,
+    /// What it means.
+    pub detail: String,
+    /// Who acts first.
+    pub actor: Actor,
+    /// What to do; empty if nothing has to be done.
+    #[serde(default)]
+    pub fix: Vec<Fix>,
+}
+
+/// A file of another language does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("the texts for {part} cannot be read: {error}")]
+pub struct TextsError {
+    part: &'static str,
+    error: toml::de::Error,
+}
+
+impl Knowledge {
+    /// The built-in knowledge in English. Nothing is parsed before it is asked for.
+    #[must_use]
+    pub fn english() -> Self {
+        Self {
+            codes: Shelf::new(include_str!("data/codes.toml")),
+            enhanced: Shelf::new(include_str!("data/enhanced.toml")),
+            reasons: Shelf::new(include_str!("data/reasons.toml")),
+            findings: Shelf::new(include_str!("data/findings.toml")),
+            phrases: Shelf::new(include_str!("data/phrases.toml")),
+            wording: OnceLock::new(),
+            software: OnceLock::new(),
+        }
+    }
+
+    /// The same knowledge with another language's texts laid over it. `texts` holds tables `codes`, `enhanced`, `reasons`,
+    /// `findings` and `phrases`; below them stand the keys of the built-in files, with the texts to replace.
+    ///
+    /// # Errors
+    /// If `texts` is no TOML, or has another shape.
+    pub fn with_texts(mut self, texts: &str) -> Result<Self, TextsError> {
+        let wrong = |part| move |error| TextsError { part, error };
+        let mut parts: BTreeMap<String, BTreeMap<String, toml::Table>> = toml::from_str(texts).map_err(wrong("the language"))?;
+        for (part, shelf) in [
+            ("codes", &mut self.codes),
+            ("enhanced", &mut self.enhanced),
+            ("reasons", &mut self.reasons),
+            ("findings", &mut self.findings),
+            ("phrases", &mut self.phrases),
+        ] {
+            shelf.overlay(parts.remove(part).unwrap_or_default());
+        }
+        match parts.into_keys().next() {
+            None => Ok(self),
+            Some(unknown) => Err(wrong("the language")(serde::de::Error::custom(format!("there is no part called {unknown}")))),
+        }
+    }
+
+    /// What a reply code means as an answer to `verb`; without a verb, in general. Codes that are not listed get what their first
+    /// digit tells; none if that is none of 2 to 5.
+    #[must_use]
+    pub fn code(&self, code: ReplyCode, verb: Option<Verb>) -> Option<Meaning> {
+        let entry = self.code_entry(code)?;
+        Some(entry.meaning(verb.map(Verb::as_str)))
+    }
+
+    /// The whole entry of a reply code, or of its class if it is not listed.
+    #[must_use]
+    pub fn code_entry(&self, code: ReplyCode) -> Option<Entry> {
+        let class = format!("{}yz", code.number() / 100);
+        self.codes.entry(&code.to_string()).or_else(|| self.codes.entry(&class))
+    }
+
+    /// Whether the code is listed by itself.
+    #[must_use]
+    pub fn knows_code(&self, code: ReplyCode) -> bool {
+        self.codes.keys().any(|key| key == code.to_string())
+    }
+
+    /// All reply codes listed.
+    #[must_use]
+    pub fn codes(&self) -> Vec<ReplyCode> {
+        self.codes.keys().filter_map(|key| key.parse().ok()).collect()
+    }
+
+    /// What an enhanced code means. A detail that is not registered gets what its subject tells.
+    #[must_use]
+    pub fn enhanced(&self, code: EnhancedCode) -> Option<Meaning> {
+        let class = code.class.to_string();
+        Some(self.enhanced_entry(code)?.meaning(Some(&class)))
+    }
+
+    /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
+    #[must_use]
+    pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
+        [Self::detail_key(code), format!("X.{}.X", code.subject), format!("{}.X.X", code.class)]
+            .iter()
+            .find_map(|key| self.enhanced.entry(key))
+    }
+
+    /// Whether the detail is registered.
+    #[must_use]
+    pub fn knows_enhanced(&self, code: EnhancedCode) -> bool {
+        let key = Self::detail_key(code);
+        self.enhanced.keys().any(|known| known == key)
+    }
+
+    fn detail_key(code: EnhancedCode) -> String {
+        format!("X.{}.{}", code.subject, code.detail)
+    }
+
+    /// All registered details as `(subject, detail)`, in numeric order.
+    #[must_use]
+    pub fn enhanced_details(&self) -> Vec<(u16, u16)> {
+        let pair = |key: &str| {
+            let (subject, detail) = key.strip_prefix("X.")?.split_once('.')?;
+            Some((subject.parse().ok()?, detail.parse().ok()?))
+        };
+        let mut all: Vec<_> = self.enhanced.keys().filter_map(pair).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What a reason means.
+    #[must_use]
+    pub fn reason(&self, reason: Reason) -> ReasonText {
+        self.required(&self.reasons, &reason.name())
+    }
+
+    /// The texts of the finding `id`.
+    #[must_use]
+    pub fn finding(&self, id: &str) -> FindingText {
+        self.required(&self.findings, id)
+    }
+
+    /// A table of short texts for reports.
+    #[must_use]
+    pub fn phrases<T: DeserializeOwned>(&self, table: &str) -> T {
+        self.required(&self.phrases, table)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as what it is: one more way to ask the knowledge")]
+    fn required<T: DeserializeOwned>(&self, shelf: &Shelf, key: &str) -> T {
+        // What code asks for by name is part of the program, like the code: tests ask for every reason, finding and phrase.
+        shelf.entry(key).unwrap_or_else(|| panic!("the built-in data have no entry {key}"))
+    }
+
+    fn wording(&self) -> &[words::Rule] {
+        self.wording.get_or_init(words::built_in)
+    }
+
+    fn software_marks(&self) -> &[software::Mark] {
+        self.software.get_or_init(software::built_in)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! From a reply to a [`Reason`]: words first, then the enhanced code, then the number in its place.
+//!
+//! The number alone names the right reason for three refusals in ten; so text beats number, and what was concluded from a bare
+//! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
+
+use std::sync::OnceLock;
+
+use regex_lite::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use super::{Confidence, Knowledge, Reason};
+use crate::smtp::{CodeClass, Reply, Verb};
+
+/// What a reply was concluded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The words; the rule's id.
+    Wording(String),
+    /// The enhanced code.
+    Enhanced,
+    /// The code as an answer to its command.
+    Code,
+}
+
+/// What a reply says, and how surely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Why.
+    pub reason: Reason,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// What decided.
+    pub basis: Basis,
+    /// What the numbers say, where that is something else.
+    pub conflict: Option<Reason>,
+}
+
+/// One rule of `wording.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) reason: Reason,
+    pattern: String,
+    /// Prefixes of the code; empty is any refusal.
+    #[serde(default)]
+    codes: Vec<String>,
+    /// What must have been answered; empty is anything.
+    #[serde(default)]
+    at: Vec<Verb>,
+    confidence: Confidence,
+    #[allow(dead_code, reason = "the tests read it")]
+    pub(super) example: String,
+    #[allow(dead_code, reason = "stands in the file for its readers")]
+    source: String,
+    #[serde(skip)]
+    compiled: OnceLock<Option<Regex>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    rule: Vec<Rule>,
+}
+
+pub(super) fn built_in() -> Vec<Rule> {
+    let file: File =
+        toml::from_str(include_str!("data/wording.toml")).unwrap_or_else(|error| panic!("the built-in wording.toml is wrong: {error}"));
+    file.rule
+}
+
+impl Rule {
+    /// Whether it applies; `text` is the reply's [text](Reply::text).
+    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str) -> bool {
+        let code = reply.code.to_string();
+        (self.codes.is_empty() || self.codes.iter().any(|prefix| code.starts_with(prefix)))
+            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)))
+            && self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+
+    pub(super) fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| RegexBuilder::new(&self.pattern).case_insensitive(true).build().ok()).as_ref()
+    }
+}
+
+impl Knowledge {
+    /// What `reply` says as an answer to `verb`; none where it is not known what was answered.
+    #[must_use]
+    pub fn read(&self, reply: &Reply, verb: Option<Verb>) -> Reading {
+        let by_code = self.code(reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
+        if !matches!(reply.code.class(), CodeClass::Transient | CodeClass::Permanent) {
+            return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None };
+        }
+        // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
+        let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
+        let by_enhanced = reply.enhanced.filter(|e| self.knows_enhanced(*e)).and_then(|e| self.enhanced(e)).map(|meaning| meaning.reason);
+        let text = reply.text();
+        if let Some(rule) = self.wording().iter().find(|rule| rule.matches(reply, verb, &text)) {
+            let by_number = by_enhanced.filter(telling);
+            let agreed = by_number == Some(rule.reason);
+            return Reading {
+                reason: rule.reason,
+                confidence: if agreed { Confidence::Certain } else { rule.confidence },
+                basis: Basis::Wording(rule.id.clone()),
+                conflict: by_number.filter(|reason| *reason != rule.reason),
+            };
+        }
+        if let Some(reason) = by_enhanced.filter(telling) {
+            let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };
+            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None };
+        }
+        let reason = match (by_enhanced, by_code) {
+            // "Not authorised" takes the mailbox out of the number: 550 5.7.1 is no unknown user.
+            (Some(Reason::PolicyRejected), _) => Reason::PolicyRejected,
+            (_, by_code) => by_code,
+        };
+        Reading { reason, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None }
+    }
+}

@@ -1,0 +1,269 @@
+//! What to connect to, and when: plain computation over the route's steps and the time.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::{LeftOut, LeftOutWhy};
+use crate::route::{MailHost, Route, Step};
+use crate::settings::{Settings, Walk};
+use crate::smtp::{Elapsed, TlsUse};
+use crate::target::{Host, Port, Target};
+
+/// Connections of one probe, at most.
+const CONNECTIONS_LIMIT: usize = 16;
+/// Addresses of one family and host, at most.
+const FAMILY_LIMIT: usize = 2;
+/// Walking as an MTA: an address (or a lookup) that stays silent for this long no longer holds up the next (RFC 8305 §5).
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// One conversation to be held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// The host's place in the route.
+    pub(super) host: usize,
+    /// The host.
+    pub(super) name: Host,
+    /// Where to connect.
+    pub(super) address: SocketAddr,
+    /// How TLS is used there.
+    pub(super) tls: TlsUse,
+}
+
+#[derive(Debug, Default)]
+struct HostPlan {
+    /// Addresses that nothing was decided about yet.
+    untried: Vec<IpAddr>,
+    /// Addresses that are or were connected to.
+    tried: Vec<IpAddr>,
+    /// Whether all its lookups are in.
+    done: bool,
+}
+
+/// What to connect to, and when.
+#[derive(Debug)]
+pub(super) struct Plan {
+    target: Target,
+    walk: Walk,
+    ports: Vec<Port>,
+    server_ports: Vec<Option<Port>>,
+    tls: Option<TlsUse>,
+    mail_hosts: Vec<MailHost>,
+    hosts: Vec<HostPlan>,
+    /// The hosts in the order in which they are asked.
+    order: Vec<usize>,
+    routed: bool,
+    /// Attempts that wait for nothing but their turn.
+    ready: Vec<Attempt>,
+    seen: BTreeSet<SocketAddr>,
+    started: usize,
+    /// Attempts that have not ended.
+    open: usize,
+    /// Since when the next step is held up by something silent.
+    waiting_since: Option<Elapsed>,
+    left_out: Vec<LeftOut>,
+    over: bool,
+}
+
+impl Plan {
+    pub(super) fn new(target: &Target, settings: &Settings) -> Self {
+        let (own_port, own_tls) = match target {
+            Target::Host { port, tls, .. } => (*port, *tls),
+            _ => (None, None),
+        };
+        Self {
+            target: target.clone(),
+            walk: settings.walk,
+            ports: if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() },
+            server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
+            tls: settings.tls.or(own_tls),
+            mail_hosts: Vec::new(),
+            hosts: Vec::new(),
+            order: Vec::new(),
+            routed: false,
+            ready: Vec::new(),
+            seen: BTreeSet::new(),
+            started: 0,
+            open: 0,
+            waiting_since: None,
+            left_out: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// Takes in what the route has found.
+    pub(super) fn take(&mut self, step: Step, now: Elapsed) {
+        match step {
+            Step::Hosts(hosts) => {
+                self.hosts = hosts.iter().map(|_| HostPlan::default()).collect();
+                self.order = (0..hosts.len()).collect();
+                if self.walk == Walk::First {
+                    // Hosts of equal preference share the load (RFC 5321 §5.1): shuffled, then sorted by preference.
+                    fastrand::shuffle(&mut self.order);
+                    self.order.sort_by_key(|host| hosts[*host].preference);
+                }
+                self.mail_hosts = hosts;
+                self.routed = true;
+                self.waiting_since = Some(now);
+            }
+            Step::Address { host, address } => {
+                if let Some(plan) = self.hosts.get_mut(host) {
+                    plan.untried.push(address);
+                    self.mail_hosts[host].addresses.push(address);
+                }
+                if self.walk == Walk::All {
+                    self.spread(host, address);
+                }
+            }
+            Step::Done { host } => {
+                if let Some(plan) = self.hosts.get_mut(host) {
+                    plan.done = true;
+                }
+            }
+        }
+    }
+
+    /// The hosts, once, when they have become known.
+    pub(super) fn just_routed(&mut self) -> Option<&[MailHost]> {
+        std::mem::take(&mut self.routed).then_some(self.mail_hosts.as_slice())
+    }
+
+    /// The next conversation to begin now; none if none is due. `speaking` says whether one is under way on a connection that stands.
+    pub(super) fn next(&mut self, now: Elapsed, speaking: bool) -> Option<Attempt> {
+        if self.over {
+            return None;
+        }
+        if self.walk == Walk::First && self.ready.is_empty() {
+            if speaking || (self.open > 0 && self.is_patient(now)) {
+                return None;
+            }
+            let (host, address) = self.candidate(now)?;
+            self.spread(host, address);
+        }
+        if self.ready.is_empty() {
+            return None;
+        }
+        self.waiting_since = Some(now);
+        self.open += 1;
+        Some(self.ready.remove(0))
+    }
+
+    /// How long nothing is to be done, if time alone will change that.
+    pub(super) fn wake(&self, now: Elapsed) -> Option<Duration> {
+        let waiting = self.walk == Walk::First && !self.over && self.is_patient(now);
+        let left = PATIENCE.saturating_sub(now.since(self.waiting_since?));
+        waiting.then_some(left.max(Duration::from_millis(1)))
+    }
+
+    /// An attempt has ended; `definite` if a mail server would ask no further.
+    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) {
+        self.open = self.open.saturating_sub(1);
+        if self.walk == Walk::First {
+            self.over |= definite;
+            // What failed is not waited for.
+            self.waiting_since = None;
+        }
+    }
+
+    /// Whether nothing is left to be tried, as far as the route has been found.
+    pub(super) fn is_done(&self) -> bool {
+        self.over || (self.ready.is_empty() && (self.walk == Walk::All || self.hosts.iter().all(|host| host.untried.is_empty())))
+    }
+
+    /// Begins nothing more.
+    pub(super) fn give_up(&mut self) {
+        self.over = true;
+    }
+
+    /// What is known of a route that was not resolved to its end.
+    pub(super) fn route_so_far(&self) -> Route {
+        Route::unfinished(&self.target, self.mail_hosts.clone())
+    }
+
+    /// What was not connected to.
+    pub(super) fn left_out(&self, route: &Route) -> Vec<LeftOut> {
+        let mut all = self.left_out.clone();
+        for (host, plan) in self.hosts.iter().enumerate().filter(|_| self.walk == Walk::First) {
+            for address in &plan.untried {
+                all.extend(self.ports_of(host).map(|port| LeftOut {
+                    host,
+                    address: SocketAddr::new(*address, port.number()),
+                    why: LeftOutWhy::Answered,
+                }));
+            }
+        }
+        all.sort_by_key(|left| rank(route, left.host, left.address));
+        all
+    }
+
+    fn is_patient(&self, now: Elapsed) -> bool {
+        self.waiting_since.is_some_and(|since| now.since(since) < PATIENCE)
+    }
+
+    /// The next address as a mail server would choose it: hosts by preference, a host's families in turn, IPv6 first.
+    fn candidate(&mut self, now: Elapsed) -> Option<(usize, IpAddr)> {
+        let patient = self.is_patient(now);
+        for &host in &self.order {
+            let plan = &mut self.hosts[host];
+            let wants_v6 = plan.tried.last().is_none_or(IpAddr::is_ipv4);
+            let place = plan.untried.iter().position(|a| a.is_ipv6() == wants_v6).or((!plan.untried.is_empty()).then_some(0));
+            if let Some(place) = place {
+                let address = plan.untried.remove(place);
+                return Some((host, address));
+            }
+            // A host whose lookups are slow keeps its turn for a moment.
+            if !plan.done && patient {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Makes an address ready on each port, or notes why not.
+    fn spread(&mut self, host: usize, address: IpAddr) {
+        let Some(plan) = self.hosts.get_mut(host) else { return };
+        plan.untried.retain(|other| *other != address);
+        let same_family = plan.tried.iter().filter(|other| other.is_ipv4() == address.is_ipv4()).count();
+        if same_family < FAMILY_LIMIT {
+            plan.tried.push(address);
+        }
+        let ports: Vec<Port> = self.ports_of(host).collect();
+        for port in ports {
+            let socket = SocketAddr::new(address, port.number());
+            let why = if same_family >= FAMILY_LIMIT {
+                Some(LeftOutWhy::EnoughOfTheHost)
+            } else if self.seen.contains(&socket) {
+                Some(LeftOutWhy::SameAddress)
+            } else if self.started >= CONNECTIONS_LIMIT {
+                Some(LeftOutWhy::EnoughInAll)
+            } else {
+                None
+            };
+            if let Some(why) = why {
+                self.left_out.push(LeftOut { host, address: socket, why });
+                continue;
+            }
+            self.seen.insert(socket);
+            self.started += 1;
+            let usual = if port == Port::SUBMISSIONS { TlsUse::Implicit } else { TlsUse::IfOffered };
+            let name = self.mail_hosts[host].name.clone();
+            self.ready.push(Attempt { host, name, address: socket, tls: self.tls.unwrap_or(usual) });
+        }
+    }
+
+    fn ports_of(&self, host: usize) -> impl Iterator<Item = Port> {
+        let own = self.server_ports.get(host).copied().flatten();
+        let ports = match own {
+            Some(port) => vec![port],
+            None if self.ports.is_empty() => vec![Port::SMTP],
+            None => self.ports.clone(),
+        };
+        ports.into_iter()
+    }
+}
+
+/// Where an address stands in the order of the route: by host, then as the host's addresses are listed, then by port.
+pub(super) fn rank(route: &Route, host: usize, address: SocketAddr) -> (usize, usize, u16) {
+    let place = route.hosts.get(host).and_then(|h| h.addresses.iter().position(|a| *a == address.ip()));
+    (host, place.unwrap_or(usize::MAX), address.port())
+}

@@ -1,0 +1,475 @@
+//! From facts, findings and verdict to the [`Report`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{
+    AddressPart, AnnotationPart, AnswerPart, CertificatePart, EventKind, EventPart, EvidencePart, FindingPart, HostPart, LeftOutPart,
+    LookupPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart, VerdictPart,
+};
+use crate::annotation::Annotation;
+use crate::diagnosis::{Case, Evidence, Finding, Outcome, SessionCase, Twist, Verdict, as_sent, days_left, failure_words, fill, seconds};
+use crate::knowledge::{Actor, Fix, Knowledge, Place};
+use crate::probe::{Facts, LeftOutWhy};
+use crate::route::{LookupResult, Origin};
+use crate::smtp::{Certificate, CertificateVerdict, Elapsed, Event, FailureKind, Purpose, Stage, TlsFacts, TlsUse, Verb};
+use crate::target::{MailDomain, Target};
+
+/// Puts everything into the shape of the contract. `input` is the target as the user wrote it.
+#[must_use]
+pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verdict) -> Report {
+    let facts = case.facts;
+    Report {
+        schema: SCHEMA.to_owned(),
+        target: target(input, facts),
+        started_at: timestamp(facts.started_at),
+        duration_ms: millis(facts.duration),
+        vantage: VantagePart {
+            hostname: facts.vantage.hostname.clone(),
+            helo: facts.vantage.hello.clone(),
+            addresses: facts.vantage.addresses.clone(),
+        },
+        route: route(facts),
+        sessions: case.sessions.iter().map(|session| self::session(case, session)).collect(),
+        findings: findings.iter().map(|finding| self::finding(case.knowledge, finding)).collect(),
+        verdict: Wording::new(case).verdict(verdict),
+    }
+}
+
+fn target(input: &str, facts: &Facts) -> TargetPart {
+    let (kind, domain) = match &facts.target {
+        Target::Mailbox(mailbox) => match mailbox.domain() {
+            MailDomain::Name(name) => (TargetKind::Mailbox, Some(name.to_string())),
+            MailDomain::Literal(_) => (TargetKind::Mailbox, None),
+        },
+        Target::Domain(domain) => (TargetKind::Domain, Some(domain.to_string())),
+        Target::Host { .. } => (TargetKind::Host, None),
+    };
+    TargetPart { input: input.to_owned(), kind, mailbox: facts.target.mailbox().map(ToString::to_string), domain, until: facts.until }
+}
+
+fn route(facts: &Facts) -> RoutePart {
+    let route = &facts.route;
+    let address = |ip: &IpAddr| AddressPart { ip: *ip, family: family(*ip) };
+    RoutePart {
+        origin: route.origin.as_str().to_owned(),
+        failure: if let Origin::Failed(failure) = route.origin { Some(failure.as_str().to_owned()) } else { None },
+        dnssec: "unknown".to_owned(),
+        hosts: route
+            .hosts
+            .iter()
+            .map(|host| HostPart {
+                name: host.name.to_string(),
+                preference: host.preference,
+                addresses: host.addresses.iter().map(address).collect(),
+                cname: host.aliases.last().map(ToString::to_string),
+                fault: host.fault.map(|fault| fault.as_str().to_owned()),
+            })
+            .collect(),
+        lookups: route
+            .lookups
+            .iter()
+            .map(|lookup| LookupPart {
+                name: lookup.name.clone(),
+                kind: lookup.kind.as_str().to_owned(),
+                server: lookup.server.map(|server| server.to_string()),
+                result: lookup.result.as_str().to_owned(),
+                records: if let LookupResult::Found(records) = &lookup.result { records.clone() } else { Vec::new() },
+                at_ms: millis(lookup.at.0),
+                ms: millis(lookup.took),
+                tcp: lookup.tcp,
+            })
+            .collect(),
+        left_out: facts
+            .left_out
+            .iter()
+            .map(|left| LeftOutPart {
+                host: route.hosts.get(left.host).map(|host| host.name.to_string()).unwrap_or_default(),
+                address: left.address.ip(),
+                port: left.address.port(),
+                why: match left.why {
+                    LeftOutWhy::SameAddress => "same_address",
+                    LeftOutWhy::EnoughOfTheHost => "enough_of_the_host",
+                    LeftOutWhy::EnoughInAll => "enough_in_all",
+                    LeftOutWhy::Answered => "answered",
+                }
+                .to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
+    let facts = session.facts;
+    let transcript = &facts.transcript;
+    let secured = transcript.tls();
+    let tls = match (facts.tls, secured) {
+        (TlsUse::Implicit, _) => "implicit",
+        (_, Some(_)) => "starttls",
+        _ => "none",
+    };
+    let capabilities = transcript.capabilities().unwrap_or_default();
+    SessionPart {
+        host: facts.name.to_string(),
+        address: facts.address.ip(),
+        port: facts.address.port(),
+        family: family(facts.address.ip()),
+        tls: tls.to_owned(),
+        reached: transcript.reached,
+        connect_ms: transcript.connect_time().map(millis),
+        total_ms: millis(transcript.ended().since(transcript.began)),
+        began_ms: millis(transcript.began.0),
+        software: software(case.knowledge, session),
+        capabilities: capabilities.iter().map(|c| (c.keyword.clone(), c.parameters.clone())).collect::<BTreeMap<_, _>>(),
+        certificate: secured.map(|tls| certificate(tls, case.facts.started_at)),
+        answer: session.answer.as_ref().map(|answer| AnswerPart {
+            outcome: answer.outcome,
+            reason: answer.reason,
+            confidence: answer.confidence,
+            stage: answer.stage,
+            event: answer.event,
+        }),
+        events: transcript.events.iter().enumerate().map(|(index, (at, what))| event(session, index, *at, what)).collect(),
+    }
+}
+
+/// The software by the surest mark found: greeting first, then EHLO, then the other replies.
+fn software(knowledge: &Knowledge, session: &SessionCase<'_>) -> Option<String> {
+    let replies = || session.facts.transcript.replies();
+    let place = |verb| match verb {
+        Verb::Connect => Place::Greeting,
+        Verb::Ehlo | Verb::Helo => Place::Ehlo,
+        Verb::Quit => Place::Quit,
+        _ => Place::Reply,
+    };
+    let found = replies().filter_map(|answer| knowledge.software(place(answer.verb), &as_sent(answer.reply)));
+    found.reduce(|best, next| if next.confidence > best.confidence { next } else { best }).map(|software| software.name)
+}
+
+fn certificate(facts: &TlsFacts, now: SystemTime) -> CertificatePart {
+    let read = facts.certificate.as_ref();
+    let date = |seconds: fn(&Certificate) -> i64| {
+        let moment = OffsetDateTime::from_unix_timestamp(seconds(read?)).ok()?;
+        moment.format(&Rfc3339).ok()
+    };
+    CertificatePart {
+        version: facts.version.clone(),
+        cipher: facts.cipher.clone(),
+        group: facts.group.clone(),
+        trusted: facts.verdict == CertificateVerdict::Trusted,
+        verdict: match &facts.verdict {
+            CertificateVerdict::Trusted => "trusted".to_owned(),
+            CertificateVerdict::UnknownIssuer => "unknown_issuer".to_owned(),
+            CertificateVerdict::Expired => "expired".to_owned(),
+            CertificateVerdict::NotYetValid => "not_yet_valid".to_owned(),
+            CertificateVerdict::WrongName => "wrong_name".to_owned(),
+            CertificateVerdict::Other(words) => words.clone(),
+        },
+        subject: read.map(|c| c.subject.clone()),
+        issuer: read.map(|c| c.issuer.clone()),
+        names: read.map(|c| c.names.clone()).unwrap_or_default(),
+        not_before: date(|c| c.not_before),
+        not_after: date(|c| c.not_after),
+        days_left: read.map(|c| days_left(now, c.not_after)),
+        sha256: read.map(|c| c.sha256.clone()),
+        chain_length: facts.chain.len(),
+    }
+}
+
+fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) -> EventPart {
+    let blank = |kind, stage| EventPart {
+        at_ms: millis(at.0),
+        kind,
+        stage,
+        purpose: None,
+        command: None,
+        answers: None,
+        code: None,
+        enhanced: None,
+        text: None,
+        lines: Vec::new(),
+        raw: None,
+        failure: None,
+        errno: None,
+        annotation: None,
+    };
+    let control = |purpose: Purpose| (purpose != Purpose::Target).then_some(purpose);
+    match event {
+        Event::Connected(_) => blank(EventKind::Connected, Stage::Connect),
+        Event::Secured(_) => blank(EventKind::Secured, Stage::Tls),
+        Event::Sent { command, purpose } => EventPart {
+            purpose: control(*purpose),
+            command: Some(command.to_string()),
+            ..blank(EventKind::Sent, Stage::of(command.verb()))
+        },
+        Event::Received { verb, purpose, reply, .. } => EventPart {
+            purpose: control(*purpose),
+            answers: Some(*verb),
+            code: Some(reply.code.number()),
+            enhanced: reply.enhanced.map(|enhanced| enhanced.to_string()),
+            text: Some(reply.text()),
+            lines: reply.lines.clone(),
+            raw: (!reply.flaws.is_empty()).then(|| BASE64.encode(&reply.raw)),
+            annotation: session.annotation(index).map(annotation),
+            ..blank(EventKind::Reply, Stage::of(*verb))
+        },
+        Event::Premature { stage, bytes } => EventPart {
+            text: Some(String::from_utf8_lossy(bytes).into_owned()),
+            raw: Some(BASE64.encode(bytes)),
+            ..blank(EventKind::Premature, *stage)
+        },
+        Event::Broke { stage, failure } => {
+            EventPart { failure: Some(failure_words(failure)), errno: failure.errno, ..blank(EventKind::Failed, *stage) }
+        }
+    }
+}
+
+fn annotation(annotation: &Annotation) -> AnnotationPart {
+    AnnotationPart {
+        reason: annotation.reason,
+        confidence: annotation.confidence,
+        permanence: annotation.permanence,
+        title: annotation.title.clone(),
+        meaning: annotation.meaning.clone(),
+        when: annotation.when.clone(),
+        fix: annotation.fix.clone(),
+        actor: annotation.actor,
+        references: annotation.references.clone(),
+    }
+}
+
+fn finding(knowledge: &Knowledge, finding: &Finding) -> FindingPart {
+    let text = knowledge.finding(finding.rule.id);
+    let filled = |fix: &Fix| Fix { actor: fix.actor, text: finding.fill(&fix.text) };
+    FindingPart {
+        id: finding.rule.id.to_owned(),
+        severity: finding.rule.severity,
+        title: finding.fill(&text.title),
+        detail: finding.fill(&text.detail),
+        actor: text.actor,
+        fix: text.fix.iter().map(filled).collect(),
+        evidence: finding.evidence.iter().map(evidence).collect(),
+        references: vec![finding.rule.reference.to_owned()],
+    }
+}
+
+fn evidence(evidence: &Evidence) -> EvidencePart {
+    EvidencePart { session: evidence.session, event: evidence.event, lookup: evidence.lookup, quote: evidence.quote.clone() }
+}
+
+#[derive(Deserialize)]
+struct VerdictPhrases {
+    accepted_mailbox: String,
+    accepted_domain: String,
+    accepted_host: String,
+    contradiction: String,
+    cut_short: String,
+    interrupted: String,
+    time_over: String,
+    reply: String,
+    at_one: String,
+    at_all: String,
+    at_some: String,
+    catch_all: String,
+    refused_for_all: String,
+    disagreement_yes: String,
+    disagreement_why: String,
+    disagreement_fix: String,
+    disagreement_sender: String,
+    send_real: String,
+    other_family_untested: String,
+}
+
+/// Puts the verdict into words.
+struct Wording<'a> {
+    case: &'a Case<'a>,
+    phrases: VerdictPhrases,
+    commands: BTreeMap<String, String>,
+}
+
+impl<'a> Wording<'a> {
+    fn new(case: &'a Case<'a>) -> Self {
+        Self { case, phrases: case.knowledge.phrases("verdict"), commands: case.knowledge.phrases("command") }
+    }
+
+    fn verdict(&self, verdict: &Verdict) -> VerdictPart {
+        let text = self.case.knowledge.reason(verdict.reason);
+        let (title, why) = (self.title(verdict, &text.title), self.why(verdict, &text.meaning));
+        let summary = match why.first() {
+            Some(proof) => format!("{title}: {proof}"),
+            None => title.clone(),
+        };
+        VerdictPart {
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            actor: verdict.actor,
+            confidence: verdict.confidence,
+            stage: verdict.stage,
+            code: verdict.code.map(|code| code.number()),
+            enhanced: verdict.enhanced.map(|enhanced| enhanced.to_string()),
+            text: verdict.text.clone(),
+            host: verdict.host.clone(),
+            session: verdict.session,
+            title,
+            summary,
+            why,
+            fix: self.fix(verdict),
+            unknown: self.unknown(verdict, text.unknown),
+            evidence: verdict.evidence.iter().map(evidence).collect(),
+        }
+    }
+
+    fn title(&self, verdict: &Verdict, usual: &str) -> String {
+        let target = self.case.facts.target.to_string();
+        let named = |template: &str| fill(template, |_| Some(target.clone()));
+        match (verdict.twist, verdict.outcome, &self.case.facts.target) {
+            (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
+            (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
+            (_, Outcome::Accepted, Target::Mailbox(_)) => named(&self.phrases.accepted_mailbox),
+            (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
+            (_, Outcome::Accepted, Target::Host { .. }) => named(&self.phrases.accepted_host),
+            _ => usual.to_owned(),
+        }
+    }
+
+    fn why(&self, verdict: &Verdict, meaning: &str) -> Vec<String> {
+        let mut why = Vec::new();
+        match verdict.twist {
+            Twist::Contradiction => {
+                why.extend(verdict.evidence.iter().map(|e| fill(&self.phrases.disagreement_yes, |slot| e.slot(slot).map(str::to_owned))));
+                why.push(self.phrases.disagreement_why.clone());
+            }
+            Twist::CutShort => {
+                let time = seconds(self.case.facts.duration);
+                let interrupted = self.case.facts.cut_short == Some(FailureKind::Interrupted);
+                let template = if interrupted { &self.phrases.interrupted } else { &self.phrases.time_over };
+                why.push(fill(template, |_| Some(time.clone())));
+            }
+            _ => {
+                why.extend(self.proof(verdict));
+                // What a yes means is said by the title; what a no means needs its sentence.
+                if verdict.outcome != Outcome::Accepted {
+                    why.push(meaning.to_owned());
+                }
+            }
+        }
+        match verdict.twist {
+            Twist::CatchAll => {
+                let recipient = self.control_recipient();
+                why.push(fill(&self.phrases.catch_all, |_| recipient.clone()));
+            }
+            Twist::RefusedForAll => why.push(self.phrases.refused_for_all.clone()),
+            _ => {}
+        }
+        why
+    }
+
+    /// `552 5.2.2 … to RCPT TO, at all 3 addresses`: the proof, and how many say the same.
+    fn proof(&self, verdict: &Verdict) -> Option<String> {
+        let first = verdict.evidence.iter().find(|e| e.session == verdict.session).or_else(|| verdict.evidence.first())?;
+        let Some(place) = first.slot("place") else { return Some(first.quote.clone()) };
+        let quote = shorten(&first.quote);
+        let reply = match (verdict.code, first.slot("verb")) {
+            (Some(_), Some(verb)) => {
+                let key = verb.to_lowercase().replace('-', "_");
+                let command = self.commands.get(&key).cloned().unwrap_or_else(|| verb.to_owned());
+                fill(&self.phrases.reply, |slot| Some(if slot == "quote" { quote.clone() } else { command.clone() }))
+            }
+            _ => quote,
+        };
+        let total = self.case.sessions.iter().filter(|session| session.answer.is_some()).count();
+        let count = verdict.evidence.len();
+        let template = match count {
+            1 => &self.phrases.at_one,
+            _ if count == total => &self.phrases.at_all,
+            _ => &self.phrases.at_some,
+        };
+        let at = fill(template, |slot| match slot {
+            "place" => Some(place.to_owned()),
+            "count" => Some(count.to_string()),
+            "total" => Some(total.to_string()),
+            _ => None,
+        });
+        Some(format!("{reply}, {at}"))
+    }
+
+    fn control_recipient(&self) -> Option<String> {
+        self.case.sessions.iter().find_map(|session| {
+            session.facts.transcript.events.iter().find_map(|(_, event)| match event {
+                Event::Sent { command: crate::smtp::Command::Rcpt(mailbox), purpose: Purpose::CatchAll } => Some(mailbox.to_string()),
+                _ => None,
+            })
+        })
+    }
+
+    fn fix(&self, verdict: &Verdict) -> Vec<Fix> {
+        let say = |actor, text: &str| Fix { actor, text: text.to_owned() };
+        match (verdict.twist, verdict.outcome) {
+            (Twist::Contradiction, _) => {
+                vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
+            }
+            (Twist::CutShort, _) => Vec::new(),
+            (_, Outcome::Accepted) => vec![say(Actor::Nobody, &self.phrases.send_real)]
+                .into_iter()
+                .filter(|_| self.case.facts.target.mailbox().is_some())
+                .collect(),
+            _ => verdict.fix.clone(),
+        }
+    }
+
+    fn unknown(&self, verdict: &Verdict, usual: Option<String>) -> Option<String> {
+        let mailbox = self.case.facts.target.mailbox().is_some();
+        let usual = usual.filter(|_| mailbox && !matches!(verdict.twist, Twist::Contradiction | Twist::CatchAll));
+        let no_route = |v4: bool| {
+            let mut family = self.case.sessions.iter().filter(|session| session.facts.address.is_ipv4() == v4).peekable();
+            let unrouted = |s: &SessionCase<'_>| {
+                s.facts.transcript.failure().is_some_and(|(_, _, failure)| failure.kind == FailureKind::NetworkUnreachable)
+            };
+            family.peek().is_some() && family.all(unrouted)
+        };
+        let untested = match (no_route(true), no_route(false)) {
+            (true, false) => Some("IPv4"),
+            (false, true) => Some("IPv6"),
+            _ => None,
+        };
+        let untested = untested.map(|family| fill(&self.phrases.other_family_untested, |_| Some(family.to_owned())));
+        match (usual, untested) {
+            (Some(usual), Some(untested)) => Some(format!("{usual} {untested}")),
+            (usual, untested) => usual.or(untested),
+        }
+    }
+}
+
+/// A quotation that leaves room for what is said about it.
+fn shorten(quote: &str) -> String {
+    const ROOM: usize = 160;
+    match quote.char_indices().nth(ROOM) {
+        Some((end, _)) => format!("{} ...", quote[..end].trim_end()),
+        None => quote.to_owned(),
+    }
+}
+
+/// Milliseconds with a tenth: more is noise.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 4 } else { 6 }
+}
+
+fn timestamp(moment: SystemTime) -> String {
+    OffsetDateTime::from(moment)
+        .replace_millisecond(0)
+        .ok()
+        .and_then(|m| m.replace_nanosecond(0).ok())
+        .and_then(|m| m.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,433 @@
+//! How a probe is shown: one plain structure, and a renderer for each format.
+//!
+//! [`Report`] is the contract `smtpprobe.report/1`: what scripts read as JSON is what the terminal is drawn from. A renderer is a
+//! function from report to text; nothing here asks the network, the clock or the command line.
+
+mod build;
+mod json;
+mod safe;
+mod terminal;
+
+pub use build::report;
+pub use json::{array, lines, schema};
+pub use safe::safe;
+pub use terminal::{Look, headline, render};
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::{Outcome, Severity};
+use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
+use crate::smtp::{Purpose, Stage, Verb};
+
+/// The name and version of the contract.
+pub const SCHEMA: &str = "smtpprobe.report/1";
+
+/// Everything about one probe: facts, findings, verdict. Times are milliseconds since the probe began; absent fields are what
+/// there was none of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Always `smtpprobe.report/1`.
+    pub schema: String,
+    /// What was asked for.
+    pub target: TargetPart,
+    /// When the probe began (RFC 3339, UTC).
+    pub started_at: String,
+    /// How long it took.
+    pub duration_ms: f64,
+    /// From where it was held.
+    pub vantage: VantagePart,
+    /// Where the mail goes.
+    pub route: RoutePart,
+    /// The conversations.
+    pub sessions: Vec<SessionPart>,
+    /// What was noticed.
+    pub findings: Vec<FindingPart>,
+    /// The conclusion.
+    pub verdict: VerdictPart,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetPart {
+    /// As the user wrote it.
+    pub input: String,
+    /// What it is.
+    pub kind: TargetKind,
+    /// The mailbox, with its domain in A-labels.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mailbox: Option<String>,
+    /// The domain in A-labels.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub domain: Option<String>,
+    /// The last stage that was asked for.
+    pub until: Stage,
+}
+
+/// The kinds of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// A mailbox.
+    Mailbox,
+    /// A domain.
+    Domain,
+    /// A host.
+    Host,
+}
+
+/// From where the probe was held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VantagePart {
+    /// This host's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hostname: Option<String>,
+    /// The name said in EHLO.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub helo: Option<String>,
+    /// This machine's addresses, as its connections had them.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Where the mail goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoutePart {
+    /// `mx`, `implicit_mx`, `null_mx`, `given` or `failed`.
+    pub origin: String,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
+    /// `secure`, `insecure`, `bogus` or `unknown`.
+    pub dnssec: String,
+    /// The mail hosts by preference.
+    pub hosts: Vec<HostPart>,
+    /// Everything that was looked up.
+    pub lookups: Vec<LookupPart>,
+    /// Addresses that were not connected to.
+    pub left_out: Vec<LeftOutPart>,
+}
+
+/// A mail host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HostPart {
+    /// Its name, or its address.
+    pub name: String,
+    /// The preference of its MX record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub preference: Option<u16>,
+    /// Its addresses.
+    pub addresses: Vec<AddressPart>,
+    /// The name that it is an alias of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cname: Option<String>,
+    /// Why it has no address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fault: Option<String>,
+}
+
+/// An address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressPart {
+    /// The address.
+    pub ip: IpAddr,
+    /// 4 or 6.
+    pub family: u8,
+}
+
+/// One lookup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LookupPart {
+    /// The name asked for.
+    pub name: String,
+    /// The type of record.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The server asked; absent if the answer was at hand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server: Option<String>,
+    /// `found`, `no_data`, `nxdomain`, or the failure's name.
+    pub result: String,
+    /// The records found.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub records: Vec<String>,
+    /// When it was asked.
+    pub at_ms: f64,
+    /// How long it took.
+    pub ms: f64,
+    /// Whether TCP was needed.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub tcp: bool,
+}
+
+/// An address that was not connected to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOutPart {
+    /// The host.
+    pub host: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// `same_address`, `enough_of_the_host`, `enough_in_all` or `answered`.
+    pub why: String,
+}
+
+/// One conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionPart {
+    /// The host.
+    pub host: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// 4 or 6.
+    pub family: u8,
+    /// `none`, `starttls` or `implicit`.
+    pub tls: String,
+    /// The last stage that the server answered with a yes; absent if the connection never stood.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reached: Option<Stage>,
+    /// How long the connection took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connect_ms: Option<f64>,
+    /// How long the session took.
+    pub total_ms: f64,
+    /// When it was begun.
+    pub began_ms: f64,
+    /// The software that the server's words give away.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub software: Option<String>,
+    /// What the server offered last: keyword and parameters.
+    pub capabilities: BTreeMap<String, Vec<String>>,
+    /// The server's certificate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate: Option<CertificatePart>,
+    /// What the session says about the question; absent if another address answered first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answer: Option<AnswerPart>,
+    /// What happened.
+    pub events: Vec<EventPart>,
+}
+
+/// TLS and the certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificatePart {
+    /// Such as `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite.
+    pub cipher: String,
+    /// The key exchange group.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub group: Option<String>,
+    /// Whether normal verification accepts it.
+    pub trusted: bool,
+    /// `trusted`, `unknown_issuer`, `expired`, `not_yet_valid`, `wrong_name`, or the verifier's words.
+    pub verdict: String,
+    /// The subject.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<String>,
+    /// The issuer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issuer: Option<String>,
+    /// The names it is for.
+    pub names: Vec<String>,
+    /// From when it is valid (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_before: Option<String>,
+    /// Until when it is valid (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_after: Option<String>,
+    /// Whole days until it ends; negative afterwards.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub days_left: Option<i64>,
+    /// SHA-256 of the certificate in hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sha256: Option<String>,
+    /// How many certificates were sent.
+    pub chain_length: usize,
+}
+
+/// What a session says about the question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerPart {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// How sure the reason is.
+    pub confidence: Confidence,
+    /// Where it was decided.
+    pub stage: Stage,
+    /// The event that shows it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<usize>,
+}
+
+/// The kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// The connection stands.
+    Connected,
+    /// A command went out.
+    Sent,
+    /// A reply came.
+    Reply,
+    /// Bytes came that answer nothing.
+    Premature,
+    /// TLS is up.
+    Secured,
+    /// The session could not go on.
+    Failed,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventPart {
+    /// When.
+    pub at_ms: f64,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// Where the session was.
+    pub stage: Stage,
+    /// For whose sake, where that is a control question.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub purpose: Option<Purpose>,
+    /// The command, as sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub command: Option<String>,
+    /// What a reply answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answers: Option<Verb>,
+    /// The code as sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<u16>,
+    /// The enhanced code, if one was sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub enhanced: Option<String>,
+    /// The words, lines joined; for bytes that answer nothing, what can be read of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<String>,
+    /// The lines as sent, without the codes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub lines: Vec<String>,
+    /// The bytes in base64, where they are not UTF-8 or the reply breaks a rule.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub raw: Option<String>,
+    /// What went wrong, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
+    /// The operating system's number for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub errno: Option<i32>,
+    /// What the reply means.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub annotation: Option<AnnotationPart>,
+}
+
+/// What a reply means in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AnnotationPart {
+    /// Why the server answered so.
+    pub reason: Reason,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Whether a sender's queue retries.
+    pub permanence: Permanence,
+    /// A few words.
+    pub title: String,
+    /// What it means.
+    pub meaning: String,
+    /// When one sees it.
+    pub when: String,
+    /// What to do.
+    pub fix: Vec<Fix>,
+    /// Who acts first.
+    pub actor: Actor,
+    /// Sources.
+    pub references: Vec<String>,
+}
+
+/// Something noticed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingPart {
+    /// Its name.
+    pub id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// What it means.
+    pub detail: String,
+    /// Who acts first.
+    pub actor: Actor,
+    /// What to do.
+    pub fix: Vec<Fix>,
+    /// The proof.
+    pub evidence: Vec<EvidencePart>,
+    /// Sources.
+    pub references: Vec<String>,
+}
+
+/// A proof: a place in this report, and what stands there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidencePart {
+    /// Place in `sessions`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<usize>,
+    /// Place in that session's `events`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<usize>,
+    /// Place in `route.lookups`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lookup: Option<usize>,
+    /// What was said, found or measured.
+    pub quote: String,
+}
+
+/// The conclusion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictPart {
+    /// What happened.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Who acts first.
+    pub actor: Actor,
+    /// How sure the reason is.
+    pub confidence: Confidence,
+    /// Where it was decided.
+    pub stage: Stage,
+    /// The deciding reply's code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<u16>,
+    /// Its enhanced code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub enhanced: Option<String>,
+    /// Its words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<String>,
+    /// The host that gave it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub host: Option<String>,
+    /// The session shown as proof.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<usize>,
+    /// The headline.
+    pub title: String,
+    /// Headline and proof in one sentence.
+    pub summary: String,
+    /// The proof in words, then what it means.
+    pub why: Vec<String>,
+    /// What to do, the reader's next step first.
+    pub fix: Vec<Fix>,
+    /// What stays unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unknown: Option<String>,
+    /// The proof.
+    pub evidence: Vec<EvidencePart>,
+}

@@ -1,0 +1,131 @@
+//! Sockets: the one driver that holds a [`Session`] over TCP and TLS.
+//!
+//! [`Line::hold`] is a loop over [`Session::need`]: it writes, reads, shakes hands and waits, and decides nothing. Whatever goes
+//! wrong with the connection is told to the session as a [`Failure`] and stands in the transcript; it is no error of the program.
+
+mod tcp;
+mod tls;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use self::tcp::Wire;
+pub use self::tls::{RootsError, TlsClient, read_roots};
+use crate::settings::{Clock, Settings};
+use crate::smtp::{FailureKind, Need, Session, Transcript};
+use crate::target::Host;
+
+/// Writing a few commands ends within this time, or the peer has stopped reading.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// After the probe was stopped, QUIT gets this long to leave.
+const PARTING_LIMIT: Duration = Duration::from_millis(200);
+/// Bytes read at once.
+const READ_SIZE: usize = 4096;
+
+/// Tells all conversations at once that they are to end, and why.
+pub type Stop = watch::Receiver<Option<FailureKind>>;
+
+/// What every connection of a probe has in common.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    /// How to connect.
+    pub settings: &'a Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// How TLS is done.
+    pub tls: &'a TlsClient,
+}
+
+impl Line<'_> {
+    /// Connects to `address`, holds the conversation, and gives back what happened.
+    ///
+    /// `name` is what the certificate should prove. `watch` is called whenever something has happened, before the next step; it
+    /// may [enqueue](Session::enqueue) further transactions. A change of `stop` ends the conversation, with QUIT where possible.
+    pub async fn hold(
+        &self,
+        name: &Host,
+        address: SocketAddr,
+        mut session: Session,
+        mut stop: Stop,
+        mut watch: impl FnMut(&mut Session),
+    ) -> Transcript {
+        let connected = tokio::select! {
+            biased;
+            why = stopped(&mut stop) => Err(why.into()),
+            connected = tcp::connect(self.settings, address) => connected,
+        };
+        let mut wire = match connected {
+            Ok((wire, ends)) => {
+                session.connected(self.clock.now(), ends);
+                wire
+            }
+            Err(failure) => {
+                session.broke(self.clock.now(), failure);
+                watch(&mut session);
+                return session.into_transcript();
+            }
+        };
+        loop {
+            watch(&mut session);
+            let need = session.need();
+            if need == Need::Close {
+                break;
+            }
+            let parting = stop.borrow().is_some();
+            let ended = tokio::select! {
+                biased;
+                why = stopped(&mut stop), if !parting => Err(why.into()),
+                done = self.step(need, &mut wire, &mut session, name, parting) => done,
+            };
+            if let Err(failure) = ended {
+                session.broke(self.clock.now(), failure);
+            }
+        }
+        wire.close().await;
+        session.into_transcript()
+    }
+
+    /// Does the one thing that is needed, and tells the session.
+    async fn step(&self, need: Need, wire: &mut Wire, session: &mut Session, name: &Host, parting: bool) -> Result<(), tcp::Broken> {
+        if matches!(need, Need::Write(_) | Need::Handshake(_))
+            && let Some(early) = wire.pending().await
+        {
+            session.received(self.clock.now(), &early?);
+            return Ok(());
+        }
+        match need {
+            Need::Write(bytes) => {
+                let limit = if parting { PARTING_LIMIT } else { WRITE_LIMIT };
+                timeout(limit, wire.write(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
+                session.sent(self.clock.now());
+            }
+            Need::Read(limit) => {
+                let mut bytes = [0; READ_SIZE];
+                let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
+                session.received(self.clock.now(), &bytes[..length]);
+            }
+            Need::Handshake(limit) => {
+                let facts = timeout(limit, wire.secure(self.tls, name)).await.map_err(|_| FailureKind::TimedOut(limit))??;
+                session.secured(self.clock.now(), facts);
+            }
+            Need::Close => {}
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the probe is stopped; for ever if it never is.
+async fn stopped(stop: &mut Stop) -> FailureKind {
+    loop {
+        let why = stop.borrow_and_update().clone();
+        if let Some(why) = why {
+            return why;
+        }
+        if stop.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

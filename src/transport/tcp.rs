@@ -1,0 +1,140 @@
+//! TCP: connecting, and what the system's errors mean.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+use super::READ_SIZE;
+use super::tls::TlsClient;
+use crate::settings::Settings;
+use crate::smtp::{Connected, Failure, FailureKind, TlsFacts};
+use crate::target::Host;
+
+/// Why a step failed; also made from the system's errors by `?`.
+pub(super) type Broken = Failure;
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::ConnectionRefused => FailureKind::Refused,
+            Kind::TimedOut => FailureKind::TimedOut(std::time::Duration::ZERO),
+            // A kernel without IPv6 says that it does not know the family.
+            Kind::NetworkUnreachable | Kind::NetworkDown | Kind::Unsupported => FailureKind::NetworkUnreachable,
+            Kind::HostUnreachable => FailureKind::HostUnreachable,
+            Kind::PermissionDenied => FailureKind::Prohibited,
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => FailureKind::Reset,
+            Kind::UnexpectedEof => FailureKind::Closed,
+            _ if error.raw_os_error() == Some(EAFNOSUPPORT) => FailureKind::NetworkUnreachable,
+            _ => FailureKind::Local(error.to_string()),
+        };
+        Self { kind, errno: error.raw_os_error() }
+    }
+}
+
+/// "Address family not supported", which the standard library has no name for.
+const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+
+/// Opens a connection to `address`, or to where the settings say that it really is.
+pub(super) async fn connect(settings: &Settings, address: SocketAddr) -> Result<(Wire, Connected), Broken> {
+    let real = settings.connect_to.get(&address).copied().unwrap_or(address);
+    let socket = if real.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(local) = settings.bind {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    let limit = settings.connect_timeout;
+    let stream = timeout(limit, socket.connect(real)).await.map_err(|_| FailureKind::TimedOut(limit))??;
+    // Commands are small and each is waited for: nothing is gained by holding them back.
+    stream.set_nodelay(true)?;
+    let ends = Connected { local: stream.local_addr()?, peer: address };
+    Ok((Wire::Plain(stream), ends))
+}
+
+/// A connection, before or after TLS.
+pub(super) enum Wire {
+    /// TCP alone.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Secure(Box<TlsStream<TcpStream>>),
+    /// The handshake took the connection and failed.
+    Lost,
+}
+
+impl Wire {
+    /// Reads at least one byte.
+    pub(super) async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Broken> {
+        let length = match self {
+            Self::Plain(stream) => stream.read(bytes).await?,
+            Self::Secure(stream) => stream.read(bytes).await?,
+            Self::Lost => 0,
+        };
+        if length == 0 { Err(FailureKind::Closed.into()) } else { Ok(length) }
+    }
+
+    /// Writes everything and flushes.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await?,
+            Self::Secure(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await?;
+            }
+            Self::Lost => return Err(FailureKind::Closed.into()),
+        }
+        Ok(())
+    }
+
+    /// What has arrived already, without waiting for more; none if nothing has.
+    pub(super) async fn pending(&mut self) -> Option<Result<Vec<u8>, Broken>> {
+        let mut bytes = [0; READ_SIZE];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let read = poll_fn(|context| {
+            let poll = match self {
+                Self::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+                Self::Secure(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut buffer),
+                Self::Lost => Poll::Ready(Ok(())),
+            };
+            match poll {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Poll::Ready(None),
+            }
+        });
+        match read.await? {
+            Ok(()) if buffer.filled().is_empty() => Some(Err(FailureKind::Closed.into())),
+            Ok(()) => Some(Ok(buffer.filled().to_vec())),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Does the TLS handshake over what was plain until now.
+    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host) -> Result<TlsFacts, Broken> {
+        let Self::Plain(stream) = std::mem::replace(self, Self::Lost) else {
+            return Err(FailureKind::Closed.into());
+        };
+        let (stream, facts) = tls.handshake(stream, name).await?;
+        // Some servers hold their next reply back until their session tickets are acknowledged, which the kernel would delay
+        // by 40 ms. Only Linux has the option; elsewhere there is nothing to set.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        SockRef::from(stream.get_ref().0).set_tcp_quickack(true)?;
+        *self = Self::Secure(Box::new(stream));
+        Ok(facts)
+    }
+
+    /// Ends the connection in order, without waiting for the peer.
+    pub(super) async fn close(mut self) {
+        // It may be gone already, which is all that is wanted.
+        let _ = match &mut self {
+            Self::Plain(stream) => stream.shutdown().await,
+            Self::Secure(stream) => stream.shutdown().await,
+            Self::Lost => Ok(()),
+        };
+    }
+}
