@@ -91,8 +91,9 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         FailureKind::HostUnreachable => (Reason::HostUnreachable, Certain),
         FailureKind::NetworkUnreachable => (Reason::NetworkUnreachable, Certain),
         FailureKind::Prohibited => (Reason::ConnectionRejected, Certain),
-        FailureKind::Reset => (Reason::ConnectionReset, Certain),
-        FailureKind::Closed => (Reason::ConnectionClosed, Certain),
+        // The server, or something on the way that speaks in its name.
+        FailureKind::Reset => (Reason::ConnectionReset, Likely),
+        FailureKind::Closed => (Reason::ConnectionClosed, Likely),
         FailureKind::NotSmtp(_) => (Reason::NotSmtp, Certain),
         FailureKind::ReplyTooLong => (Reason::ReplyMalformed, Certain),
         FailureKind::Local(_) => (Reason::Undetermined, Unsure),

@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "connection_rejected",
         severity: Severity::Failure,
-        reference: "RFC 1812 section 5.2.7.1",
+        reference: "RFC 4443 section 3.1",
         check: |case| failed(case, |k| *k == FailureKind::Prohibited),
     },
     Rule {
@@ -43,10 +43,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "local_trouble",
         severity: Severity::Warning,
-        reference: "RFC 1122 section 4.2.4.1",
+        reference: "RFC 9293 section 3.10.1",
         check: |case| failed(case, |k| matches!(k, FailureKind::Local(_))),
     },
-    Rule { id: "family_broken", severity: Severity::Failure, reference: "RFC 8305 section 1", check: family_broken },
+    Rule { id: "family_broken", severity: Severity::Failure, reference: "RFC 5321 section 5.2", check: family_broken },
     Rule { id: "first_host_dead", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: first_host_dead },
 ];
 

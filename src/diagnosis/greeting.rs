@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "greeting_of_sink",
         severity: Severity::Warning,
-        reference: "RFC 5321 section 2.3.4",
+        reference: "RFC 5321 section 6.1",
         check: |case| greeted(case, |a, c| software(a, c).is_some_and(|s| s.sink)),
     },
     Rule {

@@ -1,7 +1,7 @@
 //! Findings about the recipient: control questions, contradictions, and answers that are worth less than they look.
 
 use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity};
-use crate::smtp::{Answer, CodeClass, Purpose, ReplyCode, Verb};
+use crate::smtp::{Answer, Answers, CodeClass, Command, Event, Purpose, ReplyCode, Verb};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -10,12 +10,7 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 5321 section 3.3",
         check: |case| control(case, Purpose::CatchAll, ReplyCode::is_positive),
     },
-    Rule {
-        id: "not_catch_all",
-        severity: Severity::Ok,
-        reference: "RFC 5321 section 3.3",
-        check: |case| control(case, Purpose::CatchAll, is_permanent),
-    },
+    Rule { id: "not_catch_all", severity: Severity::Ok, reference: "RFC 5321 section 3.3", check: |case| not_catch_all(case) },
     Rule {
         id: "postmaster_refused",
         severity: Severity::Warning,
@@ -58,15 +53,24 @@ fn control(case: &Case<'_>, purpose: Purpose, applies: impl Fn(ReplyCode) -> boo
         .collect()
 }
 
+/// The made-up address was refused where the one asked for was taken: the yes tells mailboxes apart.
+fn not_catch_all(case: &Case<'_>) -> Vec<Evidence> {
+    let taken = |index: Option<usize>| {
+        let session = index.and_then(|index| case.sessions.get(index));
+        session.and_then(|s| s.facts.transcript.reply_to(Verb::Rcpt, Purpose::Target)).is_some_and(|a| a.reply.code.is_positive())
+    };
+    control(case, Purpose::CatchAll, is_permanent).into_iter().filter(|evidence| taken(evidence.session)).collect()
+}
+
 /// The mailbox that a reply to RCPT is about.
 fn recipient(session: &SessionCase<'_>, answer: &Answer<'_>) -> String {
     let events = &session.facts.transcript.events;
     let asked = events.get(answer.event).and_then(|(_, event)| match event {
-        crate::smtp::Event::Received { answers, .. } => events.get((*answers)?),
+        Event::Received { answers: Answers::Command(sent), .. } => events.get(*sent),
         _ => None,
     });
     match asked {
-        Some((_, crate::smtp::Event::Sent { command: crate::smtp::Command::Rcpt(mailbox), .. })) => mailbox.to_string(),
+        Some((_, Event::Sent { command: Command::Rcpt(mailbox), .. })) => mailbox.to_string(),
         _ => String::new(),
     }
 }

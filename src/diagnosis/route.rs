@@ -168,7 +168,7 @@ fn faulty(case: &Case<'_>, applies: impl Fn(HostFault) -> bool) -> Vec<Evidence>
         .map(|(host, fault)| {
             let words = match fault {
                 HostFault::NxDomain => "NXDOMAIN".to_owned(),
-                HostFault::NoAddress => "neither A nor AAAA".to_owned(),
+                HostFault::NoAddress => no_address(case, host),
                 HostFault::Lookup(failure) => failure_words(failure),
                 HostFault::LiteralAsName => "an address where a name has to stand".to_owned(),
                 HostFault::LeftOut => "not looked up".to_owned(),
@@ -176,6 +176,17 @@ fn faulty(case: &Case<'_>, applies: impl Fn(HostFault) -> bool) -> Vec<Evidence>
             of_host(case, host, format!("{}: {words}", host.name))
         })
         .collect()
+}
+
+/// Which kinds of address were looked up in vain.
+fn no_address(case: &Case<'_>, host: &MailHost) -> String {
+    let name = host.aliases.last().map_or_else(|| host.name.to_string(), ToString::to_string);
+    let asked = |kind| case.facts.route.lookups.iter().any(|lookup| lookup.kind == kind && lookup.name == name);
+    match (asked(LookupKind::A), asked(LookupKind::Aaaa)) {
+        (true, false) => "no A".to_owned(),
+        (false, true) => "no AAAA".to_owned(),
+        _ => "neither A nor AAAA".to_owned(),
+    }
 }
 
 /// An MX that leads to an address which means something else, or nothing, elsewhere.

@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 4", check: no_starttls },
     Rule { id: "starttls_refused", severity: Severity::Warning, reference: "RFC 3207 section 4", check: starttls_refused },
     Rule { id: "tls_failed", severity: Severity::Failure, reference: "RFC 3207 section 4.1", check: tls_failed },
-    Rule { id: "certificate_unverified", severity: Severity::Warning, reference: "RFC 7817 section 3", check: certificate_unverified },
+    Rule { id: "certificate_unverified", severity: Severity::Warning, reference: "RFC 3207 section 4.1", check: certificate_unverified },
     Rule { id: "certificate_expiring", severity: Severity::Warning, reference: "RFC 5280 section 4.1.2.5", check: certificate_expiring },
     Rule { id: "plaintext_before_tls", severity: Severity::Failure, reference: "RFC 3207 section 4.2", check: plaintext_before_tls },
     Rule { id: "unasked_bytes", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: unasked_bytes },
@@ -114,7 +114,8 @@ fn starttls_refused(case: &Case<'_>) -> Vec<Evidence> {
 }
 
 fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
-    broken(case, |stage, failure| stage == Stage::Tls || failure.kind == FailureKind::TlsNotOffered)
+    let stopped = |kind: &FailureKind| matches!(kind, FailureKind::ProbeTimeOver | FailureKind::Interrupted | FailureKind::Overtaken);
+    broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered)
 }
 
 fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {
@@ -123,17 +124,27 @@ fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {
             Event::Secured(facts) => Some((at, facts)),
             _ => None,
         })?;
-        let names = || facts.certificate.as_ref().map(|c| c.names.join(", ")).unwrap_or_default();
+        let names = || facts.certificate.as_ref().map(|c| listed(&c.names)).unwrap_or_default();
         let why = match &facts.verdict {
             CertificateVerdict::Trusted => return None,
             CertificateVerdict::UnknownIssuer => "no authority that is trusted here stands behind it".to_owned(),
             CertificateVerdict::Expired => "it has expired".to_owned(),
             CertificateVerdict::NotYetValid => "it is not valid yet".to_owned(),
-            CertificateVerdict::WrongName => format!("it is for {} only", names()),
+            CertificateVerdict::WrongName => match names() {
+                names if names.is_empty() => "it names no host".to_owned(),
+                names => format!("it is for {names} only"),
+            },
             CertificateVerdict::Other(words) => words.clone(),
         };
         Some(Evidence::event(index, session, event, why))
     })
+}
+
+/// The first few of many names.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = if names.len() > SHOWN { " and others" } else { "" };
+    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 fn certificate_expiring(case: &Case<'_>) -> Vec<Evidence> {
@@ -201,7 +212,11 @@ fn reply_irregular(case: &Case<'_>) -> Vec<Evidence> {
 
 fn closed_by_421(case: &Case<'_>) -> Vec<Evidence> {
     each(case, |index, session| {
-        let answer = session.facts.transcript.replies().find(|a| a.reply.code.number() == 421 && a.verb != Verb::Connect)?;
+        let answer = session
+            .facts
+            .transcript
+            .replies()
+            .find(|a| a.reply.code.number() == 421 && (a.unasked || !matches!(a.verb, Verb::Connect | Verb::Quit)))?;
         Some(Evidence::reply(index, session, &answer))
     })
 }

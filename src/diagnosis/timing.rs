@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Case, Evidence, Rule, Severity};
-use crate::smtp::{Elapsed, Event, Verb};
+use crate::smtp::{Answers, Elapsed, Event, Verb};
 
 /// A greeting that takes longer is held back on purpose, or by a busy server (many wait for a reverse lookup).
 const SLOW_GREETING: Duration = Duration::from_secs(5);
@@ -40,10 +40,13 @@ fn slow(case: &Case<'_>, limit: Duration, applies: impl Fn(Verb) -> bool) -> Vec
     let mut all = Vec::new();
     for (index, session) in case.each() {
         let events = &session.facts.transcript.events;
-        let asked = |answers: Option<usize>| -> Option<Elapsed> {
+        let asked = |answers: Answers| -> Option<Elapsed> {
             match answers {
-                Some(event) => events.get(event).map(|(at, _)| *at),
-                None => events.iter().rfind(|(_, e)| matches!(e, Event::Connected(_) | Event::Secured(_))).map(|(at, _)| *at),
+                Answers::Command(event) => events.get(event).map(|(at, _)| *at),
+                Answers::Nothing => None,
+                Answers::Connection => {
+                    events.iter().rfind(|(_, e)| matches!(e, Event::Connected(_) | Event::Secured(_))).map(|(at, _)| *at)
+                }
             }
         };
         for (at, (when, event)) in events.iter().enumerate() {

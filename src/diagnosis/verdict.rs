@@ -10,7 +10,7 @@ use super::{Case, Evidence, SessionCase, is_nonpublic, quote, recipient, route};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::SessionFacts;
 use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
-use crate::smtp::{CodeClass, EnhancedCode, Event, Purpose, ReplyCode, Stage, Verb};
+use crate::smtp::{CodeClass, EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, Verb};
 use crate::target::Target;
 
 /// What a probe comes to; also its exit code.
@@ -92,7 +92,7 @@ pub(super) fn of(case: &Case<'_>) -> Verdict {
     let nothing: Vec<_> = answers.iter().filter(|g| matches!(g.answer.outcome, Outcome::Unreachable | Outcome::Inconclusive)).collect();
     match (yes.is_empty(), no.is_empty(), later.is_empty()) {
         (false, false, _) => contradiction(case, &yes, &no),
-        (false, true, _) => accepted(case, &yes, later.is_empty() && nothing.is_empty()),
+        (false, true, _) => accepted(case, &yes, later.is_empty()),
         (true, false, _) => agreed(case, Outcome::Rejected, &no, later.is_empty()),
         (true, true, false) => agreed(case, Outcome::Deferred, &later, true),
         (true, true, true) => unreached(case, &nothing, cut),
@@ -137,11 +137,9 @@ fn unclear(answer: &SessionAnswer) -> bool {
 fn contradiction(case: &Case<'_>, yes: &[&Given<'_>], no: &[&Given<'_>]) -> Verdict {
     let all: Vec<&Given<'_>> = yes.iter().chain(no).copied().collect();
     let shown = best(no).unwrap_or(all[0]);
-    Verdict {
-        twist: Twist::Contradiction,
-        confidence: Confidence::Unsure,
-        ..conclude(case, Outcome::Inconclusive, Reason::Undetermined, shown, &all)
-    }
+    // Whoever is right, only those who run the hosts can make them agree.
+    let verdict = conclude(case, Outcome::Inconclusive, Reason::Undetermined, shown, &all);
+    Verdict { twist: Twist::Contradiction, confidence: Confidence::Unsure, actor: Actor::RecipientAdmin, ..verdict }
 }
 
 fn accepted(case: &Case<'_>, yes: &[&Given<'_>], all_agree: bool) -> Verdict {
@@ -153,8 +151,11 @@ fn accepted(case: &Case<'_>, yes: &[&Given<'_>], all_agree: bool) -> Verdict {
         Confidence::Certain if !all_agree => Confidence::Likely,
         weakest => weakest,
     };
-    let twist = if confidence == Confidence::Unsure { Twist::CatchAll } else { Twist::None };
-    Verdict { confidence, twist, ..conclude(case, Outcome::Accepted, Reason::Accepted, shown, yes) }
+    let verdict = conclude(case, Outcome::Accepted, Reason::Accepted, shown, yes);
+    if confidence != Confidence::Unsure {
+        return Verdict { confidence, ..verdict };
+    }
+    Verdict { confidence, twist: Twist::CatchAll, ..verdict }.with_control(yes, Purpose::CatchAll)
 }
 
 /// Refusals or deferrals alone. Of several reasons the one that looked furthest counts, with less confidence.
@@ -172,7 +173,19 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     let verdict = conclude(case, outcome, reason, shown, &same);
     // When everybody is refused, it is this sender's business to find out why.
     let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
-    Verdict { confidence, twist, actor, ..verdict }
+    let verdict = Verdict { confidence, twist, actor, ..verdict };
+    if twist == Twist::RefusedForAll { verdict.with_control(given, Purpose::Postmaster) } else { verdict }
+}
+
+impl Verdict {
+    /// Adds the answers to a control question to the proof.
+    fn with_control(mut self, given: &[&Given<'_>], purpose: Purpose) -> Self {
+        self.evidence.extend(given.iter().filter_map(|given| {
+            let answer = recipient::control_reply(given.session, purpose)?;
+            Some(Evidence::reply(given.index, given.session, &answer).with("control", "yes"))
+        }));
+        self
+    }
 }
 
 /// The answer that tells most: at the latest stage, most surely, at the most preferred host.
@@ -189,11 +202,11 @@ fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
     let same: Vec<&Given<'_>> = considered.iter().filter(|given| given.answer.reason == shown.answer.reason).copied().collect();
     let public = |given: &&Given<'_>| !is_nonpublic(given.session.facts.address.ip());
     let by_mx = case.facts.route.origin == Origin::Mx;
-    let (outcome, reason) = if by_mx && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
-        (Outcome::Rejected, Reason::MxUnusable)
-    } else {
-        (shown.answer.outcome, shown.answer.reason)
-    };
+    if by_mx && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
+        // What the records say is certain, whatever silence there was here.
+        return Verdict { confidence: Confidence::Certain, ..conclude(case, Outcome::Rejected, Reason::MxUnusable, shown, &same) };
+    }
+    let (outcome, reason) = (shown.answer.outcome, shown.answer.reason);
     let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
     let twist = if cut { Twist::CutShort } else { Twist::None };
     Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) }
@@ -205,7 +218,7 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
     Verdict {
         outcome,
         reason,
-        actor: text.actor,
+        actor: actor(case, reason, shown).unwrap_or(text.actor),
         confidence: shown.answer.confidence,
         stage: shown.answer.stage,
         code: reply.map(|reply| reply.code),
@@ -216,6 +229,19 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
         twist: Twist::None,
         fix: text.fix,
         evidence: proof.iter().filter_map(|given| evidence(given)).collect(),
+    }
+}
+
+/// Who acts, where the case tells more than the reason does.
+fn actor(case: &Case<'_>, reason: Reason, shown: &Given<'_>) -> Option<Actor> {
+    let by_dns = matches!(case.facts.route.origin, Origin::Mx | Origin::ImplicitMx);
+    let failure = shown.session.facts.transcript.failure().map(|(_, _, failure)| &failure.kind);
+    match reason {
+        // A domain's own mail host does not know the domain: either it or the DNS is wrong, and both are the receiver's.
+        Reason::RelayDenied if by_dns => Some(Actor::RecipientAdmin),
+        // The mailbox cannot be addressed at a server that lacks what its name needs.
+        Reason::FeatureUnsupported if matches!(failure, Some(FailureKind::NotOffered(_))) => Some(Actor::RecipientAdmin),
+        _ => None,
     }
 }
 
@@ -286,9 +312,9 @@ fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confi
         _ => true,
     });
     let (reason, confidence) = match failure {
-        LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop | LookupFailure::Malformed => {
-            (Reason::DnsFailure, Confidence::Certain)
-        }
+        LookupFailure::AliasLoop => (Reason::DnsFailure, Confidence::Certain),
+        // Nearly always the domain's servers or signatures; now and then the resolver itself.
+        LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::Malformed => (Reason::DnsFailure, Confidence::Likely),
         LookupFailure::ResolverUnreachable(Some(ENETUNREACH)) => (Reason::NetworkUnreachable, Confidence::Certain),
         LookupFailure::ResolverUnreachable(_) | LookupFailure::NoResolver => (Reason::ResolverUnusable, Confidence::Certain),
         // The resolver is alive, so the silence is the domain's.

@@ -19,7 +19,7 @@ use crate::diagnosis::{Case, Evidence, Finding, Outcome, SessionCase, Twist, Ver
 use crate::knowledge::{Actor, Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{LookupResult, Origin};
-use crate::smtp::{Certificate, CertificateVerdict, Elapsed, Event, FailureKind, Purpose, Stage, TlsFacts, TlsUse, Verb};
+use crate::smtp::{Answers, Certificate, CertificateVerdict, Command, Elapsed, Event, FailureKind, Purpose, Stage, TlsFacts, TlsUse, Verb};
 use crate::target::{MailDomain, Target};
 
 /// Puts everything into the shape of the contract. `input` is the target as the user wrote it.
@@ -191,6 +191,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
         purpose: None,
         command: None,
         answers: None,
+        unasked: false,
         code: None,
         enhanced: None,
         text: None,
@@ -209,9 +210,10 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             command: Some(command.to_string()),
             ..blank(EventKind::Sent, Stage::of(command.verb()))
         },
-        Event::Received { verb, purpose, reply, .. } => EventPart {
+        Event::Received { verb, answers, purpose, reply } => EventPart {
             purpose: control(*purpose),
             answers: Some(*verb),
+            unasked: *answers == Answers::Nothing,
             code: Some(reply.code.number()),
             enhanced: reply.enhanced.map(|enhanced| enhanced.to_string()),
             text: Some(reply.text()),
@@ -373,9 +375,10 @@ impl<'a> Wording<'a> {
 
     /// `552 5.2.2 … to RCPT TO, at all 3 addresses`: the proof, and how many say the same.
     fn proof(&self, verdict: &Verdict) -> Option<String> {
-        let first = verdict.evidence.iter().find(|e| e.session == verdict.session).or_else(|| verdict.evidence.first())?;
+        let proof: Vec<&Evidence> = verdict.evidence.iter().filter(|e| e.slot("control").is_none()).collect();
+        let first = proof.iter().find(|e| e.session == verdict.session).or_else(|| proof.first())?;
         let Some(place) = first.slot("place") else { return Some(first.quote.clone()) };
-        let quote = shorten(&first.quote);
+        let quote = quoted(verdict).unwrap_or_else(|| first.quote.clone());
         let reply = match (verdict.code, first.slot("verb")) {
             (Some(_), Some(verb)) => {
                 let key = verb.to_lowercase().replace('-', "_");
@@ -385,7 +388,7 @@ impl<'a> Wording<'a> {
             _ => quote,
         };
         let total = self.case.sessions.iter().filter(|session| session.answer.is_some()).count();
-        let count = verdict.evidence.len();
+        let count = proof.len();
         let template = match count {
             1 => &self.phrases.at_one,
             _ if count == total => &self.phrases.at_all,
@@ -403,7 +406,7 @@ impl<'a> Wording<'a> {
     fn control_recipient(&self) -> Option<String> {
         self.case.sessions.iter().find_map(|session| {
             session.facts.transcript.events.iter().find_map(|(_, event)| match event {
-                Event::Sent { command: crate::smtp::Command::Rcpt(mailbox), purpose: Purpose::CatchAll } => Some(mailbox.to_string()),
+                Event::Sent { command: Command::Rcpt(mailbox), purpose: Purpose::CatchAll } => Some(mailbox.to_string()),
                 _ => None,
             })
         })
@@ -426,7 +429,8 @@ impl<'a> Wording<'a> {
 
     fn unknown(&self, verdict: &Verdict, usual: Option<String>) -> Option<String> {
         let mailbox = self.case.facts.target.mailbox().is_some();
-        let usual = usual.filter(|_| mailbox && !matches!(verdict.twist, Twist::Contradiction | Twist::CatchAll));
+        // What a yes leaves open is said by what to do about it.
+        let usual = usual.filter(|_| mailbox && verdict.twist != Twist::Contradiction && verdict.outcome != Outcome::Accepted);
         let no_route = |v4: bool| {
             let mut family = self.case.sessions.iter().filter(|session| session.facts.address.is_ipv4() == v4).peekable();
             let unrouted = |s: &SessionCase<'_>| {
@@ -447,13 +451,17 @@ impl<'a> Wording<'a> {
     }
 }
 
-/// A quotation that leaves room for what is said about it.
-fn shorten(quote: &str) -> String {
-    const ROOM: usize = 160;
-    match quote.char_indices().nth(ROOM) {
-        Some((end, _)) => format!("{} ...", quote[..end].trim_end()),
-        None => quote.to_owned(),
-    }
+/// `552 5.2.2 "mailbox is over quota"`: the deciding reply, short enough for what is said about it; none if it was no reply.
+fn quoted(verdict: &Verdict) -> Option<String> {
+    const ROOM: usize = 120;
+    let text = verdict.text.as_deref()?;
+    let words = match text.char_indices().nth(ROOM) {
+        Some((end, _)) => format!(" \"{} ...\"", text[..end].trim_end()),
+        None if text.is_empty() => String::new(),
+        None => format!(" \"{text}\""),
+    };
+    let enhanced = verdict.enhanced.map(|enhanced| format!(" {enhanced}")).unwrap_or_default();
+    Some(format!("{}{enhanced}{words}", verdict.code?))
 }
 
 /// Milliseconds with a tenth: more is noise.

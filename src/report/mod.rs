@@ -303,6 +303,9 @@ pub struct EventPart {
     /// What a reply answers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answers: Option<Verb>,
+    /// Whether a reply came that nobody had asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unasked: bool,
     /// The code as sent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<u16>,

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{CertificatePart, EventKind, EventPart, FindingPart, Report, SessionPart, VerdictPart, safe};
+use super::{CertificatePart, EventKind, EventPart, EvidencePart, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill};
 use crate::knowledge::{Actor, Fix, Knowledge, Reason};
 use crate::smtp::{Capabilities, Purpose, Reply, Stage, Verb};
@@ -290,7 +290,14 @@ impl View<'_> {
                 let mark = if secure { " ~>" } else { " ->" };
                 self.page.paragraph(SENT, &lead(mark), INDENT, event.command.as_deref().unwrap_or_default());
             }
-            EventKind::Reply => self.reply(session, index, event, &lead(if secure { "<~" } else { "<-" })),
+            EventKind::Reply => {
+                let mark = match (event.unasked, secure) {
+                    (true, _) => "**",
+                    (false, true) => "<~",
+                    (false, false) => "<-",
+                };
+                self.reply(session, index, event, &lead(mark));
+            }
             EventKind::Premature => self.page.paragraph(ODD, &lead("**"), INDENT, event.text.as_deref().unwrap_or_default().trim_end()),
             EventKind::Secured => {
                 let words = session.certificate.as_ref().map(|c| self.certificate(session, c)).unwrap_or_default();
@@ -331,34 +338,29 @@ impl View<'_> {
         }
     }
 
-    /// An EHLO reply in words: what an administrator wants to know of it.
+    /// An EHLO reply in words: what an administrator wants to know of it, the most telling first.
     fn extensions(&self, event: &EventPart) -> String {
         let words: BTreeMap<String, String> = self.knowledge.phrases("keywords");
-        let text: String = event.lines.iter().map(|line| format!("250-{line}\n")).collect::<String>() + "250 .\n";
-        let Some(reply) = Reply::parse(&text) else { return String::new() };
+        let lines: String = event.lines.iter().map(|line| format!("250-{line}\r\n")).collect();
+        let Some(reply) = Reply::parse(&format!("{lines}250 \r\n")) else { return String::new() };
         let offered = Capabilities::from_reply(&reply);
-        let mut known = Vec::new();
-        let mut more = 0_usize;
-        for capability in offered.iter().filter(|capability| capability.keyword != ".") {
-            let key = match capability.keyword.as_str() {
-                "8BITMIME" => "eightbitmime".to_owned(),
-                "SIZE" if offered.size_limit().is_none() => "size_open".to_owned(),
-                "AUTH" => "login".to_owned(),
-                other => other.to_lowercase(),
-            };
-            match words.get(&key).filter(|_| !matches!(key.as_str(), "none" | "more")) {
-                Some(word) => known.push(fill(word, |slot| match slot {
-                    "size" => offered.size_limit().map(size),
-                    "mechanisms" => Some(offered.login_mechanisms().join(" ")),
-                    _ => None,
-                })),
-                None => more += 1,
-            }
-        }
-        if more > 0 {
-            known.extend(words.get("more").map(|word| fill(word, |_| Some(more.to_string()))));
-        }
-        if known.is_empty() { words.get("none").cloned().unwrap_or_default() } else { known.join(", ") }
+        let word = |key: &str| {
+            let filled = fill(words.get(key)?, |slot| match slot {
+                "size" => offered.size_limit().map(size),
+                "mechanisms" => Some(offered.login_mechanisms().join(" ")),
+                _ => None,
+            });
+            Some(filled)
+        };
+        let telling =
+            [("SIZE", "size"), ("STARTTLS", "starttls"), ("AUTH", "login"), ("PIPELINING", "pipelining"), ("SMTPUTF8", "smtputf8")]
+                .into_iter()
+                .chain([("REQUIRETLS", "requiretls"), ("DSN", "dsn"), ("CHUNKING", "chunking")])
+                .filter(|(keyword, _)| offered.has(keyword))
+                .filter_map(|(keyword, key)| word(if keyword == "SIZE" && offered.size_limit().is_none() { "size_open" } else { key }));
+        let masked = offered.masked().map(|capability| capability.keyword.clone());
+        let said: Vec<String> = telling.chain(masked).collect();
+        if said.is_empty() { word("none").unwrap_or_default() } else { said.join(", ") }
     }
 
     fn certificate(&self, session: &SessionPart, certificate: &CertificatePart) -> String {
@@ -383,22 +385,17 @@ impl View<'_> {
         fill(&self.phrases.tls_up, |slot| Some(if slot == "version" { certificate.version.clone() } else { words.to_owned() }))
     }
 
-    /// Findings that say more than the verdict does: those whose proof is not the verdict's own.
+    /// Findings that say more than the rest: not those whose proof is the verdict's own, or that of a closer finding.
     fn findings(&mut self) {
         let report = self.report;
         let severities: BTreeMap<String, String> = self.knowledge.phrases("severity");
-        let verdict = &report.verdict;
-        let repeats = |finding: &FindingPart| {
-            verdict.outcome != Outcome::Accepted
-                && finding
-                    .evidence
-                    .iter()
-                    .all(|e| verdict.evidence.iter().any(|v| (v.session, v.event, v.lookup) == (e.session, e.event, e.lookup)))
-        };
         let mut any = false;
-        for finding in &report.findings {
-            let quiet = finding.severity == Severity::Ok || (finding.severity == Severity::Note && finding.id == "no_route_here");
-            if !self.look.verbose && (quiet || repeats(finding)) {
+        for (index, finding) in report.findings.iter().enumerate() {
+            let quiet = finding.severity == Severity::Ok || finding.id == "no_route_here";
+            let closer = report.findings[index + 1..].iter().filter(|other| other.severity >= Severity::Warning);
+            let told = is_within(&finding.evidence, &report.verdict.evidence)
+                || closer.into_iter().any(|other| is_within(&finding.evidence, &other.evidence));
+            if !self.look.verbose && (quiet || told) {
                 continue;
             }
             any = true;
@@ -469,6 +466,12 @@ impl View<'_> {
             actor => format!("{}: {}", name_in(&actors, actor), fix.text),
         }
     }
+}
+
+/// Whether each place that `some` point to is one that `others` point to.
+fn is_within(some: &[EvidencePart], others: &[EvidencePart]) -> bool {
+    let place = |evidence: &EvidencePart| (evidence.session, evidence.event, evidence.lookup);
+    some.iter().all(|evidence| place(evidence) != (None, None, None) && others.iter().any(|other| place(other) == place(evidence)))
 }
 
 /// What makes two sessions say the same.

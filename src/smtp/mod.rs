@@ -15,6 +15,6 @@ pub use command::{Command, HelloName, HelloNameError, Verb};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Dialogue, Need, Session, StageTimes, TlsUse, Transaction};
 pub use transcript::{
-    Answer, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts,
-    Transcript,
+    Answer, Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage,
+    TlsFacts, Transcript,
 };

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::transcript::{Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
+use super::transcript::{Answers, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
 use super::{Capabilities, Command, HelloName, Item, Reply, ReplyReader, Verb};
 use crate::target::Mailbox;
 
@@ -318,14 +318,14 @@ impl Session {
     fn take(&mut self, item: Item) {
         match item {
             Item::Reply(reply) if self.state == State::Greeting => {
-                self.receive(Verb::Connect, None, Purpose::Target, reply);
+                self.receive(Verb::Connect, Answers::Connection, Purpose::Target, reply);
             }
             Item::Reply(reply) => match self.awaited.pop_front() {
-                Some(Awaited { verb, event, purpose }) => self.receive(verb, Some(event), purpose, reply),
+                Some(Awaited { verb, event, purpose }) => self.receive(verb, Answers::Command(event), purpose, reply),
                 // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
                 None if reply.code.closes_channel() => {
                     let verb = self.transcript.replies().next_back().map_or(Verb::Connect, |last| last.verb);
-                    self.receive(verb, None, Purpose::Target, reply);
+                    self.receive(verb, Answers::Nothing, Purpose::Target, reply);
                 }
                 None => self.note_premature(reply.raw),
             },
@@ -346,12 +346,12 @@ impl Session {
         }
     }
 
-    fn receive(&mut self, verb: Verb, answers: Option<usize>, purpose: Purpose, reply: Reply) {
+    fn receive(&mut self, verb: Verb, answers: Answers, purpose: Purpose, reply: Reply) {
         let code = reply.code;
         let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
         self.record(Event::Received { verb, answers, purpose, reply });
         self.waiting_since = self.now;
-        if code.is_positive() && purpose == Purpose::Target && (answers.is_some() || verb == Verb::Connect) {
+        if code.is_positive() && purpose == Purpose::Target && answers != Answers::Nothing {
             self.reach(Stage::of(verb));
         }
         // 421 may come at any moment and ends everything; so does a 221 that QUIT did not ask for.

@@ -127,8 +127,8 @@ pub enum Event {
     Received {
         /// What it answers; a reply that answers nothing (an unasked 421) has the verb last awaited or answered.
         verb: Verb,
-        /// The event that sent the command answered; none for the greeting and for replies that nobody asked for.
-        answers: Option<usize>,
+        /// What it was sent in answer to.
+        answers: Answers,
         /// For whose sake the command was sent.
         purpose: Purpose,
         /// The reply.
@@ -150,6 +150,17 @@ pub enum Event {
         /// What went wrong.
         failure: Failure,
     },
+}
+
+/// What a reply was sent in answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// The connection: it is the greeting.
+    Connection,
+    /// The command sent at this event.
+    Command(usize),
+    /// Nothing: nobody asked.
+    Nothing,
 }
 
 /// The two ends of a connection.
@@ -341,7 +352,7 @@ impl Transcript {
     pub fn replies(&self) -> impl DoubleEndedIterator<Item = Answer<'_>> {
         self.events.iter().enumerate().filter_map(|(index, (_, event))| match event {
             Event::Received { verb, answers, purpose, reply } => {
-                Some(Answer { event: index, verb: *verb, unasked: answers.is_none() && *verb != Verb::Connect, purpose: *purpose, reply })
+                Some(Answer { event: index, verb: *verb, unasked: *answers == Answers::Nothing, purpose: *purpose, reply })
             }
             _ => None,
         })
