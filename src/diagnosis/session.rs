@@ -11,7 +11,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
     Rule { id: "hello_refused", severity: Severity::Failure, reference: "RFC 5321 section 4.1.4", check: hello_refused },
     Rule { id: "keywords_masked", severity: Severity::Warning, reference: "RFC 5321 section 4.1.1.1", check: keywords_masked },
-    Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 4", check: no_starttls },
+    Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 3", check: no_starttls },
     Rule { id: "starttls_refused", severity: Severity::Warning, reference: "RFC 3207 section 4", check: starttls_refused },
     Rule { id: "tls_failed", severity: Severity::Failure, reference: "RFC 3207 section 4.1", check: tls_failed },
     Rule { id: "certificate_unverified", severity: Severity::Warning, reference: "RFC 3207 section 4.1", check: certificate_unverified },
@@ -167,12 +167,17 @@ pub fn days_left(now: std::time::SystemTime, until: i64) -> i64 {
 /// Bytes that answer nothing, between STARTTLS and the handshake or elsewhere.
 fn premature(case: &Case<'_>, before_tls: bool) -> Vec<Evidence> {
     let mut all = Vec::new();
-    for (index, session) in case.each() {
+    // Of another protocol's first words, that they are no SMTP is all there is to say.
+    let foreign = |session: &SessionCase<'_>| {
+        session.facts.transcript.failure().is_some_and(|(_, _, failure)| matches!(failure.kind, FailureKind::NotSmtp(_)))
+    };
+    for (index, session) in case.each().filter(|(_, session)| !foreign(session)) {
         for (at, (_, event)) in session.facts.transcript.events.iter().enumerate() {
             if let Event::Premature { stage, bytes } = event
                 && (*stage == Stage::Tls) == before_tls
             {
-                let shown: String = String::from_utf8_lossy(bytes).trim_end().chars().take(100).collect();
+                let text = String::from_utf8_lossy(bytes);
+                let shown: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
                 all.push(Evidence::event(index, session, at, shown).with("stage", stage.as_str()));
             }
         }

@@ -454,7 +454,9 @@ impl<'a> Wording<'a> {
 /// `552 5.2.2 "mailbox is over quota"`: the deciding reply, short enough for what is said about it; none if it was no reply.
 fn quoted(verdict: &Verdict) -> Option<String> {
     const ROOM: usize = 120;
-    let text = verdict.text.as_deref()?;
+    // The words of a yes before any recipient are a list of extensions.
+    let telling = verdict.outcome != Outcome::Accepted || verdict.stage >= Stage::Mail;
+    let text = verdict.text.as_deref().map(|text| if telling { text } else { "" })?;
     let words = match text.char_indices().nth(ROOM) {
         Some((end, _)) => format!(" \"{} ...\"", text[..end].trim_end()),
         None if text.is_empty() => String::new(),

@@ -1,0 +1,246 @@
+//! Every scenario of the demo's mail world, probed by the very same path as a real server: the whole transcript, the findings
+//! and the verdict are compared, and for some of them what a person sees.
+//!
+//! What differs from run to run is made equal first: times, ports of the loopback resolver, the made-up address, and which of a
+//! host's sessions happened to ask the control question.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use smtpprobe::demo::{Scenario, World, scenarios};
+use smtpprobe::diagnosis::{Case, diagnose, judge};
+use smtpprobe::knowledge::Knowledge;
+use smtpprobe::probe::probe;
+use smtpprobe::report::{EventKind, EventPart, Look, Report, SessionPart, headline, render, report};
+use smtpprobe::settings::Settings;
+
+/// Scenarios that run at the same time; most of their time is spent waiting.
+const AT_ONCE: usize = 8;
+
+fn probed(scenario: &Scenario, knowledge: &Knowledge) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let target = scenario.address.parse().expect("a scenario's address is a target");
+    runtime.block_on(async {
+        let world = World::start(scenario).await.expect("loopback sockets");
+        let base = Settings { hello: Some("probe.example.net".parse().expect("a name")), ..Settings::default() };
+        let facts = probe(&target, &world.settings(base), knowledge, std::future::pending(), |_| {}).await;
+        let case = Case::new(&facts, knowledge);
+        report(&scenario.address, &case, &diagnose(&case), &judge(&case))
+    })
+}
+
+/// The report with everything made equal that differs from run to run. It goes through JSON, as a saved report does.
+fn settled(report: &Report) -> Report {
+    let mut json = serde_json::to_string(report).expect("a report is JSON");
+    for server in report.route.lookups.iter().filter_map(|lookup| lookup.server.as_ref()) {
+        json = json.replace(server, "127.0.0.1:53");
+    }
+    let made_up = report.sessions.iter().flat_map(|s| &s.events).filter(|e| e.purpose.is_some()).filter_map(|e| e.command.as_ref());
+    for local in made_up.filter_map(|c| c.strip_prefix("RCPT TO:<")?.split('@').next()).filter(|local| *local != "postmaster") {
+        json = json.replace(local, "made-up");
+    }
+    let mut report: Report = serde_json::from_str(&json).expect("what is written can be read");
+    report.started_at = "2026-11-22T12:00:00Z".to_owned();
+    report.duration_ms = 100.0;
+    report.vantage.hostname = None;
+    for lookup in &mut report.route.lookups {
+        (lookup.at_ms, lookup.ms) = (0.0, 1.0);
+    }
+    for session in &mut report.sessions {
+        (session.began_ms, session.total_ms) = (0.0, 60.0);
+        session.connect_ms = session.connect_ms.map(|_| 1.0);
+        let mut at = 0.0;
+        let mut after_sent = false;
+        for event in &mut session.events {
+            let sent = event.kind == EventKind::Sent;
+            // What was sent in one go has one time; everything else is a millisecond apart.
+            if !(sent && after_sent) {
+                at += 1.0;
+            }
+            after_sent = sent;
+            event.at_ms = at;
+        }
+    }
+    report
+}
+
+/// Everything that happened and was concluded, in a form that is easy to read and to compare.
+fn account(report: &Report) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "route: {} {}", report.route.origin, report.route.failure.as_deref().unwrap_or_default());
+    for lookup in &report.route.lookups {
+        let _ = writeln!(text, "  {} {}: {} {}", lookup.name, lookup.kind, lookup.result, lookup.records.join(", "));
+    }
+    for left in &report.route.left_out {
+        let _ = writeln!(text, "  left out: {} {} ({})", left.host, left.address, left.why);
+    }
+    let mut controls: Vec<String> = Vec::new();
+    for session in &report.sessions {
+        let reached = session.reached.map_or("nothing", |stage| stage.as_str());
+        let software = session.software.as_deref().unwrap_or("unknown software");
+        let _ = writeln!(
+            text,
+            "\n{} {} port {}, tls {}, reached {reached}, {software}",
+            session.host, session.address, session.port, session.tls
+        );
+        for event in &session.events {
+            let line = line(session, event);
+            if event.purpose.is_some() {
+                controls.push(format!("{} {line}", session.host));
+            } else {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    }
+    if !controls.is_empty() {
+        let _ = writeln!(text, "\ncontrol questions\n  {}", controls.join("\n  "));
+    }
+    text.push_str("\nfindings\n");
+    for finding in &report.findings {
+        let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| timeless(&evidence.quote)).collect();
+        proof.dedup();
+        let _ = writeln!(text, "  {:?} {}: {}", finding.severity, finding.id, proof.join(" | "));
+    }
+    let knowledge = Knowledge::english();
+    let verdict = &report.verdict;
+    let _ = write!(
+        text,
+        "\nverdict\n  {:?} {:?} {:?} {:?} at {}\n  {}",
+        verdict.outcome,
+        verdict.reason,
+        verdict.actor,
+        verdict.confidence,
+        verdict.stage,
+        timeless(&headline(report, &knowledge))
+    );
+    for fix in &verdict.fix {
+        let _ = writeln!(text, "  {:?}: {}", fix.actor, fix.text);
+    }
+    let _ = writeln!(text, "  open: {}", verdict.unknown.as_deref().unwrap_or("nothing"));
+    text
+}
+
+fn line(session: &SessionPart, event: &EventPart) -> String {
+    match event.kind {
+        EventKind::Connected => "connected".to_owned(),
+        EventKind::Sent => format!("-> {}", event.command.as_deref().unwrap_or_default()),
+        EventKind::Reply => {
+            let meaning = event.annotation.as_ref().map(|a| format!("{:?}, {:?}: {}", a.reason, a.confidence, a.title)).unwrap_or_default();
+            let mark = if event.unasked { "**" } else { "<-" };
+            format!("{mark} {} {:?}  [{meaning}]", event.code.unwrap_or_default(), event.lines)
+        }
+        EventKind::Premature => format!("** {} {:?}", event.stage, event.text.as_deref().unwrap_or_default()),
+        EventKind::Secured => {
+            let certificate = session.certificate.as_ref().expect("what is secured has a certificate");
+            format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.days_left)
+        }
+        EventKind::Failed => format!("!! {} {}", event.stage, timeless(event.failure.as_deref().unwrap_or_default())),
+    }
+}
+
+/// Measured times differ a little from run to run: `3.2 s` and `184 ms` become `T`.
+fn timeless(text: &str) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for at in 1..words.len() {
+        let unit = words[at].trim_end_matches(|c: char| c.is_ascii_punctuation() || c == '\n').to_owned();
+        if matches!(unit.as_str(), "s" | "ms") && words[at - 1].parse::<f64>().is_ok() {
+            words[at - 1] = "T".to_owned();
+        }
+    }
+    words.join(" ")
+}
+
+/// Probes all, some at a time, and gives the reports in the order of the scenarios.
+fn all_probed(knowledge: &Knowledge) -> Vec<(Scenario, Report)> {
+    let mut waiting = scenarios();
+    let mut done = Vec::new();
+    while !waiting.is_empty() {
+        let batch: Vec<Scenario> = waiting.drain(..AT_ONCE.min(waiting.len())).collect();
+        let reports: Vec<Report> = std::thread::scope(|scope| {
+            let threads: Vec<_> = batch.iter().map(|scenario| scope.spawn(|| settled(&probed(scenario, knowledge)))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a probe does not panic")).collect()
+        });
+        done.extend(batch.into_iter().zip(reports));
+    }
+    done
+}
+
+/// Whose screens are kept: one for each kind of picture.
+const SCREENS: &[&str] = &[
+    "mailbox-full",
+    "catch-all",
+    "dead-first-mx",
+    "disagreeing",
+    "null-mx",
+    "refused-port",
+    "refused-without-reason",
+    "speaks-ahead",
+    "domain",
+];
+
+#[test]
+fn every_scenario_comes_to_its_verdict() {
+    let knowledge = Knowledge::english();
+    let mut wrong = Vec::new();
+    for (scenario, report) in all_probed(&knowledge) {
+        let json = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let verdict = serde_json::to_value(&report.verdict).expect("JSON");
+        let got = ["outcome", "reason", "actor", "confidence"].map(|field| json(verdict[field].clone()));
+        let expect = &scenario.expect;
+        let expected = [&expect.outcome, &expect.reason, &expect.actor, &expect.confidence].map(Clone::clone);
+        if got != expected {
+            wrong.push(format!("{}: expected {expected:?}, got {got:?}", scenario.name));
+        }
+        let missing = expect.findings.iter().filter(|id| !report.findings.iter().any(|finding| finding.id == **id));
+        wrong.extend(missing.map(|id| format!("{}: the finding {id} is missing", scenario.name)));
+        let compared = catch_unwind(AssertUnwindSafe(|| {
+            insta::assert_snapshot!(format!("account-{}", scenario.name), account(&report));
+            if SCREENS.contains(&scenario.name.as_str()) {
+                let look = Look { width: 80, colour: false, verbose: false };
+                insta::assert_snapshot!(format!("screen-{}", scenario.name), timeless(&render(&report, &knowledge, look)));
+            }
+            if scenario.name == "mailbox-full" {
+                let narrow = Look { width: 40, colour: false, verbose: false };
+                insta::assert_snapshot!("screen-mailbox-full-narrow", render(&report, &knowledge, narrow));
+                let verbose = Look { width: 80, colour: false, verbose: true };
+                insta::assert_snapshot!("screen-mailbox-full-verbose", render(&report, &knowledge, verbose));
+            }
+        }));
+        if compared.is_err() {
+            wrong.push(format!("{}: not as it was", scenario.name));
+        }
+        screen_is_fit(&report, &knowledge, &scenario.name, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What holds for every screen: no gap left unfilled, no line too wide, no control character, a short verdict, and colours that
+/// carry nothing.
+fn screen_is_fit(report: &Report, knowledge: &Knowledge, name: &str, wrong: &mut Vec<String>) {
+    for (width, verbose) in [(80, false), (80, true), (120, false), (40, false)] {
+        let plain = render(report, knowledge, Look { width, colour: false, verbose });
+        let coloured = render(report, knowledge, Look { width, colour: true, verbose });
+        let mut uncoloured = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            uncoloured.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, rest)| rest);
+        }
+        uncoloured.push_str(rest);
+        if uncoloured != plain {
+            wrong.push(format!("{name}: colours change the text"));
+        }
+        for line in plain.lines() {
+            if line.chars().count() > width {
+                wrong.push(format!("{name}: wider than {width}: {line}"));
+            }
+            if line.chars().any(char::is_control) || (line.contains('{') && !line.contains("\\u{")) {
+                wrong.push(format!("{name}: not fit to be shown: {line}"));
+            }
+        }
+        let block = plain.rsplit("\n\n").next().unwrap_or_default().lines().count();
+        if width >= 80 && block > 11 {
+            wrong.push(format!("{name}: the verdict takes {block} lines"));
+        }
+    }
+}
