@@ -10,8 +10,6 @@ use std::str::FromStr;
 
 use lettre::Address;
 
-use crate::smtp::TlsUse;
-
 /// What the user named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -25,9 +23,32 @@ pub enum Target {
         host: Host,
         /// The port, if one was given or implied by a URL's scheme.
         port: Option<Port>,
-        /// How TLS is used, if a URL's scheme says so.
-        tls: Option<TlsUse>,
+        /// The URL's scheme, if it was one.
+        scheme: Option<Scheme>,
     },
+}
+
+/// The schemes of a URL that names a mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `smtp://`: relay, with STARTTLS.
+    Smtp,
+    /// `smtps://` and `submissions://`: TLS from the first byte (RFC 8314 §3.3).
+    Submissions,
+    /// `submission://`: submission, with STARTTLS.
+    Submission,
+}
+
+impl Scheme {
+    /// The port where the URL names none.
+    #[must_use]
+    pub const fn port(self) -> Port {
+        match self {
+            Self::Smtp => Port::SMTP,
+            Self::Submissions => Port::SUBMISSIONS,
+            Self::Submission => Port::SUBMISSION,
+        }
+    }
 }
 
 /// A TCP port from 1 to 65535.
@@ -332,7 +353,7 @@ impl FromStr for Target {
         }
         match host_and_port(text)? {
             (Host::Name(name), None) => Ok(Self::Domain(name)),
-            (host, port) => Ok(Self::Host { host, port, tls: None }),
+            (host, port) => Ok(Self::Host { host, port, scheme: None }),
         }
     }
 }
@@ -371,10 +392,10 @@ pub fn host_and_port(text: &str) -> Result<(Host, Option<Port>), TargetError> {
 
 /// `smtp://`, `smtps://`, `submission://` and `submissions://` URLs; a path or a user name is not accepted.
 fn url(whole: &str, scheme: &str, rest: &str) -> Result<Target, TargetError> {
-    let (default, tls) = match scheme.to_ascii_lowercase().as_str() {
-        "smtp" => (Port::SMTP, None),
-        "smtps" | "submissions" => (Port::SUBMISSIONS, Some(TlsUse::Implicit)),
-        "submission" => (Port::SUBMISSION, None),
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "smtp" => Scheme::Smtp,
+        "smtps" | "submissions" => Scheme::Submissions,
+        "submission" => Scheme::Submission,
         _ => return Err(TargetError::Scheme(whole.to_owned())),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -382,7 +403,7 @@ fn url(whole: &str, scheme: &str, rest: &str) -> Result<Target, TargetError> {
         return Err(TargetError::Url(whole.to_owned()));
     }
     let (host, port) = host_and_port(rest)?;
-    Ok(Target::Host { host, port: Some(port.unwrap_or(default)), tls })
+    Ok(Target::Host { host, port: Some(port.unwrap_or(scheme.port())), scheme: Some(scheme) })
 }
 
 /// Why a text names nothing that can be probed. Each message is one line and shows how it should look.
@@ -440,7 +461,7 @@ mod tests {
         match text.parse::<Target>() {
             Ok(Target::Mailbox(mailbox)) => format!("mailbox {mailbox}"),
             Ok(Target::Domain(domain)) => format!("domain {domain}"),
-            Ok(target @ Target::Host { tls, .. }) => format!("host {target} {tls:?}"),
+            Ok(target @ Target::Host { scheme, .. }) => format!("host {target} {scheme:?}"),
             Err(error) => format!("error {error}"),
         }
     }
@@ -468,10 +489,10 @@ mod tests {
             ("2001:db8::1", "host 2001:db8::1 None"),
             ("[2001:db8::1]:25", "host [2001:db8::1]:25 None"),
             ("[192.0.2.1]", "host 192.0.2.1 None"),
-            ("smtp://mx.example.com", "host mx.example.com:25 None"),
-            ("SMTPS://mx.example.com/", "host mx.example.com:465 Some(Implicit)"),
-            ("submission://mx.example.com:2587", "host mx.example.com:2587 None"),
-            ("smtps://[2001:db8::1]:2465", "host [2001:db8::1]:2465 Some(Implicit)"),
+            ("smtp://mx.example.com", "host mx.example.com:25 Some(Smtp)"),
+            ("SMTPS://mx.example.com/", "host mx.example.com:465 Some(Submissions)"),
+            ("submission://mx.example.com:2587", "host mx.example.com:2587 Some(Submission)"),
+            ("smtps://[2001:db8::1]:2465", "host [2001:db8::1]:2465 Some(Submissions)"),
         ] {
             assert_eq!(shape(text), expected, "{text}");
         }

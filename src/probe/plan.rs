@@ -8,7 +8,7 @@ use super::{LeftOut, LeftOutWhy};
 use crate::route::{MailHost, Route, Step};
 use crate::settings::{Settings, Walk};
 use crate::smtp::{Elapsed, TlsUse};
-use crate::target::{Host, Port, Target};
+use crate::target::{Host, Port, Scheme, Target};
 
 /// Connections of one probe, at most.
 const CONNECTIONS_LIMIT: usize = 16;
@@ -67,10 +67,11 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(target: &Target, settings: &Settings) -> Self {
-        let (own_port, own_tls) = match target {
-            Target::Host { port, tls, .. } => (*port, *tls),
+        let (own_port, scheme) = match target {
+            Target::Host { port, scheme, .. } => (*port, *scheme),
             _ => (None, None),
         };
+        let own_tls = (scheme == Some(Scheme::Submissions)).then_some(TlsUse::Implicit);
         Self {
             target: target.clone(),
             walk: settings.walk,

@@ -515,3 +515,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! Whole conversations as tables: what the server does against everything that happened.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::smtp::{Certificate, CertificateVerdict};
+
+/// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
+/// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
+fn talk(dialogue: Dialogue, transactions: &[Transaction], server: &[&str]) -> Vec<String> {
+    let mut session = Session::new(dialogue, Elapsed::default());
+    for transaction in transactions {
+        session.enqueue(transaction.clone());
+    }
+    hold(&mut session, server);
+    account(session.transcript())
+}
+
+fn hold(session: &mut Session, server: &[&str]) {
+    let mut now = Elapsed::default();
+    let ends = Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") };
+    session.connected(now, ends);
+    let mut acts = server.iter();
+    for _ in 0..200 {
+        match session.need() {
+            Need::Close => return,
+            Need::Write(bytes) => {
+                assert!(bytes.ends_with(b"\r\n"));
+                session.sent(now);
+            }
+            Need::Read(limit) => match acts.next() {
+                Some(&"<closes>") => session.broke(now, FailureKind::Closed.into()),
+                Some(&"<stop>") => session.broke(now, FailureKind::Interrupted.into()),
+                Some(&"<silence>") | None => {
+                    now.0 += limit;
+                    session.broke(now, FailureKind::TimedOut(limit).into());
+                }
+                Some(text) => session.received(now, text.replace('|', "\r\n").as_bytes()),
+            },
+            Need::Handshake(_) => match acts.next() {
+                Some(&"<tls>") => session.secured(now, tls()),
+                _ => session.broke(now, FailureKind::TlsHandshake("no".to_owned()).into()),
+            },
+        }
+    }
+    panic!("the session has no end");
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect(text)
+}
+
+fn tls() -> TlsFacts {
+    let certificate: Option<Certificate> = None;
+    let (version, cipher) = ("TLS 1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
+    TlsFacts { version, cipher, group: None, chain: Vec::new(), certificate, verdict: CertificateVerdict::Trusted }
+}
+
+fn account(transcript: &Transcript) -> Vec<String> {
+    transcript
+        .events
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Connected(_) => None,
+            Event::Sent { command, purpose } => Some(format!("-> {command}{}", control(*purpose))),
+            Event::Received { answers: Answers::Nothing, reply, .. } => Some(format!("** {}", reply.code)),
+            Event::Received { verb, purpose, reply, .. } => Some(format!("<- {} to {}{}", reply.code, verb.as_str(), control(*purpose))),
+            Event::Premature { stage, bytes } => Some(format!("** {stage} {}", String::from_utf8_lossy(bytes).replace("\r\n", "|"))),
+            Event::Secured(_) => Some("== TLS".to_owned()),
+            Event::Broke { stage, failure } => Some(format!("!! {stage} {:?}", failure.kind)),
+        })
+        .collect()
+}
+
+fn control(purpose: Purpose) -> &'static str {
+    if purpose == Purpose::Target { "" } else { " (control)" }
+}
+
+fn dialogue(until: Stage) -> Dialogue {
+    Dialogue {
+        hello: Some("probe.example.net".parse().unwrap()),
+        tls: TlsUse::IfOffered,
+        until,
+        pipelining: true,
+        times: StageTimes::default(),
+    }
+}
+
+fn ask(recipients: &[&str]) -> Transaction {
+    let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
+    Transaction { from: None, recipients, size: None, purpose: Purpose::Target }
+}
+
+const EHLO: &str = "-> EHLO probe.example.net";
+const GREETING: &str = "<- 220 to CONNECT";
+
+#[test]
+fn without_pipelining_each_command_waits_for_its_answer() {
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["anna@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "250 ok|", "221 bye|"]);
+    let expected = [
+        GREETING,
+        EHLO,
+        "<- 250 to EHLO",
+        "-> MAIL FROM:<>",
+        "<- 250 to MAIL",
+        "-> RCPT TO:<anna@example.com>",
+        "<- 250 to RCPT",
+        "-> QUIT",
+        "<- 221 to QUIT",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn with_pipelining_answers_belong_to_commands_in_order() {
+    let server = ["220 hi|", "250-hi|250 PIPELINING|", "250 sender|250 a|55", "0 b|", "221 bye|"];
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com", "b@example.com"])], &server);
+    let expected = [
+        GREETING,
+        EHLO,
+        "<- 250 to EHLO",
+        "-> MAIL FROM:<>",
+        "-> RCPT TO:<a@example.com>",
+        "-> RCPT TO:<b@example.com>",
+        "<- 250 to MAIL",
+        "<- 250 to RCPT",
+        "<- 550 to RCPT",
+        "-> QUIT",
+        "<- 221 to QUIT",
+    ];
+    assert_eq!(said, expected);
+    let one_by_one = Dialogue { pipelining: false, ..dialogue(Stage::Rcpt) };
+    let said = talk(one_by_one, &[ask(&["a@example.com"])], &["220 hi|", "250-hi|250 PIPELINING|", "250 sender|", "250 a|", "221 bye|"]);
+    assert_eq!(said[3..6], ["-> MAIL FROM:<>", "<- 250 to MAIL", "-> RCPT TO:<a@example.com>"]);
+}
+
+#[test]
+fn a_refused_sender_ends_the_transaction() {
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "550 no|", "221 bye|"]);
+    assert_eq!(said[3..], ["-> MAIL FROM:<>", "<- 550 to MAIL", "-> QUIT", "<- 221 to QUIT"]);
+    let said = talk(
+        dialogue(Stage::Rcpt),
+        &[ask(&["a@example.com"])],
+        &["220 hi|", "250-hi|250 PIPELINING|", "550 no|503 first MAIL|", "221 bye|"],
+    );
+    assert_eq!(said[5..], ["<- 550 to MAIL", "<- 503 to RCPT", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn tls_is_begun_where_it_is_offered_and_everything_is_learnt_anew() {
+    let server = ["220 hi|", "250-hi|250-PIPELINING|250 STARTTLS|", "220 go|", "<tls>", "250 hi again|", "250 ok|", "250 ok|", "221 bye|"];
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &server);
+    let expected = [
+        GREETING,
+        EHLO,
+        "<- 250 to EHLO",
+        "-> STARTTLS",
+        "<- 220 to STARTTLS",
+        "== TLS",
+        EHLO,
+        "<- 250 to EHLO",
+        // PIPELINING was offered in the clear only, so it does not count.
+        "-> MAIL FROM:<>",
+        "<- 250 to MAIL",
+        "-> RCPT TO:<a@example.com>",
+        "<- 250 to RCPT",
+        "-> QUIT",
+        "<- 221 to QUIT",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_is_unread_before_the_handshake_is_kept_and_dropped() {
+    let server = ["220 hi|", "250-hi|250 STARTTLS|", "220 go|250-evil|250 AUTH PLAIN|", "<tls>", "250 hi|", "221 bye|"];
+    let said = talk(dialogue(Stage::StartTls), &[], &server);
+    assert_eq!(
+        said[3..],
+        [
+            "-> STARTTLS",
+            "<- 220 to STARTTLS",
+            "** tls 250-evil|250 AUTH PLAIN|",
+            "== TLS",
+            EHLO,
+            "<- 250 to EHLO",
+            "-> QUIT",
+            "<- 221 to QUIT"
+        ]
+    );
+}
+
+#[test]
+fn refused_starttls_is_gone_on_without_unless_tls_is_required() {
+    let server = ["220 hi|", "250-hi|250 STARTTLS|", "454 not now|", "250 ok|", "250 ok|", "221 bye|"];
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &server);
+    assert_eq!(said[3..7], ["-> STARTTLS", "<- 454 to STARTTLS", "-> MAIL FROM:<>", "<- 250 to MAIL"]);
+    let required = Dialogue { tls: TlsUse::Require, ..dialogue(Stage::Rcpt) };
+    let said = talk(required.clone(), &[ask(&["a@example.com"])], &["220 hi|", "250-hi|250 STARTTLS|", "454 not now|", "221 bye|"]);
+    assert_eq!(said[3..], ["-> STARTTLS", "<- 454 to STARTTLS", "-> QUIT", "<- 221 to QUIT"]);
+    let said = talk(required, &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "221 bye|"]);
+    assert_eq!(said[2..], ["<- 250 to EHLO", "!! starttls TlsNotOffered", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn after_a_failed_handshake_nothing_more_is_said() {
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250-hi|250 STARTTLS|", "220 go|", "<tls fails>"]);
+    assert_eq!(said[4..], ["<- 220 to STARTTLS", "!! tls TlsHandshake(\"no\")"]);
+}
+
+#[test]
+fn implicit_tls_comes_before_the_greeting() {
+    let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::StartTls) };
+    let said = talk(implicit, &[], &["<tls>", "220 hi|", "250-hi|250 STARTTLS|", "221 bye|"]);
+    assert_eq!(said, ["== TLS", GREETING, EHLO, "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn helo_is_said_where_ehlo_is_refused_for_good() {
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|", "502 what|", "250 hi|", "221 bye|"]);
+    assert_eq!(said, [GREETING, EHLO, "<- 502 to EHLO", "-> HELO probe.example.net", "<- 250 to HELO", "-> QUIT", "<- 221 to QUIT"]);
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|", "550 no|", "550 no|", "221 bye|"]);
+    assert_eq!(said[3..], ["-> HELO probe.example.net", "<- 550 to HELO", "-> QUIT", "<- 221 to QUIT"]);
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|", "450 later|", "221 bye|"]);
+    assert_eq!(said[2..], ["<- 450 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn the_last_line_of_a_greeting_is_waited_for() {
+    let said = talk(dialogue(Stage::Greeting), &[], &["220-wait|", "220-for it|", "220 now|", "221 bye|"]);
+    assert_eq!(said, [GREETING, "-> QUIT", "<- 221 to QUIT"]);
+    for (greeting, code) in [("554 no|", "554"), ("421 busy|", "421"), ("450 later|", "450")] {
+        let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &[greeting, "221 bye|"]);
+        let farewell: &[&str] = if code == "421" { &[] } else { &["-> QUIT", "<- 221 to QUIT"] };
+        assert_eq!(said, [&[format!("<- {code} to CONNECT").as_str()][..], farewell].concat());
+    }
+}
+
+#[test]
+fn what_answers_nothing_is_never_given_to_a_later_command() {
+    // More than was asked for, in one piece with the answer.
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|250 unasked|", "250 hi|", "221 bye|"]);
+    assert_eq!(said, [GREETING, "** ehlo 250 unasked|", EHLO, "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+    // A line that had begun before the command went out is no answer to it, nor is its other half.
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|250 un", "asked|250 hi|", "221 bye|"]);
+    assert_eq!(said, [GREETING, "** ehlo 250 un", EHLO, "** ehlo asked|", "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+    // Lines that are no reply do not stand for one.
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 hi|", "warning: clock|250 hi|", "221 bye|"]);
+    assert_eq!(said, [GREETING, EHLO, "** ehlo warning: clock|", "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn four_twenty_one_ends_it_at_any_moment() {
+    let server = ["220 hi|", "250-hi|250 PIPELINING|", "250 ok|421 closing|250 never|"];
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com", "b@example.com"])], &server);
+    assert_eq!(said[6..], ["<- 250 to MAIL", "<- 421 to RCPT"]);
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|421 idle|"]);
+    assert_eq!(said, [GREETING, "** 421"]);
+}
+
+#[test]
+fn silence_ends_in_quit_where_the_server_has_greeted() {
+    let said = talk(dialogue(Stage::Rcpt), &[], &["<silence>"]);
+    assert_eq!(said, ["!! greeting TimedOut(30s)"]);
+    let said = talk(dialogue(Stage::Rcpt), &[], &["220 hi|", "250-half an ans", "<silence>"]);
+    assert_eq!(said, [GREETING, EHLO, "** ehlo 250-half an ans", "!! ehlo TimedOut(30s)", "-> QUIT"]);
+}
+
+#[test]
+fn a_slow_answer_has_one_time_in_all_however_it_drips() {
+    let mut session = Session::new(dialogue(Stage::Ehlo), Elapsed::default());
+    session.connected(Elapsed::default(), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") });
+    for second in 1..=29 {
+        session.received(Elapsed(Duration::from_secs(second)), b"2");
+        assert_eq!(session.need(), Need::Read(Duration::from_secs(30 - second)));
+    }
+}
+
+#[test]
+fn a_connection_that_ends_is_told_with_its_stage() {
+    assert_eq!(talk(dialogue(Stage::Rcpt), &[], &["<closes>"]), ["!! greeting Closed"]);
+    assert_eq!(talk(dialogue(Stage::Rcpt), &[], &["220 hi|", "<closes>"])[2..], ["!! ehlo Closed"]);
+    // A last line without its end still counts; without an answer to QUIT nothing is missing.
+    assert_eq!(talk(dialogue(Stage::Greeting), &[], &["220 hi", "<closes>"]), [GREETING,]);
+    assert_eq!(talk(dialogue(Stage::Greeting), &[], &["220 hi|", "<closes>"]), [GREETING, "-> QUIT"]);
+    assert_eq!(talk(dialogue(Stage::Greeting), &[], &["220 hi|", "<silence>"]), [GREETING, "-> QUIT"]);
+}
+
+#[test]
+fn other_protocols_are_known_by_their_first_words() {
+    for (text, protocol) in
+        [("SSH-2.0-x|", "Ssh"), ("* OK IMAP ready|", "Imap"), ("+OK POP3|", "Pop3"), ("HTTP/1.1 400 Bad Request|", "Http")]
+    {
+        let said = talk(dialogue(Stage::Rcpt), &[], &[text]);
+        assert_eq!(said[1..], [format!("!! greeting NotSmtp({protocol})")], "{text}");
+    }
+    let rubbish = "rubbish|".repeat(30);
+    assert_eq!(talk(dialogue(Stage::Rcpt), &[], &[&rubbish]).last().unwrap(), "!! greeting NotSmtp(Unknown)");
+    let endless = "220-more|".repeat(10_000);
+    assert_eq!(talk(dialogue(Stage::Rcpt), &[], &[&endless]).last().unwrap(), "!! greeting ReplyTooLong");
+}
+
+#[test]
+fn data_is_said_only_after_a_yes_and_354_is_the_end() {
+    let server = ["220 hi|", "250 hi|", "250 ok|", "250 ok|", "354 go|"];
+    let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &server);
+    assert_eq!(said[5..], ["-> RCPT TO:<a@example.com>", "<- 250 to RCPT", "-> DATA", "<- 354 to DATA"]);
+    let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "550 no|", "221 bye|"]);
+    assert_eq!(said[6..], ["<- 550 to RCPT", "-> QUIT", "<- 221 to QUIT"]);
+    let said =
+        talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "250 ok|", "554 no|", "221 bye|"]);
+    assert_eq!(said[7..], ["-> DATA", "<- 554 to DATA", "-> QUIT", "<- 221 to QUIT"]);
+    // Stopped between DATA and its answer: QUIT might become part of a message.
+    let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "250 ok|", "<stop>"]);
+    assert_eq!(said[7..], ["-> DATA", "!! data Interrupted"]);
+}
+
+#[test]
+fn a_control_question_has_a_transaction_of_its_own() {
+    let mut session = Session::new(dialogue(Stage::Rcpt), Elapsed::default());
+    session.enqueue(ask(&["a@example.com"]));
+    session.enqueue(Transaction { purpose: Purpose::CatchAll, ..ask(&["made-up@example.com"]) });
+    hold(&mut session, &["220 hi|", "250-hi|250 PIPELINING|", "250 ok|250 ok|", "250 ok|250 ok|550 no|", "221 bye|"]);
+    let expected = [
+        "<- 250 to MAIL",
+        "<- 250 to RCPT",
+        "-> RSET (control)",
+        "-> MAIL FROM:<> (control)",
+        "-> RCPT TO:<made-up@example.com> (control)",
+        "<- 250 to RSET (control)",
+        "<- 250 to MAIL (control)",
+        "<- 550 to RCPT (control)",
+        "-> QUIT",
+        "<- 221 to QUIT",
+    ];
+    assert_eq!(account(session.transcript())[5..], expected);
+    assert_eq!(session.transcript().reached, Some(Stage::Rcpt));
+}
+
+#[test]
+fn what_is_asked_late_is_still_asked_as_long_as_quit_has_not_gone_out() {
+    let mut session = Session::new(dialogue(Stage::Rcpt), Elapsed::default());
+    session.connected(Elapsed::default(), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") });
+    session.enqueue(ask(&["a@example.com"]));
+    for answer in ["220 hi\r\n", "250 hi\r\n", "250 ok\r\n", "250 ok\r\n"] {
+        session.received(Elapsed::default(), answer.as_bytes());
+        if answer != "250 ok\r\n" || session.transcript().reached < Some(Stage::Rcpt) {
+            session.sent(Elapsed::default());
+        }
+    }
+    assert_eq!(session.need(), Need::Write(b"QUIT\r\n".to_vec()));
+    session.enqueue(Transaction { purpose: Purpose::Postmaster, ..ask(&["postmaster@example.com"]) });
+    assert_eq!(session.need(), Need::Write(b"RSET\r\n".to_vec()));
+}
+
+#[test]
+fn nothing_is_said_that_the_server_did_not_offer() {
+    let utf8 = talk(dialogue(Stage::Rcpt), &[ask(&["jörg@example.com"])], &["220 hi|", "250 hi|", "221 bye|"]);
+    assert_eq!(utf8[2..], ["<- 250 to EHLO", "!! mail NotOffered(\"SMTPUTF8\")", "-> QUIT", "<- 221 to QUIT"]);
+    let offered = talk(dialogue(Stage::Mail), &[ask(&["jörg@example.com"])], &["220 hi|", "250-hi|250 SMTPUTF8|", "250 ok|", "221 bye|"]);
+    assert_eq!(offered[3], "-> MAIL FROM:<> SMTPUTF8");
+    let big = Transaction { size: Some(5_000), ..ask(&["a@example.com"]) };
+    let said = talk(dialogue(Stage::Mail), &[big.clone()], &["220 hi|", "250-hi|250 SIZE 1000|", "552 too big|", "221 bye|"]);
+    assert_eq!(said[3..5], ["-> MAIL FROM:<> SIZE=5000", "<- 552 to MAIL"]);
+    assert_eq!(talk(dialogue(Stage::Mail), &[big], &["220 hi|", "250 hi|", "250 ok|", "221 bye|"])[3], "-> MAIL FROM:<>");
+}
+
+#[test]
+fn without_a_name_the_connections_own_address_is_said() {
+    let nameless = Dialogue { hello: None, ..dialogue(Stage::Ehlo) };
+    assert_eq!(talk(nameless, &[], &["220 hi|", "250 hi|", "221 bye|"])[1], "-> EHLO [192.0.2.9]");
+}
+
+#[test]
+fn a_stopped_probe_says_quit_and_does_not_wait() {
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "<stop>"]);
+    assert_eq!(said[3..], ["-> MAIL FROM:<>", "!! mail Interrupted", "-> QUIT"]);
+}
