@@ -17,6 +17,11 @@
 //!
 //! [`demo`] is a mail world inside the process, probed by the very same path.
 
+/// Keeps the README's example compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod annotation;
 pub mod demo;
 pub mod diagnosis;

@@ -40,7 +40,7 @@ fn settled(report: &Report) -> Report {
         json = json.replace(local, "made-up");
     }
     let mut report: Report = serde_json::from_str(&json).expect("what is written can be read");
-    report.started_at = "2026-11-22T12:00:00Z".to_owned();
+    "2026-11-22T12:00:00Z".clone_into(&mut report.started_at);
     report.duration_ms = 100.0;
     report.vantage.hostname = None;
     for lookup in &mut report.route.lookups {
@@ -144,7 +144,7 @@ fn timeless(text: &str) -> String {
     for at in 1..words.len() {
         let unit = words[at].trim_end_matches(|c: char| c.is_ascii_punctuation() || c == '\n').to_owned();
         if matches!(unit.as_str(), "s" | "ms") && words[at - 1].parse::<f64>().is_ok() {
-            words[at - 1] = "T".to_owned();
+            "T".clone_into(&mut words[at - 1]);
         }
     }
     words.join(" ")

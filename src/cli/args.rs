@@ -34,6 +34,7 @@ pub(crate) struct Args {
 }
 
 /// What else it can do.
+#[allow(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The same probe against a mail world inside the program; without ADDRESS, its list of mailboxes
@@ -70,6 +71,7 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line; enums begin behind it")]
 #[command(next_help_heading = "Conversation")]
 pub(crate) struct ProbeOptions {
     /// Sender in MAIL FROM [default: <>, the null sender]

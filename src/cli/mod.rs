@@ -70,7 +70,8 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let before_usage = text.split("\n\nUsage:").next().unwrap_or_default().split("\n\nFor more").next().unwrap_or_default();
     let lines: Vec<&str> = before_usage.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = lines.join("; ").replace(":; ", ": ");
+    let line = lines.join("; ").replace(":; ", ": ").replace("; [possible values: ", ": it should be one of ");
+    let line = line.strip_suffix(']').unwrap_or(&line).to_owned();
     eprintln!("smtpprobe: {}", line.strip_prefix("error: ").unwrap_or(&line));
     ExitCode::from(USAGE)
 }

@@ -1,6 +1,7 @@
 //! Where results go, and in which form.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 
@@ -126,9 +127,9 @@ pub(crate) fn demo_list(scenarios: &[Scenario], phrases: &BTreeMap<String, Strin
         let pad = " ".repeat(widest - scenario.address.chars().count());
         for (index, line) in textwrap::wrap(&title, room.max(20)).iter().enumerate() {
             let left = if index == 0 { format!("{}{pad}", scenario.address) } else { " ".repeat(widest) };
-            text.push_str(&format!("  {left}  {line}\n"));
+            let _ = writeln!(text, "  {left}  {line}");
         }
     }
-    text.push_str(&format!("\n{}\n", phrase("try")));
+    let _ = writeln!(text, "\n{}", phrase("try"));
     text
 }

@@ -198,25 +198,19 @@ impl Knowledge {
     /// What a reason means.
     #[must_use]
     pub fn reason(&self, reason: Reason) -> ReasonText {
-        self.required(&self.reasons, &reason.name())
+        self.reasons.required(&reason.name())
     }
 
     /// The texts of the finding `id`.
     #[must_use]
     pub fn finding(&self, id: &str) -> FindingText {
-        self.required(&self.findings, id)
+        self.findings.required(id)
     }
 
     /// A table of short texts for reports.
     #[must_use]
     pub fn phrases<T: DeserializeOwned>(&self, table: &str) -> T {
-        self.required(&self.phrases, table)
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as what it is: one more way to ask the knowledge")]
-    fn required<T: DeserializeOwned>(&self, shelf: &Shelf, key: &str) -> T {
-        // What code asks for by name is part of the program, like the code: tests ask for every reason, finding and phrase.
-        shelf.entry(key).unwrap_or_else(|| panic!("the built-in data have no entry {key}"))
+        self.phrases.required(table)
     }
 
     fn wording(&self) -> &[words::Rule] {

@@ -1,7 +1,7 @@
 //! Which conversations to hold, with which hosts, how many at once, and which control questions to add.
 //!
 //! Looking up and connecting overlap: a host is connected to as soon as one of its addresses is known. What to connect to when is
-//! the [`Plan`]'s business; what to ask beyond the target's own question is decided in [`controls`].
+//! the `Plan`'s business; what to ask beyond the target's own question is decided in `controls`.
 
 mod controls;
 mod plan;
@@ -156,9 +156,9 @@ pub async fn probe(
         progress: &progress,
     };
 
-    let (sender, mut steps) = mpsc::unbounded_channel();
+    let (found, mut steps) = mpsc::unbounded_channel();
     let resolver = Resolver::new(settings, clock);
-    let mut resolving = pin!(route::resolve(target, settings, &resolver, sender));
+    let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
     let mut route: Option<Route> = None;
     let mut plan = Plan::new(target, settings);
     let (halt, stop) = watch::channel(None);
@@ -179,8 +179,8 @@ pub async fn probe(
             biased;
             () = &mut interrupt, if !halted => cut_short = Some(FailureKind::Interrupted),
             () = &mut deadline, if !halted => cut_short = Some(FailureKind::ProbeTimeOver),
-            Some(step) = steps.recv() => {
-                plan.take(step, clock.now());
+            Some(news) = steps.recv() => {
+                plan.take(news, clock.now());
                 if let Some(hosts) = plan.just_routed() {
                     progress(Progress::Routed(hosts));
                 }

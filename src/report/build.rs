@@ -19,7 +19,9 @@ use crate::diagnosis::{Case, Evidence, Finding, Outcome, SessionCase, Twist, Ver
 use crate::knowledge::{Actor, Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{LookupResult, Origin};
-use crate::smtp::{Answers, Certificate, CertificateVerdict, Command, Elapsed, Event, FailureKind, Purpose, Stage, TlsFacts, TlsUse, Verb};
+use crate::smtp::{
+    Answers, Certificate, CertificateVerdict, Command, Elapsed, Event, FailureKind, Purpose, ReplyCode, Stage, TlsFacts, TlsUse, Verb,
+};
 use crate::target::{MailDomain, Target};
 
 /// Puts everything into the shape of the contract. `input` is the target as the user wrote it.
@@ -314,7 +316,7 @@ impl<'a> Wording<'a> {
             actor: verdict.actor,
             confidence: verdict.confidence,
             stage: verdict.stage,
-            code: verdict.code.map(|code| code.number()),
+            code: verdict.code.map(ReplyCode::number),
             enhanced: verdict.enhanced.map(|enhanced| enhanced.to_string()),
             text: verdict.text.clone(),
             host: verdict.host.clone(),

@@ -19,7 +19,7 @@ pub fn array<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
 /// One object a line.
 ///
 /// # Errors
-/// As for [`array`].
+/// As for [`array()`].
 pub fn lines<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
     reports.iter().map(|report| serde_json::to_string(report).map(|line| line + "\n")).collect()
 }
@@ -27,7 +27,7 @@ pub fn lines<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
 /// The JSON Schema of a report.
 ///
 /// # Errors
-/// As for [`array`].
+/// As for [`array()`].
 pub fn schema() -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&schemars::schema_for!(Report))? + "\n")
 }

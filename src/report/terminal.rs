@@ -4,6 +4,7 @@
 //! expected, `==` for what we say. Colours only help; the same text without them loses nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
@@ -147,7 +148,7 @@ impl Page {
     /// One line as it is; it must be safe already.
     fn line(&mut self, style: Style, line: &str) {
         if self.colour && style != PLAIN {
-            self.text.push_str(&format!("{style}{line}{style:#}\n"));
+            let _ = writeln!(self.text, "{style}{line}{style:#}");
         } else {
             self.text.push_str(line);
             self.text.push('\n');
@@ -327,13 +328,13 @@ impl View<'_> {
         }
         let Some(annotation) = &event.annotation else { return };
         let decides = event.purpose.is_none() && session.answer.as_ref().is_some_and(|answer| answer.event == Some(index));
-        let words = match (code, decides || self.look.verbose) {
-            (_, true) => format!("{}: {}", annotation.title, annotation.meaning),
-            (..400, false) => format!("{}.", annotation.title),
-            (_, false) => format!("{}.", annotation.title),
+        let words = if decides || self.look.verbose {
+            format!("{}: {}", annotation.title, annotation.meaning)
+        } else {
+            format!("{}.", annotation.title)
         };
         self.page.paragraph(SOFT, INDENT, INDENT, &words);
-        if self.phrases.dropped != String::new() && code == 354 {
+        if code == 354 {
             self.page.paragraph(SOFT, INDENT, INDENT, &self.phrases.dropped.clone());
         }
     }
@@ -341,8 +342,8 @@ impl View<'_> {
     /// An EHLO reply in words: what an administrator wants to know of it, the most telling first.
     fn extensions(&self, event: &EventPart) -> String {
         let words: BTreeMap<String, String> = self.knowledge.phrases("keywords");
-        let lines: String = event.lines.iter().map(|line| format!("250-{line}\r\n")).collect();
-        let Some(reply) = Reply::parse(&format!("{lines}250 \r\n")) else { return String::new() };
+        let lines = event.lines.join("\r\n250-");
+        let Some(reply) = Reply::parse(&format!("250-{lines}\r\n250 \r\n")) else { return String::new() };
         let offered = Capabilities::from_reply(&reply);
         let word = |key: &str| {
             let filled = fill(words.get(key)?, |slot| match slot {
@@ -505,7 +506,7 @@ fn size(octets: u64) -> String {
     const MEGA: u64 = 1 << 20;
     match octets {
         0..MEGA => format!("{octets} octets"),
-        _ if octets % MEGA == 0 || octets >= 100 * MEGA => format!("{} MB", octets / MEGA),
+        _ if octets.is_multiple_of(MEGA) || octets >= 100 * MEGA => format!("{} MB", octets / MEGA),
         _ => format!("{}.{} MB", octets / MEGA, (octets % MEGA) * 10 / MEGA),
     }
 }

@@ -1,12 +1,6 @@
 //! The client's side of one SMTP session as a state machine (RFC 5321 §3 and §4, RFC 3207, RFC 2920).
 //!
-//! 1. Every decision about what to say next is in [`Session::decide`].
-//! 2. The session never asks for the time; it is told.
-//! 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
-//!    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
-//! 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
-//! 5. No credentials and no message leave it.
-//! 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+//! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -129,7 +123,15 @@ struct Awaited {
     purpose: Purpose,
 }
 
-/// One session. See the [module's rules](self).
+/// One session, from the connection to QUIT.
+///
+/// 1. Every decision about what to say next is in one function of the source, `decide`.
+/// 2. The session never asks for the time; it is told.
+/// 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
+///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
+/// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
+/// 5. No credentials and no message leave it.
+/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,
