@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use smtpprobe::demo::Scenario;
+use smtpprobe::diagnosis::fill;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::{self, Look, Report, safe};
 
@@ -130,6 +131,8 @@ pub(crate) fn demo_list(scenarios: &[Scenario], phrases: &BTreeMap<String, Strin
             let _ = writeln!(text, "  {left}  {line}");
         }
     }
-    let _ = writeln!(text, "\n{}", phrase("try"));
+    let first = scenarios.iter().find(|scenario| scenario.address.starts_with("full@")).or(scenarios.first());
+    let try_this = fill(&phrase("try"), |_| first.map(|scenario| scenario.address.clone()));
+    let _ = writeln!(text, "\n{try_this}");
     text
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use unicode_width::UnicodeWidthStr;
 
@@ -315,16 +317,9 @@ impl View<'_> {
             // The extensions in words are their own annotation.
             return self.page.paragraph(PLAIN, lead, INDENT, &format!("{code:03} {}", self.extensions(event)));
         }
-        let last = event.lines.len().saturating_sub(1);
-        for (place, line) in event.lines.iter().enumerate() {
-            let separator = if place < last { '-' } else { ' ' };
+        for (place, line) in as_sent(event, code).iter().enumerate() {
             let lead = if place == 0 { lead } else { INDENT };
-            self.page.paragraph(PLAIN, lead, INDENT, &format!("{code:03}{separator}{line}"));
-        }
-        if self.look.verbose
-            && let Some(raw) = &event.raw
-        {
-            self.page.paragraph(ODD, &format!("{INDENT}base64 "), INDENT, raw);
+            self.page.paragraph(PLAIN, lead, INDENT, line);
         }
         let Some(annotation) = &event.annotation else { return };
         let decides = event.purpose.is_none() && session.answer.as_ref().is_some_and(|answer| answer.event == Some(index));
@@ -467,6 +462,16 @@ impl View<'_> {
             actor => format!("{}: {}", name_in(&actors, actor), fix.text),
         }
     }
+}
+
+/// A reply's lines with their codes, as they came: from the bytes where the reply breaks a rule.
+fn as_sent(event: &EventPart, code: u16) -> Vec<String> {
+    if let Some(bytes) = event.raw.as_ref().and_then(|raw| BASE64.decode(raw).ok()) {
+        return String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
+    }
+    let last = event.lines.len().saturating_sub(1);
+    let separator = |place| if place < last { '-' } else { ' ' };
+    event.lines.iter().enumerate().map(|(place, line)| format!("{code:03}{}{line}", separator(place)).trim_end().to_owned()).collect()
 }
 
 /// Whether each place that `some` point to is one that `others` point to.
