@@ -156,14 +156,16 @@ impl Plan {
         waiting.then_some(left.max(Duration::from_millis(1)))
     }
 
-    /// An attempt has ended; `definite` if a mail server would ask no further.
-    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) {
+    /// An attempt has ended; `definite` if a mail server would ask no further. Returns whether that settles it, so that nothing
+    /// that still tries to connect is worth waiting for.
+    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) -> bool {
         self.open = self.open.saturating_sub(1);
         if self.walk == Walk::First {
             self.over |= definite;
             // What failed is not waited for.
             self.waiting_since = None;
         }
+        self.walk == Walk::First && definite
     }
 
     /// Whether nothing is left to be tried, as far as the route has been found.
