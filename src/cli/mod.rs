@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -90,7 +91,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
 
 /// Probes each target in turn.
 fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
-    let settings = args.options.settings()?;
+    let mut settings = args.options.settings()?;
     let mut targets = Vec::new();
     for input in &args.targets {
         let target: Target = input.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
@@ -99,6 +100,7 @@ fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
     }
     let knowledge = Knowledge::english();
     let mut output = Output::open(&args.output)?;
+    hurry(&mut settings, &output);
     let runtime = runtime()?;
     let mut reports = Vec::new();
     let mut interrupted = false;
@@ -132,7 +134,8 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs
     })?;
     let target: Target = scenario.address.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
     let runtime = runtime()?;
-    let settings = options.settings()?;
+    let mut settings = options.settings()?;
+    hurry(&mut settings, &output);
     let (report, stopped) = runtime.block_on(async {
         let world = World::start(scenario).await?;
         Ok::<_, io::Error>(one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await)
@@ -142,6 +145,13 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs
     let reports = [report];
     output.finish(&reports)?;
     Ok(if stopped { INTERRUPTED } else { exit_code(&reports) })
+}
+
+/// Nobody waits for the reply to QUIT who will not be shown it. QUIT itself is sent all the same.
+fn hurry(settings: &mut Settings, output: &Output) {
+    if output.is_verdict_alone() {
+        settings.times.farewell = Duration::ZERO;
+    }
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -84,6 +84,11 @@ impl Output {
         self.terminal && self.format == Format::Text && !self.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether the verdict is all that will be shown.
+    pub(crate) fn is_verdict_alone(&self) -> bool {
+        self.quiet && self.format == Format::Text
+    }
+
     pub(crate) fn look(&self) -> Look {
         self.look
     }

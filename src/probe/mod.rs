@@ -192,7 +192,9 @@ pub async fn probe(
                 }
             }
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => {
-                plan.finished(&attempt, is_definite(&transcript, conversations.until));
+                if plan.finished(&attempt, is_definite(&transcript, conversations.until)) {
+                    halt.send_replace(Some(FailureKind::Overtaken));
+                }
                 sessions.push(SessionFacts { host: attempt.host, name: attempt.name, address: attempt.address, tls: attempt.tls, transcript });
             }
             () = sleep(wake.unwrap_or_default()), if wake.is_some() => {}

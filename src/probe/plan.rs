@@ -16,6 +16,8 @@ const CONNECTIONS_LIMIT: usize = 16;
 const FAMILY_LIMIT: usize = 2;
 /// Walking as an MTA: an address (or a lookup) that stays silent for this long no longer holds up the next (RFC 8305 §5).
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The same once one is silent already: the other address of a dead host is most likely dead, too.
+const PATIENCE_LEFT: Duration = Duration::from_millis(50);
 
 /// One conversation to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,18 +154,20 @@ impl Plan {
     /// How long nothing is to be done, if time alone will change that.
     pub(super) fn wake(&self, now: Elapsed) -> Option<Duration> {
         let waiting = self.walk == Walk::First && !self.over && self.is_patient(now);
-        let left = PATIENCE.saturating_sub(now.since(self.waiting_since?));
+        let left = self.patience().saturating_sub(now.since(self.waiting_since?));
         waiting.then_some(left.max(Duration::from_millis(1)))
     }
 
-    /// An attempt has ended; `definite` if a mail server would ask no further.
-    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) {
+    /// An attempt has ended; `definite` if a mail server would ask no further. Returns whether that settles it, so that nothing
+    /// that still tries to connect is worth waiting for.
+    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) -> bool {
         self.open = self.open.saturating_sub(1);
         if self.walk == Walk::First {
             self.over |= definite;
             // What failed is not waited for.
             self.waiting_since = None;
         }
+        self.walk == Walk::First && definite
     }
 
     /// Whether nothing is left to be tried, as far as the route has been found.
@@ -198,7 +202,11 @@ impl Plan {
     }
 
     fn is_patient(&self, now: Elapsed) -> bool {
-        self.waiting_since.is_some_and(|since| now.since(since) < PATIENCE)
+        self.waiting_since.is_some_and(|since| now.since(since) < self.patience())
+    }
+
+    const fn patience(&self) -> Duration {
+        if self.open > 1 { PATIENCE_LEFT } else { PATIENCE }
     }
 
     /// The next address as a mail server would choose it: hosts by preference, a host's families in turn, IPv6 first.

@@ -3,6 +3,7 @@
 //! [`Line::hold`] is a loop over [`Session::need`]: it writes, reads, shakes hands and waits, and decides nothing. Whatever goes
 //! wrong with the connection is told to the session as a [`Failure`](crate::smtp::Failure) and stands in the transcript; it is no error of the program.
 
+mod roots;
 mod tcp;
 mod tls;
 
@@ -12,8 +13,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use self::roots::{RootsError, read_roots};
 use self::tcp::Wire;
-pub use self::tls::{RootsError, TlsClient, read_roots};
+pub use self::tls::TlsClient;
 use crate::settings::{Clock, Settings};
 use crate::smtp::{FailureKind, Need, Session, Transcript};
 use crate::target::Host;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -58,6 +59,19 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr) -> Result<
     Ok((Wire::Plain(stream), ends))
 }
 
+/// Has the kernel acknowledge what comes next without delay. Some servers hold their reply back until their session tickets are
+/// acknowledged, which would cost 40 ms. Each write takes the wish back, so it is to be made after it. Only Linux has the option.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn acknowledge_at_once(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_quickack(true)
+}
+
+/// Elsewhere there is nothing to set.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn acknowledge_at_once(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
 /// A connection, before or after TLS.
 pub(super) enum Wire {
     /// TCP alone.
@@ -86,6 +100,7 @@ impl Wire {
             Self::Secure(stream) => {
                 stream.write_all(bytes).await?;
                 stream.flush().await?;
+                acknowledge_at_once(stream.get_ref().0)?;
             }
             Self::Lost => return Err(FailureKind::Closed.into()),
         }
@@ -120,10 +135,7 @@ impl Wire {
             return Err(FailureKind::Closed.into());
         };
         let (stream, facts) = tls.handshake(stream, name).await?;
-        // Some servers hold their next reply back until their session tickets are acknowledged, which the kernel would delay
-        // by 40 ms. Only Linux has the option; elsewhere there is nothing to set.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        SockRef::from(stream.get_ref().0).set_tcp_quickack(true)?;
+        acknowledge_at_once(stream.get_ref().0)?;
         *self = Self::Secure(Box::new(stream));
         Ok(facts)
     }

@@ -6,23 +6,22 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::digest;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::roots::Roots;
 use super::tcp::Broken;
 use crate::smtp::{Certificate, CertificateVerdict, FailureKind, TlsFacts};
 use crate::target::Host;
@@ -30,40 +29,24 @@ use crate::target::Host;
 /// Names in a certificate are kept up to this many.
 const NAMES_LIMIT: usize = 100;
 
-/// What all TLS connections of a probe share: the authorities trusted, loaded when the first handshake needs them.
+/// What all TLS connections of a probe share: the cryptography, and the authorities trusted.
+#[derive(Debug)]
 pub struct TlsClient {
     provider: Arc<CryptoProvider>,
-    extra_roots: Vec<Vec<u8>>,
-    verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
-}
-
-impl fmt::Debug for TlsClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsClient").field("extra_roots", &self.extra_roots.len()).finish_non_exhaustive()
-    }
+    roots: Arc<Roots>,
 }
 
 impl TlsClient {
     /// Trusts the system's authorities and those given in DER; what is no certificate is passed over.
     #[must_use]
     pub fn new(extra_roots: &[Vec<u8>]) -> Self {
-        Self { provider: Arc::new(ring_provider::default_provider()), extra_roots: extra_roots.to_vec(), verifier: OnceLock::new() }
-    }
-
-    /// The normal verification; none if this machine has no authorities at all.
-    fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
-        let load = || {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            roots.add_parsable_certificates(self.extra_roots.iter().map(|der| CertificateDer::from(der.as_slice())));
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()
-        };
-        self.verifier.get_or_init(load).clone()
+        let provider = Arc::new(ring_provider::default_provider());
+        Self { roots: Arc::new(Roots::new(Arc::clone(&provider), extra_roots)), provider }
     }
 
     /// Shakes hands, whatever the certificate.
     pub(super) async fn handshake(&self, stream: TcpStream, name: &Host) -> Result<(TlsStream<TcpStream>, TlsFacts), Broken> {
-        let recorder = Arc::new(Recorder { inner: self.verifier(), provider: Arc::clone(&self.provider), seen: Mutex::default() });
+        let recorder = Arc::new(Recorder { roots: Arc::clone(&self.roots), provider: Arc::clone(&self.provider), seen: Mutex::default() });
         let trouble = |error: Error| Broken::from(FailureKind::Local(error.to_string()));
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
@@ -131,7 +114,7 @@ fn alert_name(alert: AlertDescription) -> String {
 
 /// Lets every certificate pass, and remembers it with the verdict that it deserves.
 struct Recorder {
-    inner: Option<Arc<WebPkiServerVerifier>>,
+    roots: Arc<Roots>,
     provider: Arc<CryptoProvider>,
     seen: Mutex<Seen>,
 }
@@ -174,10 +157,7 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let outcome = match &self.inner {
-            Some(inner) => inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map(drop),
-            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
-        };
+        let outcome = self.roots.verify(leaf, intermediates, name, ocsp, now);
         *self.seen() = Seen {
             chain: std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect(),
             verdict: Some(outcome.as_ref().map_or_else(verdict, |()| CertificateVerdict::Trusted)),
@@ -260,36 +240,4 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// A file of authorities cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RootsError {
-    /// It cannot be read.
-    #[error("{file} cannot be read: {error}")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        error: String,
-    },
-    /// There is no certificate in it.
-    #[error("{file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
-    Empty {
-        /// The file.
-        file: String,
-    },
-}
-
-/// Reads certificates of authorities in PEM form, for [`Settings::extra_roots`](crate::settings::Settings::extra_roots).
-///
-/// # Errors
-/// If the file cannot be read, is no PEM, or holds no certificate.
-pub fn read_roots(file: &Path) -> Result<Vec<Vec<u8>>, RootsError> {
-    let name = || file.display().to_string();
-    let unreadable = |error: &dyn fmt::Display| RootsError::Unreadable { file: name(), error: error.to_string() };
-    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
-    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
-    let roots: Vec<Vec<u8>> = certificates.map_err(|error| unreadable(&error))?.into_iter().map(|der| der.to_vec()).collect();
-    if roots.is_empty() { Err(RootsError::Empty { file: name() }) } else { Ok(roots) }
 }

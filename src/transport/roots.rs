@@ -1,0 +1,132 @@
+//! The authorities that certificates are measured by (RFC 5280 §6): the system's, and those that the user adds.
+//!
+//! Most systems keep theirs twice, all in one file and one by one in a directory. Reading both takes longer than everything else
+//! that a probe computes, so the directory is read only for an issuer that the file does not know.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
+
+/// The authorities trusted, read when the first certificate is to be judged.
+pub(super) struct Roots {
+    provider: Arc<CryptoProvider>,
+    extra: Vec<Vec<u8>>,
+    bundled: OnceLock<Verifier>,
+    scattered: OnceLock<Verifier>,
+}
+
+/// The normal verification; none without a single authority.
+type Verifier = Option<Arc<WebPkiServerVerifier>>;
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roots").field("extra", &self.extra.len()).finish_non_exhaustive()
+    }
+}
+
+impl Roots {
+    /// Trusts the system's authorities and `extra`, in DER; what is no certificate is passed over.
+    pub(super) fn new(provider: Arc<CryptoProvider>, extra: &[Vec<u8>]) -> Self {
+        Self { provider, extra: extra.to_vec(), bundled: OnceLock::new(), scattered: OnceLock::new() }
+    }
+
+    /// What normal verification says of a server's certificate.
+    pub(super) fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let by = |verifier: &Verifier| match verifier {
+            Some(verifier) => verifier.verify_server_cert(leaf, intermediates, name, ocsp, now).map(drop),
+            None => Err(UNKNOWN_ISSUER),
+        };
+        let extra = || self.extra.iter().map(|der| CertificateDer::from(der.as_slice()));
+        let bundled = || self.verifier(system::bundled().into_iter().chain(extra()));
+        match by(self.bundled.get_or_init(bundled)) {
+            Err(error) if error == UNKNOWN_ISSUER => {
+                let scattered = || self.verifier(system::scattered());
+                by(self.scattered.get_or_init(scattered))
+            }
+            judged => judged,
+        }
+    }
+
+    fn verifier<'a>(&self, certificates: impl IntoIterator<Item = CertificateDer<'a>>) -> Verifier {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates);
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()
+    }
+}
+
+const UNKNOWN_ISSUER: Error = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+
+/// Where OpenSSL would look: a file and directories, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead.
+#[cfg(all(unix, not(target_os = "macos")))]
+mod system {
+    use rustls_native_certs::load_certs_from_paths;
+    use tokio_rustls::rustls::pki_types::CertificateDer;
+
+    pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
+        load_certs_from_paths(openssl_probe::probe().cert_file.as_deref(), None).certs
+    }
+
+    pub(super) fn scattered() -> Vec<CertificateDer<'static>> {
+        openssl_probe::probe().cert_dir.iter().flat_map(|directory| load_certs_from_paths(None, Some(directory)).certs).collect()
+    }
+}
+
+/// The store of the operating system, which is no file.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+mod system {
+    use tokio_rustls::rustls::pki_types::CertificateDer;
+
+    pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
+        rustls_native_certs::load_native_certs().certs
+    }
+
+    pub(super) const fn scattered() -> Vec<CertificateDer<'static>> {
+        Vec::new()
+    }
+}
+
+/// A file of authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// It cannot be read.
+    #[error("{file} cannot be read: {error}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        error: String,
+    },
+    /// There is no certificate in it.
+    #[error("{file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+}
+
+/// Reads certificates of authorities in PEM form, for [`Settings::extra_roots`](crate::settings::Settings::extra_roots).
+///
+/// # Errors
+/// If the file cannot be read, is no PEM, or holds no certificate.
+pub fn read_roots(file: &Path) -> Result<Vec<Vec<u8>>, RootsError> {
+    let name = || file.display().to_string();
+    let unreadable = |error: &dyn fmt::Display| RootsError::Unreadable { file: name(), error: error.to_string() };
+    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    let roots: Vec<Vec<u8>> = certificates.map_err(|error| unreadable(&error))?.into_iter().map(|der| der.to_vec()).collect();
+    if roots.is_empty() { Err(RootsError::Empty { file: name() }) } else { Ok(roots) }
+}
