@@ -18,7 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use self::plan::{Attempt, Plan};
+use self::plan::{Attempt, Ending, Plan};
 use crate::knowledge::Knowledge;
 use crate::route::{self, LookupFailure, MailHost, Origin, Resolver, Route};
 use crate::sender;
@@ -168,6 +168,8 @@ pub async fn probe(
     let mut sessions = Vec::new();
     loop {
         while let Some(attempt) = plan.next(clock.now(), conversations.speaking.get().is_some()) {
+            // An attempt that was overtaken and is made again has said nothing the first time.
+            sessions.retain(|session: &SessionFacts| session.address != attempt.address);
             running.push(conversations.hold(attempt, stop.clone()));
         }
         if running.is_empty() && (cut_short.is_some() || (route.is_some() && plan.is_done())) {
@@ -192,7 +194,7 @@ pub async fn probe(
                 }
             }
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => {
-                if plan.finished(&attempt, is_definite(&transcript, conversations.until)) {
+                if plan.finished(&attempt, ending(&transcript, conversations.until)) {
                     halt.send_replace(Some(FailureKind::Overtaken));
                 }
                 sessions.push(SessionFacts { host: attempt.host, name: attempt.name, address: attempt.address, tls: attempt.tls, transcript });
@@ -309,12 +311,17 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
 
 /// Whether a mail server would go no further: a yes or no to the question itself. Failures and 4yz send it to the next host
 /// (RFC 5321 §5.1), and so does a host that is not willing to talk at all.
-fn is_definite(transcript: &Transcript, until: Stage) -> bool {
+fn ending(transcript: &Transcript, until: Stage) -> Ending {
+    let failure = transcript.failure().map(|(_, _, failure)| &failure.kind);
+    if failure == Some(&FailureKind::Overtaken) {
+        return Ending::Overtaken;
+    }
     let refused = transcript.replies().any(|answer| {
         answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
     });
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
-    refused || (transcript.reached >= Some(stage) && transcript.failure().is_none())
+    let definite = refused || (transcript.reached >= Some(stage) && failure.is_none());
+    if definite { Ending::Definite } else { Ending::Open }
 }
 
 fn local_address(transcript: &Transcript) -> Option<IpAddr> {
