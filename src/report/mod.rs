@@ -7,6 +7,7 @@ mod build;
 mod json;
 mod safe;
 mod terminal;
+mod verdict;
 
 pub use build::report;
 pub use json::{array, lines, schema};

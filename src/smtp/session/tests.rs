@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{Certificate, CertificateVerdict};
+use crate::smtp::{Certificate, CertificateVerdict, StageTimes};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
 /// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
