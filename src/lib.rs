@@ -27,6 +27,7 @@ pub mod demo;
 pub mod diagnosis;
 pub mod knowledge;
 pub mod probe;
+pub mod reading;
 pub mod report;
 pub mod route;
 pub mod sender;

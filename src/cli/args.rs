@@ -46,6 +46,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// What a code or a reply means, and what to do about it
+    #[command(after_help = super::explain::EXAMPLES)]
+    Explain(super::explain::ExplainArgs),
+    /// Two codes side by side, and the difference that matters
+    #[command(after_help = super::compare::EXAMPLES)]
+    Compare(super::compare::CompareArgs),
+    /// The list of the codes that are known
+    #[command(after_help = super::codes::EXAMPLES)]
+    Codes(super::codes::CodesArgs),
     /// The JSON Schema of what -o json prints
     Schema {
         /// Which one
@@ -55,8 +64,14 @@ pub(crate) enum Command {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SchemaKind {
-    /// `smtpprobe.report/1`
+    /// `smtpprobe.report/1`: a probe
     Report,
+    /// `smtpprobe.explanation/1`: explain
+    Explanation,
+    /// `smtpprobe.comparison/1`: compare
+    Comparison,
+    /// `smtpprobe.codes/1`: codes
+    Codes,
 }
 
 #[derive(Debug, ClapArgs)]

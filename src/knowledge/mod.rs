@@ -9,7 +9,7 @@ mod shelf;
 mod software;
 mod words;
 
-pub use codes::{CodeStatus, Entry, Meaning};
+pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
 pub use words::{Basis, Reading};
@@ -167,20 +167,26 @@ impl Knowledge {
     /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
     #[must_use]
     pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
-        [Self::detail_key(code), format!("X.{}.X", code.subject), format!("{}.X.X", code.class)]
-            .iter()
-            .find_map(|key| self.enhanced.entry(key))
+        self.detail_entry(code.subject, code.detail).or_else(|| self.enhanced.entry(&format!("{}.X.X", code.class)))
+    }
+
+    /// The whole entry of an enhanced code of whatever class, or of its subject if the detail is not registered.
+    #[must_use]
+    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Entry> {
+        self.enhanced.entry(&detail_key(subject, detail)).or_else(|| self.enhanced.entry(&format!("X.{subject}.X")))
     }
 
     /// Whether the detail is registered.
     #[must_use]
     pub fn knows_enhanced(&self, code: EnhancedCode) -> bool {
-        let key = Self::detail_key(code);
-        self.enhanced.keys().any(|known| known == key)
+        self.knows_detail(code.subject, code.detail)
     }
 
-    fn detail_key(code: EnhancedCode) -> String {
-        format!("X.{}.{}", code.subject, code.detail)
+    /// Whether the detail is registered, for whatever class.
+    #[must_use]
+    pub fn knows_detail(&self, subject: u16, detail: u16) -> bool {
+        let key = detail_key(subject, detail);
+        self.enhanced.keys().any(|known| known == key)
     }
 
     /// All registered details as `(subject, detail)`, in numeric order.
@@ -220,6 +226,10 @@ impl Knowledge {
     fn software_marks(&self) -> &[software::Mark] {
         self.software.get_or_init(software::built_in)
     }
+}
+
+fn detail_key(subject: u16, detail: u16) -> String {
+    format!("X.{subject}.{detail}")
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! function from report to text; nothing here asks the network, the clock or the command line.
 
 mod build;
+pub mod comparison;
+pub mod explanation;
 mod json;
+pub mod listing;
 mod safe;
 mod terminal;
 mod verdict;

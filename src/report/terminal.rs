@@ -89,16 +89,24 @@ pub fn headline(report: &Report, knowledge: &Knowledge) -> String {
 }
 
 /// The word for a value, by the name that it has in JSON.
-fn name_in(words: &BTreeMap<String, String>, value: impl serde::Serialize) -> String {
+pub(crate) fn name_in(words: &BTreeMap<String, String>, value: impl serde::Serialize) -> String {
     let name = serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
     words.get(&name).cloned().unwrap_or(name)
 }
 
-const PLAIN: Style = Style::new();
-const BOLD: Style = Style::new().bold();
-const SOFT: Style = Style::new().dimmed();
+/// What to do, behind the name of who should do it; waiting is for everybody.
+pub(crate) fn to_do(actors: &BTreeMap<String, String>, fix: &Fix) -> String {
+    match fix.actor {
+        Actor::Nobody | Actor::Wait => fix.text.clone(),
+        actor => format!("{}: {}", name_in(actors, actor), fix.text),
+    }
+}
+
+pub(crate) const PLAIN: Style = Style::new();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const SOFT: Style = Style::new().dimmed();
 const SENT: Style = AnsiColor::Cyan.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
+pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
 
 fn of_outcome(outcome: Outcome) -> Style {
     match outcome {
@@ -111,7 +119,7 @@ fn of_outcome(outcome: Outcome) -> Style {
 /// Lines of a width, safe to show.
 pub(crate) struct Page {
     pub(crate) text: String,
-    width: usize,
+    pub(crate) width: usize,
     colour: bool,
 }
 
@@ -127,7 +135,7 @@ impl Page {
         }
     }
 
-    fn wrapped(&self, first: &str, rest: &str, text: &str) -> Vec<String> {
+    pub(crate) fn wrapped(&self, first: &str, rest: &str, text: &str) -> Vec<String> {
         let first = safe(first);
         let options = textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(rest);
         textwrap::wrap(&safe(text), options).into_iter().map(|line| line.trim_end().to_owned()).collect()
@@ -148,7 +156,7 @@ impl Page {
     }
 
     /// One line as it is; it must be safe already.
-    fn line(&mut self, style: Style, line: &str) {
+    pub(crate) fn line(&mut self, style: Style, line: &str) {
         if self.colour && style != PLAIN {
             let _ = writeln!(self.text, "{style}{line}{style:#}");
         } else {
@@ -456,11 +464,7 @@ impl View<'_> {
 
     /// A fix with the name of who should do it.
     fn fix(&self, fix: &Fix) -> String {
-        let actors: BTreeMap<String, String> = self.knowledge.phrases("actor_short");
-        match fix.actor {
-            Actor::Nobody => fix.text.clone(),
-            actor => format!("{}: {}", name_in(&actors, actor), fix.text),
-        }
+        to_do(&self.knowledge.phrases("actor_short"), fix)
     }
 }
 

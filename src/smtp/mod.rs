@@ -12,7 +12,7 @@ mod session;
 mod transcript;
 
 pub use capability::{Capabilities, Capability};
-pub use command::{Command, HelloName, HelloNameError, Verb};
+pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
 pub use dialogue::{Dialogue, StageTimes, TlsUse, Transaction};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Need, Session};
