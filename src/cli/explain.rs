@@ -21,9 +21,10 @@ Examples:
   smtpprobe explain 552 5.2.2 452
   smtpprobe explain 550 5.1.1 user unknown
   smtpprobe explain --at RCPT 552
-  tail -1 mail.txt | smtpprobe explain
+  smtpprobe explain reply.txt
+  smtpprobe explain < reply.txt
 
-Codes are explained one by one; words that are none make one reply of all that is given.
+Several codes are explained one by one; all else is taken for the words of one reply.
 Exit codes: 0 explained, 1 nothing is known of it, 2 wrong usage.";
 
 #[derive(Debug, ClapArgs)]

@@ -38,6 +38,9 @@ pub enum ReadingError {
     /// It looks like an enhanced code, but its first digit is none that exists.
     #[error("{0} is no enhanced code: those begin with 2, 4 or 5, or with x for any of them")]
     NoClass(String),
+    /// It is an enhanced code with words, which leaves open what the server's reply code was.
+    #[error("the reply code before {0} is missing; give the whole reply, such as 550 5.1.1 user unknown, or {0} alone")]
+    NoReplyCode(String),
     /// Nothing in it is understood.
     #[error(
         "there is no code in {0:?}; what is understood: a reply code (552), an enhanced code (5.2.2), a reply (550 5.1.1 user unknown)"
@@ -58,7 +61,13 @@ pub fn read(text: &str) -> Result<Input, ReadingError> {
         return Ok(Input::Topic(topic));
     }
     let replies = reply::replies(text, REPLIES_LIMIT)?;
-    if replies.is_empty() { Err(ReadingError::NoCode(beginning(text))) } else { Ok(Input::Replies(replies)) }
+    if !replies.is_empty() {
+        return Ok(Input::Replies(replies));
+    }
+    match code::topic(text.split_whitespace().next().unwrap_or_default()) {
+        Ok(Some(Topic::Enhanced(pattern))) => Err(ReadingError::NoReplyCode(pattern.to_string())),
+        _ => Err(ReadingError::NoCode(beginning(text))),
+    }
 }
 
 /// Reads codes that stand side by side, with blanks or commas between them.
@@ -112,6 +121,7 @@ mod tests {
         for text in ["", "hello", "5.2", "55", "5520", "2026-11-22", "anna@example.com", "the 552"] {
             assert!(matches!(read(text), Err(ReadingError::NoCode(_))), "{text:?}: {:?}", read(text));
         }
+        assert_eq!(read("5.1.1 user unknown"), Err(ReadingError::NoReplyCode("5.1.1".into())));
         assert_eq!(read("3.1.1"), Err(ReadingError::NoClass("3.1.1".into())));
         assert_eq!(read(&"5".repeat(LIMIT + 1)), Err(ReadingError::TooLong));
         assert_eq!(read(&"550 no\n".repeat(REPLIES_LIMIT + 1)), Err(ReadingError::TooMany));
