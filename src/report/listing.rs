@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::terminal::{Look, PLAIN, Page, name_in};
+use super::page::{Look, PLAIN, Page, name_in};
 use crate::knowledge::{Actor, Entry, Knowledge, Meaning, Reason};
 use crate::smtp::Verb;
 

@@ -10,7 +10,7 @@ use crate::diagnosis::fill;
 use crate::knowledge::Knowledge;
 use crate::reading::Topic;
 use crate::report::explanation::{Standing, queue_words, standing_note};
-use crate::report::terminal::name_in;
+use crate::report::page::name_in;
 use crate::smtp::Verb;
 
 /// A sentence names at most this many commands; the first ones of a session are told.

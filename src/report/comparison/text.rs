@@ -10,8 +10,8 @@ use super::{Comparison, DifferenceId};
 use crate::diagnosis::fill;
 use crate::knowledge::Knowledge;
 use crate::report::explanation::{ExplanationPart, InputKind, Sheet, answer_kind, queue_words, sentence};
+use crate::report::page::{BOLD, Look, PLAIN, Page, SOFT, name_in, to_do};
 use crate::report::safe;
-use crate::report::terminal::{BOLD, Look, PLAIN, Page, SOFT, name_in, to_do};
 
 /// From this width on, two columns stand side by side.
 const TWO_COLUMNS: usize = 60;

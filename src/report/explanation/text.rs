@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
 use crate::diagnosis::fill;
 use crate::knowledge::{Confidence, Fix, Knowledge, Permanence, Reason};
+use crate::report::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use crate::report::safe;
-use crate::report::terminal::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use crate::smtp::{EnhancedCode, Verb};
 
 /// Where the text begins, right of the labels.
