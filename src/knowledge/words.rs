@@ -78,6 +78,12 @@ impl Rule {
             && self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
+    /// The first command that it is for; none if it is for all.
+    #[cfg(test)]
+    pub(super) fn first_place(&self) -> Option<Verb> {
+        self.at.first().copied()
+    }
+
     pub(super) fn regex(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| RegexBuilder::new(&self.pattern).case_insensitive(true).build().ok()).as_ref()
     }

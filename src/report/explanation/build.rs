@@ -123,7 +123,7 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
         Basis::Code => (BasisName::Code, None),
     };
     // Texts of a reason by itself know of no occasion, and that of the number is another one's.
-    let borrowed = basis == BasisName::Wording && annotation.title == knowledge.reason(annotation.reason).title;
+    let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
         words,
         conflict: annotation.conflict,
