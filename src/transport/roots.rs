@@ -73,15 +73,37 @@ const UNKNOWN_ISSUER: Error = Error::InvalidCertificate(CertificateError::Unknow
 /// Where OpenSSL would look: a file and directories, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead.
 #[cfg(all(unix, not(target_os = "macos")))]
 mod system {
-    use rustls_native_certs::load_certs_from_paths;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
     use tokio_rustls::rustls::pki_types::CertificateDer;
+    use x509_parser::pem::Pem;
 
     pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
-        load_certs_from_paths(openssl_probe::probe().cert_file.as_deref(), None).certs
+        openssl_probe::probe().cert_file.map(|file| certificates(&file)).unwrap_or_default()
     }
 
     pub(super) fn scattered() -> Vec<CertificateDer<'static>> {
-        openssl_probe::probe().cert_dir.iter().flat_map(|directory| load_certs_from_paths(None, Some(directory)).certs).collect()
+        let entries = openssl_probe::probe().cert_dir.into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+        // A certificate goes by its own name and by the hash of its subject, which is a link to the same file.
+        let mut seen = BTreeSet::new();
+        let mut is_new = |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && seen.insert((file.dev(), file.ino())));
+        entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| is_new(path))
+            .flat_map(|path| certificates(&path))
+            .collect()
+    }
+
+    /// The certificates in a PEM file; none if it cannot be read.
+    fn certificates(file: &Path) -> Vec<CertificateDer<'static>> {
+        // A system has some 150 of them, 200 KB. The reader that rustls brings is made for keys: it takes the same time for
+        // whatever the bytes are, which is four times as long.
+        let text = fs::read(file).unwrap_or_default();
+        let blocks = Pem::iter_from_buffer(&text).filter_map(Result::ok).filter(|block| block.label == "CERTIFICATE");
+        blocks.map(|block| CertificateDer::from(block.contents)).collect()
     }
 }
 
