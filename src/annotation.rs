@@ -4,7 +4,7 @@
 //! the knowledge's texts is shown follows from what decided: so title, meaning, fix and reason never contradict each other.
 
 use crate::knowledge::{Actor, Basis, Confidence, Fix, Knowledge, Meaning, Permanence, Reading, Reason};
-use crate::smtp::{Answer, CodeClass, Reply, Transcript, Verb};
+use crate::smtp::{Answer, CodeClass, Reply, ReplyCode, Transcript, Verb};
 
 /// What a reply means here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Annotation {
     pub reason: Reason,
     /// How sure that is.
     pub confidence: Confidence,
+    /// What decided.
+    pub basis: Basis,
     /// What the numbers would have said, where the words say something else.
     pub conflict: Option<Reason>,
     /// Whether a queue retries: the class of the code decides, whatever the cause.
@@ -39,8 +41,9 @@ pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Ann
     Annotation {
         reason: reading.reason,
         confidence: reading.confidence,
+        basis: reading.basis,
         conflict: reading.conflict,
-        permanence: permanence(reply),
+        permanence: permanence(reply.code),
         title: meaning.title,
         meaning: meaning.meaning,
         when: meaning.when,
@@ -50,10 +53,10 @@ pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Ann
     }
 }
 
-/// Whether a sender's queue retries after `reply` (RFC 5321 §4.2.1).
+/// Whether a sender's queue retries after `code` (RFC 5321 §4.2.1).
 #[must_use]
-pub fn permanence(reply: &Reply) -> Permanence {
-    match reply.code.class() {
+pub fn permanence(code: ReplyCode) -> Permanence {
+    match code.class() {
         CodeClass::Success | CodeClass::Intermediate => Permanence::Success,
         CodeClass::Transient => Permanence::Temporary,
         CodeClass::Permanent => Permanence::Permanent,

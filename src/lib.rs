@@ -17,11 +17,17 @@
 //!
 //! [`demo`] is a mail world inside the process, probed by the very same path.
 
+/// Keeps the README's example compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod annotation;
 pub mod demo;
 pub mod diagnosis;
 pub mod knowledge;
 pub mod probe;
+pub mod reading;
 pub mod report;
 pub mod route;
 pub mod sender;

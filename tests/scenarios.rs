@@ -1,4 +1,4 @@
-//! Every scenario of the demo's mail world, probed by the very same path as a real server: the whole transcript, the findings
+//! Every scenario of the demo's mail world, and those in `tests/scenarios` beside it, probed by the very same path as a real server: the whole transcript, the findings
 //! and the verdict are compared, and for some of them what a person sees.
 //!
 //! What differs from run to run is made equal first: times, ports of the loopback resolver, the made-up address, and which of a
@@ -40,7 +40,7 @@ fn settled(report: &Report) -> Report {
         json = json.replace(local, "made-up");
     }
     let mut report: Report = serde_json::from_str(&json).expect("what is written can be read");
-    report.started_at = "2026-11-22T12:00:00Z".to_owned();
+    "2026-11-22T12:00:00Z".clone_into(&mut report.started_at);
     report.duration_ms = 100.0;
     report.vantage.hostname = None;
     for lookup in &mut report.route.lookups {
@@ -144,15 +144,29 @@ fn timeless(text: &str) -> String {
     for at in 1..words.len() {
         let unit = words[at].trim_end_matches(|c: char| c.is_ascii_punctuation() || c == '\n').to_owned();
         if matches!(unit.as_str(), "s" | "ms") && words[at - 1].parse::<f64>().is_ok() {
-            words[at - 1] = "T".to_owned();
+            "T".clone_into(&mut words[at - 1]);
         }
     }
     words.join(" ")
 }
 
+/// The scenarios that are for tests alone.
+fn own_scenarios() -> Vec<Scenario> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).expect("a file");
+        let mut scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        scenario.name = format!("own-{}", path.file_stem().expect("a name").to_string_lossy());
+        scenario
+    };
+    files.iter().map(read).collect()
+}
+
 /// Probes all, some at a time, and gives the reports in the order of the scenarios.
 fn all_probed(knowledge: &Knowledge) -> Vec<(Scenario, Report)> {
-    let mut waiting = scenarios();
+    let mut waiting: Vec<Scenario> = scenarios().into_iter().chain(own_scenarios()).collect();
     let mut done = Vec::new();
     while !waiting.is_empty() {
         let batch: Vec<Scenario> = waiting.drain(..AT_ONCE.min(waiting.len())).collect();
@@ -176,6 +190,8 @@ const SCREENS: &[&str] = &[
     "refused-without-reason",
     "speaks-ahead",
     "domain",
+    "own-faulty-mx-set",
+    "own-irregular",
 ];
 
 #[test]

@@ -34,6 +34,7 @@ pub(crate) struct Args {
 }
 
 /// What else it can do.
+#[allow(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The same probe against a mail world inside the program; without ADDRESS, its list of mailboxes
@@ -45,6 +46,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// What a code or a reply means, and what to do about it
+    #[command(after_help = super::explain::EXAMPLES)]
+    Explain(super::explain::ExplainArgs),
+    /// Two codes side by side, and the difference that matters
+    #[command(after_help = super::compare::EXAMPLES)]
+    Compare(super::compare::CompareArgs),
+    /// The list of the codes that are known
+    #[command(after_help = super::codes::EXAMPLES)]
+    Codes(super::codes::CodesArgs),
     /// The JSON Schema of what -o json prints
     Schema {
         /// Which one
@@ -54,8 +64,14 @@ pub(crate) enum Command {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SchemaKind {
-    /// `smtpprobe.report/1`
+    /// `smtpprobe.report/1`: a probe
     Report,
+    /// `smtpprobe.explanation/1`: explain
+    Explanation,
+    /// `smtpprobe.comparison/1`: compare
+    Comparison,
+    /// `smtpprobe.codes/1`: codes
+    Codes,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -70,6 +86,7 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line; enums begin behind it")]
 #[command(next_help_heading = "Conversation")]
 pub(crate) struct ProbeOptions {
     /// Sender in MAIL FROM [default: <>, the null sender]

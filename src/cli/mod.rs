@@ -1,6 +1,9 @@
 //! The command line: the only place that knows clap, prints, and decides exit codes.
 
 mod args;
+mod codes;
+mod compare;
+mod explain;
 mod live;
 mod output;
 
@@ -21,10 +24,12 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::FailureKind;
 use smtpprobe::target::Target;
 
-use self::args::{Args, Command, OutputArgs, ProbeArgs};
+use self::args::{Args, Command, OutputArgs, ProbeArgs, SchemaKind};
 use self::live::Live;
 use self::output::Output;
 
+/// Nothing is known of what was asked.
+const UNKNOWN: u8 = 1;
 const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 const INTERNAL: u8 = 70;
@@ -35,6 +40,9 @@ pub(crate) enum Trouble {
     /// The user asked for something that cannot be; one line that says what, and how it should look.
     #[error("{0}")]
     Usage(String),
+    /// Nothing is known of what was asked; one line that says what is.
+    #[error("{0}")]
+    Unknown(String),
     /// Our own machine failed.
     #[error("{0}")]
     Machine(#[from] io::Error),
@@ -56,7 +64,11 @@ pub(crate) fn main() -> ExitCode {
         Err(Trouble::Machine(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(trouble) => {
             eprintln!("smtpprobe: {trouble}");
-            ExitCode::from(if matches!(trouble, Trouble::Usage(_)) { USAGE } else { INTERNAL })
+            ExitCode::from(match trouble {
+                Trouble::Usage(_) => USAGE,
+                Trouble::Unknown(_) => UNKNOWN,
+                Trouble::Machine(_) => INTERNAL,
+            })
         }
     }
 }
@@ -71,7 +83,8 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let before_usage = text.split("\n\nUsage:").next().unwrap_or_default().split("\n\nFor more").next().unwrap_or_default();
     let lines: Vec<&str> = before_usage.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = lines.join("; ").replace(":; ", ": ");
+    let line = lines.join("; ").replace(":; ", ": ").replace("; [possible values: ", ": it should be one of ");
+    let line = line.strip_suffix(']').unwrap_or(&line).to_owned();
     eprintln!("smtpprobe: {}", line.strip_prefix("error: ").unwrap_or(&line));
     ExitCode::from(USAGE)
 }
@@ -80,12 +93,22 @@ fn run(args: Args) -> Result<u8, Trouble> {
     match args.command {
         None => probes(&args.probe),
         Some(Command::Demo { address, options, output }) => demo(address.as_deref(), &options, &output),
-        Some(Command::Schema { .. }) => {
-            let schema = report::schema().map_err(io::Error::from)?;
-            Output::open(&OutputArgs::default())?.write(&schema)?;
-            Ok(0)
-        }
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Codes(args)) => codes::run(&args),
+        Some(Command::Schema { kind }) => schema(kind),
     }
+}
+
+fn schema(kind: SchemaKind) -> Result<u8, Trouble> {
+    let schema = match kind {
+        SchemaKind::Report => report::schema::<Report>(),
+        SchemaKind::Explanation => report::schema::<report::explanation::Explanation>(),
+        SchemaKind::Comparison => report::schema::<report::comparison::Comparison>(),
+        SchemaKind::Codes => report::schema::<report::listing::Listing>(),
+    };
+    Output::open(&OutputArgs::default())?.write(&schema.map_err(io::Error::from)?)?;
+    Ok(0)
 }
 
 /// Probes each target in turn.

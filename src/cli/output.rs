@@ -1,11 +1,14 @@
 //! Where results go, and in which form.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
+use serde::Serialize;
 use smtpprobe::demo::Scenario;
+use smtpprobe::diagnosis::fill;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::{self, Look, Report, safe};
 
@@ -93,22 +96,32 @@ impl Output {
 
     /// Writes a report, where the form allows to write each when it is there.
     pub(crate) fn report(&mut self, report: &Report, knowledge: &Knowledge) -> Result<(), Trouble> {
+        self.item(report, || report::headline(report, knowledge), |look| report::render(report, knowledge, look))
+    }
+
+    /// Writes a result, where the form allows to write each when it is there: in one line, or in full.
+    pub(crate) fn item<T: Serialize>(
+        &mut self,
+        item: &T,
+        headline: impl FnOnce() -> String,
+        render: impl FnOnce(Look) -> String,
+    ) -> Result<(), Trouble> {
         let text = match self.format {
-            Format::Text if self.quiet => report::headline(report, knowledge),
+            Format::Text if self.quiet => headline(),
             Format::Text => {
                 let gap = if std::mem::replace(&mut self.written, true) { "\n" } else { "" };
-                format!("{gap}{}", report::render(report, knowledge, self.look))
+                format!("{gap}{}", render(self.look))
             }
-            Format::Ndjson => report::lines(std::slice::from_ref(report)).map_err(io::Error::from)?,
+            Format::Ndjson => report::lines(std::slice::from_ref(item)).map_err(io::Error::from)?,
             Format::Json => return Ok(()),
         };
         self.write(&text)
     }
 
-    /// Writes what had to wait for the last report.
-    pub(crate) fn finish(&mut self, reports: &[Report]) -> Result<(), Trouble> {
+    /// Writes what had to wait for the last result.
+    pub(crate) fn finish<T: Serialize>(&mut self, items: &[T]) -> Result<(), Trouble> {
         if self.format == Format::Json {
-            let text = report::array(reports).map_err(io::Error::from)?;
+            let text = report::array(items).map_err(io::Error::from)?;
             self.write(&text)?;
         }
         Ok(())
@@ -131,9 +144,11 @@ pub(crate) fn demo_list(scenarios: &[Scenario], phrases: &BTreeMap<String, Strin
         let pad = " ".repeat(widest - scenario.address.chars().count());
         for (index, line) in textwrap::wrap(&title, room.max(20)).iter().enumerate() {
             let left = if index == 0 { format!("{}{pad}", scenario.address) } else { " ".repeat(widest) };
-            text.push_str(&format!("  {left}  {line}\n"));
+            let _ = writeln!(text, "  {left}  {line}");
         }
     }
-    text.push_str(&format!("\n{}\n", phrase("try")));
+    let first = scenarios.iter().find(|scenario| scenario.address.starts_with("full@")).or(scenarios.first());
+    let try_this = fill(&phrase("try"), |_| first.map(|scenario| scenario.address.clone()));
+    let _ = writeln!(text, "\n{try_this}");
     text
 }

@@ -184,8 +184,12 @@ impl Finding {
             if slot == "count" {
                 return Some(self.evidence.len().to_string());
             }
-            let mut values: Vec<&str> = self.evidence.iter().filter_map(|evidence| evidence.slot(slot)).collect();
-            values.dedup();
+            let mut values: Vec<&str> = Vec::new();
+            for value in self.evidence.iter().filter_map(|evidence| evidence.slot(slot)) {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
             (!values.is_empty()).then(|| values.join(", "))
         })
     }

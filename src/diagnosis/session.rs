@@ -196,7 +196,7 @@ fn unasked_bytes(case: &Case<'_>) -> Vec<Evidence> {
 fn reply_irregular(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     for (index, session) in case.each() {
-        for answer in session.facts.transcript.replies() {
+        for answer in session.facts.transcript.replies().filter(|answer| answer.purpose == Purpose::Target) {
             for flaw in &answer.reply.flaws {
                 let what = match flaw {
                     Flaw::MixedCodes => "its lines have different codes",

@@ -173,7 +173,7 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     let verdict = conclude(case, outcome, reason, shown, &same);
     // When everybody is refused, it is this sender's business to find out why.
     let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
-    let verdict = Verdict { confidence, twist, actor, ..verdict };
+    let verdict = Verdict { actor, confidence, twist, ..verdict };
     if twist == Twist::RefusedForAll { verdict.with_control(given, Purpose::Postmaster) } else { verdict }
 }
 

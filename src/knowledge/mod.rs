@@ -9,7 +9,7 @@ mod shelf;
 mod software;
 mod words;
 
-pub use codes::{CodeStatus, Entry, Meaning};
+pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
 pub use words::{Basis, Reading};
@@ -167,20 +167,26 @@ impl Knowledge {
     /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
     #[must_use]
     pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
-        [Self::detail_key(code), format!("X.{}.X", code.subject), format!("{}.X.X", code.class)]
-            .iter()
-            .find_map(|key| self.enhanced.entry(key))
+        self.detail_entry(code.subject, code.detail).or_else(|| self.enhanced.entry(&format!("{}.X.X", code.class)))
+    }
+
+    /// The whole entry of an enhanced code of whatever class, or of its subject if the detail is not registered.
+    #[must_use]
+    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Entry> {
+        self.enhanced.entry(&detail_key(subject, detail)).or_else(|| self.enhanced.entry(&format!("X.{subject}.X")))
     }
 
     /// Whether the detail is registered.
     #[must_use]
     pub fn knows_enhanced(&self, code: EnhancedCode) -> bool {
-        let key = Self::detail_key(code);
-        self.enhanced.keys().any(|known| known == key)
+        self.knows_detail(code.subject, code.detail)
     }
 
-    fn detail_key(code: EnhancedCode) -> String {
-        format!("X.{}.{}", code.subject, code.detail)
+    /// Whether the detail is registered, for whatever class.
+    #[must_use]
+    pub fn knows_detail(&self, subject: u16, detail: u16) -> bool {
+        let key = detail_key(subject, detail);
+        self.enhanced.keys().any(|known| known == key)
     }
 
     /// All registered details as `(subject, detail)`, in numeric order.
@@ -198,25 +204,19 @@ impl Knowledge {
     /// What a reason means.
     #[must_use]
     pub fn reason(&self, reason: Reason) -> ReasonText {
-        self.required(&self.reasons, &reason.name())
+        self.reasons.required(&reason.name())
     }
 
     /// The texts of the finding `id`.
     #[must_use]
     pub fn finding(&self, id: &str) -> FindingText {
-        self.required(&self.findings, id)
+        self.findings.required(id)
     }
 
     /// A table of short texts for reports.
     #[must_use]
     pub fn phrases<T: DeserializeOwned>(&self, table: &str) -> T {
-        self.required(&self.phrases, table)
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as what it is: one more way to ask the knowledge")]
-    fn required<T: DeserializeOwned>(&self, shelf: &Shelf, key: &str) -> T {
-        // What code asks for by name is part of the program, like the code: tests ask for every reason, finding and phrase.
-        shelf.entry(key).unwrap_or_else(|| panic!("the built-in data have no entry {key}"))
+        self.phrases.required(table)
     }
 
     fn wording(&self) -> &[words::Rule] {
@@ -226,6 +226,10 @@ impl Knowledge {
     fn software_marks(&self) -> &[software::Mark] {
         self.software.get_or_init(software::built_in)
     }
+}
+
+fn detail_key(subject: u16, detail: u16) -> String {
+    format!("X.{subject}.{detail}")
 }
 
 #[cfg(test)]

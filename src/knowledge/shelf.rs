@@ -25,10 +25,9 @@ impl Shelf {
         for line in text.split_inclusive('\n') {
             if let Some(key) = heading(line)
                 && current.is_none_or(|(open, _)| open != key)
+                && let Some((open, start)) = current.replace((key, offset))
             {
-                if let Some((open, start)) = current.replace((key, offset)) {
-                    places.insert(open, start..offset);
-                }
+                places.insert(open, start..offset);
             }
             offset += line.len();
         }
@@ -68,6 +67,14 @@ impl Shelf {
             Ok(entry) => entry,
             Err(error) => panic!("the built-in entry {key} is wrong: {error}"),
         }
+    }
+
+    /// The entry `key`, which code asks for by name.
+    ///
+    /// # Panics
+    /// If there is none: it is part of the program, like the code, and tests ask for every reason, finding and phrase.
+    pub(super) fn required<T: DeserializeOwned>(&self, key: &str) -> T {
+        self.entry(key).unwrap_or_else(|| panic!("the built-in data have no entry {key}"))
     }
 }
 

@@ -83,7 +83,31 @@ impl Rule {
     }
 }
 
+/// What is quoted of a reply has at most this many characters.
+const QUOTED: usize = 60;
+
+/// The place where a pattern matched, as whole words.
+fn whole_words(text: &str, start: usize, end: usize) -> String {
+    let start = text[..start].rfind(' ').map_or(0, |at| at + 1);
+    let end = text[end..].find(' ').map_or(text.len(), |at| end + at);
+    let words =
+        text.get(start..end).unwrap_or_default().trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '<' | '>' | '[' | ']'));
+    match words.char_indices().nth(QUOTED) {
+        Some((at, _)) => format!("{}...", &words[..at]),
+        None => words.to_owned(),
+    }
+}
+
 impl Knowledge {
+    /// The words of `reply` that made the wording rule `id` apply; none if it does not.
+    #[must_use]
+    pub fn words(&self, id: &str, reply: &Reply) -> Option<String> {
+        let text = reply.text();
+        let rule = self.wording().iter().find(|rule| rule.id == id)?;
+        let found = rule.regex()?.find(&text)?;
+        Some(whole_words(&text, found.start(), found.end())).filter(|words| !words.is_empty())
+    }
+
     /// What `reply` says as an answer to `verb`; none where it is not known what was answered.
     #[must_use]
     pub fn read(&self, reply: &Reply, verb: Option<Verb>) -> Reading {

@@ -15,11 +15,10 @@ pub(super) fn wanted(controls: Controls, until: Stage, code: ReplyCode, reading:
         return Vec::new();
     }
     match (controls, code.class()) {
-        (Controls::Off, _) => Vec::new(),
         (Controls::Always, _) => vec![Purpose::CatchAll, Purpose::Postmaster],
         (Controls::Auto, CodeClass::Success) => vec![Purpose::CatchAll],
         (Controls::Auto, CodeClass::Permanent) if unclear(reading) => vec![Purpose::Postmaster],
-        (Controls::Auto, _) => Vec::new(),
+        (Controls::Auto | Controls::Off, _) => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which conversations to hold, with which hosts, how many at once, and which control questions to add.
 //!
 //! Looking up and connecting overlap: a host is connected to as soon as one of its addresses is known. What to connect to when is
-//! the [`Plan`]'s business; what to ask beyond the target's own question is decided in [`controls`].
+//! the `Plan`'s business; what to ask beyond the target's own question is decided in `controls`.
 
 mod controls;
 mod plan;
@@ -18,7 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use self::plan::{Attempt, Plan};
+use self::plan::{Attempt, Ending, Plan};
 use crate::knowledge::Knowledge;
 use crate::route::{self, LookupFailure, MailHost, Origin, Resolver, Route};
 use crate::sender;
@@ -156,9 +156,9 @@ pub async fn probe(
         progress: &progress,
     };
 
-    let (sender, mut steps) = mpsc::unbounded_channel();
+    let (found, mut steps) = mpsc::unbounded_channel();
     let resolver = Resolver::new(settings, clock);
-    let mut resolving = pin!(route::resolve(target, settings, &resolver, sender));
+    let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
     let mut route: Option<Route> = None;
     let mut plan = Plan::new(target, settings);
     let (halt, stop) = watch::channel(None);
@@ -168,6 +168,8 @@ pub async fn probe(
     let mut sessions = Vec::new();
     loop {
         while let Some(attempt) = plan.next(clock.now(), conversations.speaking.get().is_some()) {
+            // An attempt that was overtaken and is made again has said nothing the first time.
+            sessions.retain(|session: &SessionFacts| session.address != attempt.address);
             running.push(conversations.hold(attempt, stop.clone()));
         }
         if running.is_empty() && (cut_short.is_some() || (route.is_some() && plan.is_done())) {
@@ -179,8 +181,8 @@ pub async fn probe(
             biased;
             () = &mut interrupt, if !halted => cut_short = Some(FailureKind::Interrupted),
             () = &mut deadline, if !halted => cut_short = Some(FailureKind::ProbeTimeOver),
-            Some(step) = steps.recv() => {
-                plan.take(step, clock.now());
+            Some(news) = steps.recv() => {
+                plan.take(news, clock.now());
                 if let Some(hosts) = plan.just_routed() {
                     progress(Progress::Routed(hosts));
                 }
@@ -192,7 +194,7 @@ pub async fn probe(
                 }
             }
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => {
-                if plan.finished(&attempt, is_definite(&transcript, conversations.until)) {
+                if plan.finished(&attempt, ending(&transcript, conversations.until)) {
                     halt.send_replace(Some(FailureKind::Overtaken));
                 }
                 sessions.push(SessionFacts { host: attempt.host, name: attempt.name, address: attempt.address, tls: attempt.tls, transcript });
@@ -309,12 +311,17 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
 
 /// Whether a mail server would go no further: a yes or no to the question itself. Failures and 4yz send it to the next host
 /// (RFC 5321 §5.1), and so does a host that is not willing to talk at all.
-fn is_definite(transcript: &Transcript, until: Stage) -> bool {
+fn ending(transcript: &Transcript, until: Stage) -> Ending {
+    let failure = transcript.failure().map(|(_, _, failure)| &failure.kind);
+    if failure == Some(&FailureKind::Overtaken) {
+        return Ending::Overtaken;
+    }
     let refused = transcript.replies().any(|answer| {
         answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
     });
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
-    refused || (transcript.reached >= Some(stage) && transcript.failure().is_none())
+    let definite = refused || (transcript.reached >= Some(stage) && failure.is_none());
+    if definite { Ending::Definite } else { Ending::Open }
 }
 
 fn local_address(transcript: &Transcript) -> Option<IpAddr> {

@@ -15,9 +15,9 @@ const CONNECTIONS_LIMIT: usize = 16;
 /// Addresses of one family and host, at most.
 const FAMILY_LIMIT: usize = 2;
 /// Walking as an MTA: an address (or a lookup) that stays silent for this long no longer holds up the next (RFC 8305 §5).
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(250);
 /// The same once one is silent already: the other address of a dead host is most likely dead, too.
-const PATIENCE_LEFT: Duration = Duration::from_millis(100);
+const PATIENCE_LEFT: Duration = Duration::from_millis(50);
 
 /// One conversation to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub(super) struct Attempt {
     pub(super) address: SocketAddr,
     /// How TLS is used there.
     pub(super) tls: TlsUse,
+}
+
+/// How an attempt ended, as a mail server would see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With a yes or no to the question itself: nobody else is asked.
+    Definite,
+    /// Without one: the next is asked.
+    Open,
+    /// Another was faster to connect.
+    Overtaken,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +68,8 @@ pub(super) struct Plan {
     routed: bool,
     /// Attempts that wait for nothing but their turn.
     ready: Vec<Attempt>,
+    /// Attempts that another was faster than.
+    overtaken: Vec<Attempt>,
     seen: BTreeSet<SocketAddr>,
     started: usize,
     /// Attempts that have not ended.
@@ -85,6 +98,7 @@ impl Plan {
             order: Vec::new(),
             routed: false,
             ready: Vec::new(),
+            overtaken: Vec::new(),
             seen: BTreeSet::new(),
             started: 0,
             open: 0,
@@ -140,8 +154,12 @@ impl Plan {
             if speaking || (self.open > 0 && self.is_patient(now)) {
                 return None;
             }
-            let (host, address) = self.candidate(now)?;
-            self.spread(host, address);
+            if self.overtaken.is_empty() {
+                let (host, address) = self.candidate(now)?;
+                self.spread(host, address);
+            } else {
+                self.ready.push(self.overtaken.remove(0));
+            }
         }
         if self.ready.is_empty() {
             return None;
@@ -158,21 +176,27 @@ impl Plan {
         waiting.then_some(left.max(Duration::from_millis(1)))
     }
 
-    /// An attempt has ended; `definite` if a mail server would ask no further. Returns whether that settles it, so that nothing
-    /// that still tries to connect is worth waiting for.
-    pub(super) fn finished(&mut self, _attempt: &Attempt, definite: bool) -> bool {
+    /// An attempt has ended. Returns whether that settles it, so that nothing that still tries to connect is worth waiting for.
+    pub(super) fn finished(&mut self, attempt: &Attempt, ending: Ending) -> bool {
         self.open = self.open.saturating_sub(1);
-        if self.walk == Walk::First {
-            self.over |= definite;
-            // What failed is not waited for.
-            self.waiting_since = None;
+        if self.walk == Walk::All {
+            return false;
         }
-        self.walk == Walk::First && definite
+        match ending {
+            Ending::Definite => self.over = true,
+            // Its turn comes if the one that was faster does not settle it.
+            Ending::Overtaken if !self.over => self.overtaken.push(attempt.clone()),
+            Ending::Overtaken => {}
+            // What failed is not waited for.
+            Ending::Open => self.waiting_since = None,
+        }
+        self.over
     }
 
     /// Whether nothing is left to be tried, as far as the route has been found.
     pub(super) fn is_done(&self) -> bool {
-        self.over || (self.ready.is_empty() && (self.walk == Walk::All || self.hosts.iter().all(|host| host.untried.is_empty())))
+        let waiting = self.ready.len() + self.overtaken.len();
+        self.over || (waiting == 0 && (self.walk == Walk::All || self.hosts.iter().all(|host| host.untried.is_empty())))
     }
 
     /// Begins nothing more.
@@ -275,4 +299,128 @@ impl Plan {
 pub(super) fn rank(route: &Route, host: usize, address: SocketAddr) -> (usize, usize, u16) {
     let place = route.hosts.get(host).and_then(|h| h.addresses.iter().position(|a| *a == address.ip()));
     (host, place.unwrap_or(usize::MAX), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Elapsed {
+        Elapsed(Duration::from_millis(millis))
+    }
+
+    fn hosts(preferences: &[u16]) -> Step {
+        let host = |(index, preference): (usize, &u16)| MailHost {
+            name: Host::Name(format!("mx{index}.example.com").parse().expect("a name")),
+            preference: Some(*preference),
+            aliases: Vec::new(),
+            addresses: Vec::new(),
+            fault: None,
+        };
+        Step::Hosts(preferences.iter().enumerate().map(host).collect())
+    }
+
+    fn plan(settings: &Settings, preferences: &[u16], addresses: &[(usize, &str)]) -> Plan {
+        let mut plan = Plan::new(&"anna@example.com".parse().expect("a target"), settings);
+        plan.take(hosts(preferences), ms(0));
+        for (host, address) in addresses {
+            plan.take(Step::Address { host: *host, address: address.parse().expect(address) }, ms(0));
+        }
+        plan
+    }
+
+    fn first() -> Settings {
+        Settings { walk: Walk::First, ..Settings::default() }
+    }
+
+    /// What begins at a moment, as addresses.
+    fn begun(plan: &mut Plan, at: u64, speaking: bool) -> Vec<String> {
+        std::iter::from_fn(|| plan.next(ms(at), speaking)).map(|attempt| attempt.address.to_string()).collect()
+    }
+
+    fn attempt(address: &str) -> Attempt {
+        let name = Host::Name("mx0.example.com".parse().expect("a name"));
+        Attempt { host: 0, name, address: address.parse().expect(address), tls: TlsUse::IfOffered }
+    }
+
+    #[test]
+    fn by_default_every_address_is_asked_at_once_and_what_is_left_out_is_said() {
+        let found = [(0, "192.0.2.1"), (0, "192.0.2.2"), (0, "192.0.2.3"), (0, "2001:db8::1"), (1, "192.0.2.1"), (1, "192.0.2.9")];
+        let mut plan = plan(&Settings::default(), &[10, 20], &found);
+        assert_eq!(begun(&mut plan, 0, false), ["192.0.2.1:25", "192.0.2.2:25", "[2001:db8::1]:25", "192.0.2.9:25"]);
+        assert!(plan.is_done());
+        let left: Vec<(String, LeftOutWhy)> = plan.left_out.iter().map(|left| (left.address.to_string(), left.why)).collect();
+        let expected = [("192.0.2.3:25", LeftOutWhy::EnoughOfTheHost), ("192.0.2.1:25", LeftOutWhy::SameAddress)];
+        assert_eq!(left, expected.map(|(address, why)| (address.to_owned(), why)));
+    }
+
+    #[test]
+    fn sixteen_connections_are_enough() {
+        let many: Vec<(usize, String)> = (0..20).map(|host| (host, format!("192.0.2.{host}"))).collect();
+        let many: Vec<(usize, &str)> = many.iter().map(|(host, address)| (*host, address.as_str())).collect();
+        let mut plan = plan(&Settings::default(), &[10; 20], &many);
+        assert_eq!(begun(&mut plan, 0, false).len(), CONNECTIONS_LIMIT);
+        assert!(plan.left_out.len() == 4 && plan.left_out.iter().all(|left| left.why == LeftOutWhy::EnoughInAll));
+    }
+
+    #[test]
+    fn each_port_is_asked_and_465_begins_with_tls() {
+        let ports = vec![Port::SMTP, Port::SUBMISSIONS];
+        let mut plan = plan(&Settings { ports, ..Settings::default() }, &[10], &[(0, "192.0.2.1")]);
+        let uses: Vec<TlsUse> = std::iter::from_fn(|| plan.next(ms(0), false)).map(|attempt| attempt.tls).collect();
+        assert_eq!(uses, [TlsUse::IfOffered, TlsUse::Implicit]);
+    }
+
+    #[test]
+    fn as_an_mta_the_next_is_tried_when_one_stays_silent() {
+        let found = [(1, "192.0.2.2"), (0, "192.0.2.1"), (0, "2001:db8::1")];
+        let mut plan = plan(&first(), &[10, 20], &found);
+        assert_eq!(begun(&mut plan, 0, false), ["[2001:db8::1]:25"]);
+        assert_eq!(begun(&mut plan, 249, false), [""; 0]);
+        assert_eq!(plan.wake(ms(249)), Some(Duration::from_millis(1)));
+        assert_eq!(begun(&mut plan, 250, false), ["192.0.2.1:25"]);
+        assert_eq!(begun(&mut plan, 300, false), ["192.0.2.2:25"]);
+        assert!(plan.is_done());
+    }
+
+    #[test]
+    fn as_an_mta_a_failure_is_not_waited_for_and_an_answer_is() {
+        let mut plan = plan(&first(), &[10, 20], &[(0, "192.0.2.1"), (1, "192.0.2.2")]);
+        assert_eq!(begun(&mut plan, 0, false), ["192.0.2.1:25"]);
+        assert!(!plan.finished(&attempt("192.0.2.1:25"), Ending::Open));
+        assert_eq!(begun(&mut plan, 1, false), ["192.0.2.2:25"]);
+        assert_eq!(begun(&mut plan, 9_000, true), [""; 0], "while somebody speaks nobody else is called");
+        assert!(plan.finished(&attempt("192.0.2.2:25"), Ending::Definite));
+        assert!(plan.is_done());
+    }
+
+    #[test]
+    fn as_an_mta_who_was_overtaken_has_another_turn_if_the_faster_one_settles_nothing() {
+        let mut plan = plan(&first(), &[10, 20], &[(0, "192.0.2.1"), (1, "192.0.2.2")]);
+        assert_eq!(begun(&mut plan, 0, false), ["192.0.2.1:25"]);
+        assert_eq!(begun(&mut plan, 250, false), ["192.0.2.2:25"]);
+        assert!(!plan.finished(&attempt("192.0.2.1:25"), Ending::Overtaken));
+        assert!(!plan.is_done());
+        assert!(!plan.finished(&attempt("192.0.2.2:25"), Ending::Open));
+        assert_eq!(begun(&mut plan, 400, false), ["192.0.2.1:25"]);
+    }
+
+    #[test]
+    fn as_an_mta_a_slow_lookup_keeps_its_turn_for_a_moment() {
+        let mut plan = plan(&first(), &[10, 20], &[(1, "192.0.2.2")]);
+        assert_eq!(begun(&mut plan, 100, false), [""; 0]);
+        plan.take(Step::Done { host: 0 }, ms(120));
+        assert_eq!(begun(&mut plan, 121, false), ["192.0.2.2:25"], "a host without an address has no turn");
+        let mut plan = super::tests::plan(&first(), &[10, 20], &[(1, "192.0.2.2")]);
+        assert_eq!(begun(&mut plan, 250, false), ["192.0.2.2:25"]);
+    }
+
+    #[test]
+    fn as_an_mta_what_was_not_needed_is_said() {
+        let mut plan = plan(&first(), &[10, 20], &[(0, "192.0.2.1"), (1, "192.0.2.2")]);
+        begun(&mut plan, 0, false);
+        plan.finished(&attempt("192.0.2.1:25"), Ending::Definite);
+        let left = plan.left_out(&plan.route_so_far());
+        assert_eq!((left.len(), left[0].why, left[0].host), (1, LeftOutWhy::Answered, 1));
+    }
 }

@@ -1,8 +1,7 @@
 //! JSON: the contract as it is.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-
-use super::Report;
 
 /// One object; of several reports an array.
 ///
@@ -19,15 +18,15 @@ pub fn array<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
 /// One object a line.
 ///
 /// # Errors
-/// As for [`array`].
+/// As for [`array()`].
 pub fn lines<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
     reports.iter().map(|report| serde_json::to_string(report).map(|line| line + "\n")).collect()
 }
 
-/// The JSON Schema of a report.
+/// The JSON Schema of what is written as `T`, such as a [`Report`](super::Report).
 ///
 /// # Errors
-/// As for [`array`].
-pub fn schema() -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(&schemars::schema_for!(Report))? + "\n")
+/// As for [`array()`].
+pub fn schema<T: JsonSchema>() -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(&schemars::schema_for!(T))? + "\n")
 }

@@ -4,14 +4,20 @@
 //! function from report to text; nothing here asks the network, the clock or the command line.
 
 mod build;
+pub mod comparison;
+pub mod explanation;
 mod json;
+pub mod listing;
+mod page;
 mod safe;
 mod terminal;
+mod verdict;
 
 pub use build::report;
 pub use json::{array, lines, schema};
+pub use page::Look;
 pub use safe::safe;
-pub use terminal::{Look, headline, render};
+pub use terminal::{headline, render};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -199,6 +199,28 @@ impl Verb {
     }
 }
 
+/// A text names nothing that a reply could answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is nothing that a server answers; it should be greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, data-end or the like")]
+pub struct VerbError(String);
+
+impl FromStr for Verb {
+    type Err = VerbError;
+
+    /// Takes the [names](Self::as_str) in any case, and what people say instead: `greeting`, `MAIL FROM`, `dot`.
+    fn from_str(text: &str) -> Result<Self, VerbError> {
+        let name = text.trim().to_ascii_uppercase();
+        let name = match name.as_str() {
+            "GREETING" | "CONN" | "BANNER" => "CONNECT",
+            "MAIL FROM" => "MAIL",
+            "RCPT TO" => "RCPT",
+            "DATA END" | "DATAEND" | "DOT" | "." | "MESSAGE" | "EOM" => "DATA-END",
+            other => other,
+        };
+        Self::ALL.into_iter().find(|verb| verb.as_str() == name).ok_or_else(|| VerbError(text.to_owned()))
+    }
+}
+
 /// The name a client gives itself in EHLO and HELO: a domain, or an address literal (RFC 5321 §4.1.1.1, §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HelloName {
@@ -275,6 +297,17 @@ mod tests {
         ] {
             assert_eq!(command.to_string(), line);
         }
+    }
+
+    #[test]
+    fn a_verb_is_found_by_its_name_and_by_what_people_call_it() {
+        for verb in Verb::ALL {
+            assert_eq!(verb.as_str().to_lowercase().parse(), Ok(verb));
+        }
+        for (text, verb) in [("greeting", Verb::Connect), ("mail from", Verb::Mail), ("Data-End", Verb::DataEnd), ("dot", Verb::DataEnd)] {
+            assert_eq!(text.parse(), Ok(verb), "{text}");
+        }
+        assert!("RCPTS".parse::<Verb>().is_err());
     }
 
     #[test]

@@ -6,14 +6,16 @@
 
 mod capability;
 mod command;
+mod dialogue;
 mod reply;
 mod session;
 mod transcript;
 
 pub use capability::{Capabilities, Capability};
-pub use command::{Command, HelloName, HelloNameError, Verb};
+pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
+pub use dialogue::{Dialogue, StageTimes, TlsUse, Transaction};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
-pub use session::{Dialogue, Need, Session, StageTimes, TlsUse, Transaction};
+pub use session::{Need, Session};
 pub use transcript::{
     Answer, Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage,
     TlsFacts, Transcript,

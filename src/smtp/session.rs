@@ -1,90 +1,18 @@
 //! The client's side of one SMTP session as a state machine (RFC 5321 §3 and §4, RFC 3207, RFC 2920).
 //!
-//! 1. Every decision about what to say next is in [`Session::decide`].
-//! 2. The session never asks for the time; it is told.
-//! 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
-//!    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
-//! 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
-//! 5. No credentials and no message leave it.
-//! 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+//! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::transcript::{Answers, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
-use super::{Capabilities, Command, HelloName, Item, Reply, ReplyReader, Verb};
+use super::{Capabilities, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
 use crate::target::Mailbox;
 
 /// Bytes that answer nothing are kept up to this many in one session; what comes after is dropped unseen.
 const PREMATURE_LIMIT: usize = 64 * 1024;
 /// Lines that are no reply are passed over up to this many; then what speaks is not SMTP.
 const GARBAGE_LIMIT: usize = 20;
-
-/// How TLS is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsUse {
-    /// Never, even if offered.
-    Never,
-    /// STARTTLS where it is offered.
-    #[default]
-    IfOffered,
-    /// STARTTLS, and nothing without it.
-    Require,
-    /// From the first byte (RFC 8314 §3.3).
-    Implicit,
-}
-
-/// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageTimes {
-    /// For the greeting, from the moment the connection stands (RFC: 5 minutes).
-    pub greeting: Duration,
-    /// For each reply to a command (RFC: 5 minutes; DATA 2 minutes).
-    pub command: Duration,
-    /// For the TLS handshake.
-    pub handshake: Duration,
-    /// For the reply to QUIT, which changes nothing; zero does not wait for it.
-    pub farewell: Duration,
-}
-
-impl Default for StageTimes {
-    fn default() -> Self {
-        Self {
-            greeting: Duration::from_secs(30),
-            command: Duration::from_secs(30),
-            handshake: Duration::from_secs(15),
-            farewell: Duration::from_secs(2),
-        }
-    }
-}
-
-/// What to say, and how far to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dialogue {
-    /// The name for EHLO; none takes the literal of the connection's own address (RFC 5321 §4.1.3).
-    pub hello: Option<HelloName>,
-    /// How TLS is used.
-    pub tls: TlsUse,
-    /// The last stage to ask for; transactions beyond it are not begun.
-    pub until: Stage,
-    /// Whether commands may be sent ahead where the server offers it.
-    pub pipelining: bool,
-    /// How long to wait.
-    pub times: StageTimes,
-}
-
-/// One mail transaction: MAIL and its RCPTs (RFC 5321 §3.3); a message is not sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
-    /// The reverse-path; none is `<>`.
-    pub from: Option<Mailbox>,
-    /// The recipients, asked one by one.
-    pub recipients: Vec<Mailbox>,
-    /// Octets to declare with SIZE, where it is offered.
-    pub size: Option<u64>,
-    /// For whose sake.
-    pub purpose: Purpose,
-}
 
 /// What the driver must do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +57,15 @@ struct Awaited {
     purpose: Purpose,
 }
 
-/// One session. See the [module's rules](self).
+/// One session, from the connection to QUIT.
+///
+/// 1. Every decision about what to say next is in one function of the source, `decide`.
+/// 2. The session never asks for the time; it is told.
+/// 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
+///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
+/// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
+/// 5. No credentials and no message leave it.
+/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,

@@ -1,7 +1,7 @@
 //! Sockets: the one driver that holds a [`Session`] over TCP and TLS.
 //!
 //! [`Line::hold`] is a loop over [`Session::need`]: it writes, reads, shakes hands and waits, and decides nothing. Whatever goes
-//! wrong with the connection is told to the session as a [`Failure`] and stands in the transcript; it is no error of the program.
+//! wrong with the connection is told to the session as a [`Failure`](crate::smtp::Failure) and stands in the transcript; it is no error of the program.
 
 mod roots;
 mod tcp;

@@ -150,8 +150,9 @@ pub enum RootsError {
 /// If the file cannot be read, is no PEM, or holds no certificate.
 pub fn read_roots(file: &Path) -> Result<Vec<Vec<u8>>, RootsError> {
     let name = || file.display().to_string();
-    let unreadable = |error: pem::Error| RootsError::Unreadable { file: name(), error: error.to_string() };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
-    let roots: Vec<Vec<u8>> = certificates.map_err(unreadable)?.into_iter().map(|der| der.to_vec()).collect();
+    let unreadable = |error: &dyn fmt::Display| RootsError::Unreadable { file: name(), error: error.to_string() };
+    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    let roots: Vec<Vec<u8>> = certificates.map_err(|error| unreadable(&error))?.into_iter().map(|der| der.to_vec()).collect();
     if roots.is_empty() { Err(RootsError::Empty { file: name() }) } else { Ok(roots) }
 }

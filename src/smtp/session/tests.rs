@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{Certificate, CertificateVerdict};
+use crate::smtp::{Certificate, CertificateVerdict, StageTimes};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
 /// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
@@ -360,7 +360,7 @@ fn nothing_is_said_that_the_server_did_not_offer() {
     let offered = talk(dialogue(Stage::Mail), &[ask(&["jörg@example.com"])], &["220 hi|", "250-hi|250 SMTPUTF8|", "250 ok|", "221 bye|"]);
     assert_eq!(offered[3], "-> MAIL FROM:<> SMTPUTF8");
     let big = Transaction { size: Some(5_000), ..ask(&["a@example.com"]) };
-    let said = talk(dialogue(Stage::Mail), &[big.clone()], &["220 hi|", "250-hi|250 SIZE 1000|", "552 too big|", "221 bye|"]);
+    let said = talk(dialogue(Stage::Mail), std::slice::from_ref(&big), &["220 hi|", "250-hi|250 SIZE 1000|", "552 too big|", "221 bye|"]);
     assert_eq!(said[3..5], ["-> MAIL FROM:<> SIZE=5000", "<- 552 to MAIL"]);
     assert_eq!(talk(dialogue(Stage::Mail), &[big], &["220 hi|", "250 hi|", "250 ok|", "221 bye|"])[3], "-> MAIL FROM:<>");
 }

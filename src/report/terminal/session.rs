@@ -1,0 +1,175 @@
+//! One session, line by line, with each reply explained.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::{INDENT, View, duration};
+use crate::diagnosis::fill;
+use crate::report::page::{BOLD, ODD, PLAIN, SENT, SOFT};
+use crate::report::{CertificatePart, EventKind, EventPart, SessionPart};
+use crate::smtp::{Capabilities, Purpose, Reply, Verb};
+
+impl View<'_> {
+    pub(super) fn session(&mut self, session: &SessionPart, place: &str) {
+        let told = session.events.iter().any(|event| matches!(event.kind, EventKind::Reply | EventKind::Premature | EventKind::Secured));
+        if !told && let Some(failed) = session.events.iter().find(|event| event.kind == EventKind::Failed) {
+            let failure = failed.failure.clone().unwrap_or_default();
+            return self.page.ends(PLAIN, place, &failure);
+        }
+        let version = session.certificate.as_ref().map(|certificate| certificate.version.clone());
+        let about: Vec<String> = session.software.clone().into_iter().chain(version).chain([duration(session.total_ms)]).collect();
+        self.page.ends(BOLD, place, &about.join(", "));
+        let mut last_sent = None;
+        let mut secure = session.tls == "implicit";
+        for (index, event) in session.events.iter().enumerate() {
+            self.introduce_control(session, index);
+            if self.is_hidden(event) {
+                continue;
+            }
+            let again = event.kind == EventKind::Sent && last_sent == Some(event.at_ms);
+            last_sent = (event.kind == EventKind::Sent).then_some(event.at_ms);
+            let at = if again { String::new() } else { format!("{:.0}", (event.at_ms - session.began_ms).max(0.0)) };
+            self.event(session, index, event, &at, secure);
+            secure |= event.kind == EventKind::Secured;
+        }
+    }
+
+    /// What belongs to a control question's set-up says nothing.
+    fn is_hidden(&self, event: &EventPart) -> bool {
+        let frame =
+            matches!(event.answers, Some(Verb::Mail | Verb::Rset)) || event.command.as_ref().is_some_and(|c| !c.starts_with("RCPT"));
+        let yes = event.code.is_none_or(|code| code < 400);
+        !self.look.verbose && (event.kind == EventKind::Connected || (event.purpose.is_some() && frame && yes))
+    }
+
+    fn introduce_control(&mut self, session: &SessionPart, index: usize) {
+        let purpose = session.events[index].purpose;
+        let known = session.events[..index].iter().any(|event| event.purpose == purpose);
+        let words = match purpose {
+            Some(Purpose::CatchAll) => &self.phrases.control_catch_all,
+            Some(Purpose::Postmaster) => &self.phrases.control_postmaster,
+            _ => return,
+        };
+        if !known {
+            self.page.paragraph(SOFT, "      ==  ", INDENT, words);
+        }
+    }
+
+    fn event(&mut self, session: &SessionPart, index: usize, event: &EventPart, at: &str, secure: bool) {
+        let lead = |mark: &str| format!("{at:>5} {mark:<4}");
+        match event.kind {
+            EventKind::Connected => self.page.paragraph(SOFT, &lead("=="), INDENT, "TCP"),
+            EventKind::Sent => {
+                let mark = if secure { " ~>" } else { " ->" };
+                self.page.paragraph(SENT, &lead(mark), INDENT, event.command.as_deref().unwrap_or_default());
+            }
+            EventKind::Reply => {
+                let mark = match (event.unasked, secure) {
+                    (true, _) => "**",
+                    (false, true) => "<~",
+                    (false, false) => "<-",
+                };
+                self.reply(session, index, event, &lead(mark));
+            }
+            EventKind::Premature => self.page.paragraph(ODD, &lead("**"), INDENT, event.text.as_deref().unwrap_or_default().trim_end()),
+            EventKind::Secured => {
+                let words = session.certificate.as_ref().map(|c| self.certificate(session, c)).unwrap_or_default();
+                self.page.paragraph(SOFT, &lead("=="), INDENT, &words);
+            }
+            EventKind::Failed => self.page.paragraph(ODD, &lead("**"), INDENT, event.failure.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn reply(&mut self, session: &SessionPart, index: usize, event: &EventPart, lead: &str) {
+        let Some(code) = event.code else { return };
+        let extensions = event.answers == Some(Verb::Ehlo) && code == 250;
+        if extensions && !self.look.verbose {
+            // The extensions in words are their own annotation.
+            return self.page.paragraph(PLAIN, lead, INDENT, &format!("{code:03} {}", self.extensions(event)));
+        }
+        for (place, line) in as_sent(event, code).iter().enumerate() {
+            let lead = if place == 0 { lead } else { INDENT };
+            self.page.paragraph(PLAIN, lead, INDENT, line);
+        }
+        let Some(annotation) = &event.annotation else { return };
+        let decides = event.purpose.is_none() && session.answer.as_ref().is_some_and(|answer| answer.event == Some(index));
+        let words = if decides || self.look.verbose {
+            format!("{}: {}", annotation.title, annotation.meaning)
+        } else {
+            format!("{}.", annotation.title)
+        };
+        self.page.paragraph(SOFT, INDENT, INDENT, &words);
+        if code == 354 {
+            self.page.paragraph(SOFT, INDENT, INDENT, &self.phrases.dropped.clone());
+        }
+    }
+
+    /// An EHLO reply in words: what an administrator wants to know of it, the most telling first.
+    fn extensions(&self, event: &EventPart) -> String {
+        let words: BTreeMap<String, String> = self.knowledge.phrases("keywords");
+        let lines = event.lines.join("\r\n250-");
+        let Some(reply) = Reply::parse(&format!("250-{lines}\r\n250 \r\n")) else { return String::new() };
+        let offered = Capabilities::from_reply(&reply);
+        let word = |key: &str| {
+            let filled = fill(words.get(key)?, |slot| match slot {
+                "size" => offered.size_limit().map(size),
+                "mechanisms" => Some(offered.login_mechanisms().join(" ")),
+                _ => None,
+            });
+            Some(filled)
+        };
+        let telling =
+            [("SIZE", "size"), ("STARTTLS", "starttls"), ("AUTH", "login"), ("PIPELINING", "pipelining"), ("SMTPUTF8", "smtputf8")]
+                .into_iter()
+                .chain([("REQUIRETLS", "requiretls"), ("DSN", "dsn"), ("CHUNKING", "chunking")])
+                .filter(|(keyword, _)| offered.has(keyword))
+                .filter_map(|(keyword, key)| word(if keyword == "SIZE" && offered.size_limit().is_none() { "size_open" } else { key }));
+        let masked = offered.masked().map(|capability| capability.keyword.clone());
+        let said: Vec<String> = telling.chain(masked).collect();
+        if said.is_empty() { word("none").unwrap_or_default() } else { said.join(", ") }
+    }
+
+    fn certificate(&self, session: &SessionPart, certificate: &CertificatePart) -> String {
+        let names = || fill(&self.phrases.certificate_names, |_| Some(certificate.names.join(", ")));
+        let why = match certificate.verdict.as_str() {
+            "trusted" => {
+                let days = certificate.days_left.unwrap_or_default().to_string();
+                let good =
+                    fill(&self.phrases.certificate_trusted, |slot| Some(if slot == "days" { days.clone() } else { session.host.clone() }));
+                return self.tls_up(certificate, &good);
+            }
+            "unknown_issuer" => self.phrases.unknown_issuer.clone(),
+            "expired" => self.phrases.expired.clone(),
+            "not_yet_valid" => self.phrases.not_yet_valid.clone(),
+            "wrong_name" => names(),
+            words => words.to_owned(),
+        };
+        self.tls_up(certificate, &fill(&self.phrases.certificate_unverified, |_| Some(why.clone())))
+    }
+
+    fn tls_up(&self, certificate: &CertificatePart, words: &str) -> String {
+        fill(&self.phrases.tls_up, |slot| Some(if slot == "version" { certificate.version.clone() } else { words.to_owned() }))
+    }
+}
+
+/// A reply's lines with their codes, as they came: from the bytes where the reply breaks a rule.
+fn as_sent(event: &EventPart, code: u16) -> Vec<String> {
+    if let Some(bytes) = event.raw.as_ref().and_then(|raw| BASE64.decode(raw).ok()) {
+        return String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
+    }
+    let last = event.lines.len().saturating_sub(1);
+    let separator = |place| if place < last { '-' } else { ' ' };
+    event.lines.iter().enumerate().map(|(place, line)| format!("{code:03}{}{line}", separator(place)).trim_end().to_owned()).collect()
+}
+
+/// Octets in the unit that administrators think in: `50 MB` (of 1,048,576 octets, as servers set it) or the number.
+fn size(octets: u64) -> String {
+    const MEGA: u64 = 1 << 20;
+    match octets {
+        0..MEGA => format!("{octets} octets"),
+        _ if octets.is_multiple_of(MEGA) || octets >= 100 * MEGA => format!("{} MB", octets / MEGA),
+        _ => format!("{}.{} MB", octets / MEGA, (octets % MEGA) * 10 / MEGA),
+    }
+}

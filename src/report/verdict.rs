@@ -1,0 +1,212 @@
+//! The verdict in words: headline, proof, what to do, what stays open.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::VerdictPart;
+use super::build::evidence;
+use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, seconds};
+use crate::knowledge::{Actor, Fix};
+use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage};
+use crate::target::Target;
+
+#[derive(Deserialize)]
+struct VerdictPhrases {
+    accepted_mailbox: String,
+    accepted_domain: String,
+    accepted_host: String,
+    contradiction: String,
+    cut_short: String,
+    interrupted: String,
+    time_over: String,
+    reply: String,
+    at_one: String,
+    at_all: String,
+    at_some: String,
+    catch_all: String,
+    refused_for_all: String,
+    disagreement_yes: String,
+    disagreement_why: String,
+    disagreement_fix: String,
+    disagreement_sender: String,
+    send_real: String,
+    other_family_untested: String,
+}
+
+/// Puts the verdict into words.
+pub(super) struct Wording<'a> {
+    case: &'a Case<'a>,
+    phrases: VerdictPhrases,
+    commands: BTreeMap<String, String>,
+}
+
+impl<'a> Wording<'a> {
+    pub(super) fn new(case: &'a Case<'a>) -> Self {
+        Self { case, phrases: case.knowledge.phrases("verdict"), commands: case.knowledge.phrases("command") }
+    }
+
+    pub(super) fn verdict(&self, verdict: &Verdict) -> VerdictPart {
+        let text = self.case.knowledge.reason(verdict.reason);
+        let (title, why) = (self.title(verdict, &text.title), self.why(verdict, &text.meaning));
+        let summary = match why.first() {
+            Some(proof) => format!("{title}: {proof}"),
+            None => title.clone(),
+        };
+        VerdictPart {
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            actor: verdict.actor,
+            confidence: verdict.confidence,
+            stage: verdict.stage,
+            code: verdict.code.map(ReplyCode::number),
+            enhanced: verdict.enhanced.map(|enhanced| enhanced.to_string()),
+            text: verdict.text.clone(),
+            host: verdict.host.clone(),
+            session: verdict.session,
+            title,
+            summary,
+            why,
+            fix: self.fix(verdict),
+            unknown: self.unknown(verdict, text.unknown),
+            evidence: verdict.evidence.iter().map(evidence).collect(),
+        }
+    }
+
+    fn title(&self, verdict: &Verdict, usual: &str) -> String {
+        let target = self.case.facts.target.to_string();
+        let named = |template: &str| fill(template, |_| Some(target.clone()));
+        match (verdict.twist, verdict.outcome, &self.case.facts.target) {
+            (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
+            (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
+            (_, Outcome::Accepted, Target::Mailbox(_)) => named(&self.phrases.accepted_mailbox),
+            (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
+            (_, Outcome::Accepted, Target::Host { .. }) => named(&self.phrases.accepted_host),
+            _ => usual.to_owned(),
+        }
+    }
+
+    fn why(&self, verdict: &Verdict, meaning: &str) -> Vec<String> {
+        let mut why = Vec::new();
+        match verdict.twist {
+            Twist::Contradiction => {
+                why.extend(verdict.evidence.iter().map(|e| fill(&self.phrases.disagreement_yes, |slot| e.slot(slot).map(str::to_owned))));
+                why.push(self.phrases.disagreement_why.clone());
+            }
+            Twist::CutShort => {
+                let time = seconds(self.case.facts.duration);
+                let interrupted = self.case.facts.cut_short == Some(FailureKind::Interrupted);
+                let template = if interrupted { &self.phrases.interrupted } else { &self.phrases.time_over };
+                why.push(fill(template, |_| Some(time.clone())));
+            }
+            _ => {
+                why.extend(self.proof(verdict));
+                // What a yes means is said by the title; what a no means needs its sentence.
+                if verdict.outcome != Outcome::Accepted {
+                    why.push(meaning.to_owned());
+                }
+            }
+        }
+        match verdict.twist {
+            Twist::CatchAll => {
+                let recipient = self.control_recipient();
+                why.push(fill(&self.phrases.catch_all, |_| recipient.clone()));
+            }
+            Twist::RefusedForAll => why.push(self.phrases.refused_for_all.clone()),
+            _ => {}
+        }
+        why
+    }
+
+    /// `552 5.2.2 … to RCPT TO, at all 3 addresses`: the proof, and how many say the same.
+    fn proof(&self, verdict: &Verdict) -> Option<String> {
+        let proof: Vec<&Evidence> = verdict.evidence.iter().filter(|e| e.slot("control").is_none()).collect();
+        let first = proof.iter().find(|e| e.session == verdict.session).or_else(|| proof.first())?;
+        let Some(place) = first.slot("place") else { return Some(first.quote.clone()) };
+        let quote = quoted(verdict).unwrap_or_else(|| first.quote.clone());
+        let reply = match (verdict.code, first.slot("verb")) {
+            (Some(_), Some(verb)) => {
+                let key = verb.to_lowercase().replace('-', "_");
+                let command = self.commands.get(&key).cloned().unwrap_or_else(|| verb.to_owned());
+                fill(&self.phrases.reply, |slot| Some(if slot == "quote" { quote.clone() } else { command.clone() }))
+            }
+            _ => quote,
+        };
+        let total = self.case.sessions.iter().filter(|session| session.answer.is_some()).count();
+        let count = proof.len();
+        let template = match count {
+            1 => &self.phrases.at_one,
+            _ if count == total => &self.phrases.at_all,
+            _ => &self.phrases.at_some,
+        };
+        let at = fill(template, |slot| match slot {
+            "place" => Some(place.to_owned()),
+            "count" => Some(count.to_string()),
+            "total" => Some(total.to_string()),
+            _ => None,
+        });
+        Some(format!("{reply}, {at}"))
+    }
+
+    fn control_recipient(&self) -> Option<String> {
+        self.case.sessions.iter().find_map(|session| {
+            session.facts.transcript.events.iter().find_map(|(_, event)| match event {
+                Event::Sent { command: Command::Rcpt(mailbox), purpose: Purpose::CatchAll } => Some(mailbox.to_string()),
+                _ => None,
+            })
+        })
+    }
+
+    fn fix(&self, verdict: &Verdict) -> Vec<Fix> {
+        let say = |actor, text: &str| Fix { actor, text: text.to_owned() };
+        match (verdict.twist, verdict.outcome) {
+            (Twist::Contradiction, _) => {
+                vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
+            }
+            (Twist::CutShort, _) => Vec::new(),
+            (_, Outcome::Accepted) => vec![say(Actor::Nobody, &self.phrases.send_real)]
+                .into_iter()
+                .filter(|_| self.case.facts.target.mailbox().is_some())
+                .collect(),
+            _ => verdict.fix.clone(),
+        }
+    }
+
+    fn unknown(&self, verdict: &Verdict, usual: Option<String>) -> Option<String> {
+        let mailbox = self.case.facts.target.mailbox().is_some();
+        // What a yes leaves open is said by what to do about it.
+        let usual = usual.filter(|_| mailbox && verdict.twist != Twist::Contradiction && verdict.outcome != Outcome::Accepted);
+        let no_route = |v4: bool| {
+            let mut family = self.case.sessions.iter().filter(|session| session.facts.address.is_ipv4() == v4).peekable();
+            let unrouted = |s: &SessionCase<'_>| {
+                s.facts.transcript.failure().is_some_and(|(_, _, failure)| failure.kind == FailureKind::NetworkUnreachable)
+            };
+            family.peek().is_some() && family.all(unrouted)
+        };
+        let untested = match (no_route(true), no_route(false)) {
+            (true, false) => Some("IPv4"),
+            (false, true) => Some("IPv6"),
+            _ => None,
+        };
+        let untested = untested.map(|family| fill(&self.phrases.other_family_untested, |_| Some(family.to_owned())));
+        match (usual, untested) {
+            (Some(usual), Some(untested)) => Some(format!("{usual} {untested}")),
+            (usual, untested) => usual.or(untested),
+        }
+    }
+}
+
+/// `552 5.2.2 "mailbox is over quota"`: the deciding reply, short enough for what is said about it; none if it was no reply.
+fn quoted(verdict: &Verdict) -> Option<String> {
+    const ROOM: usize = 120;
+    // The words of a yes before any recipient are a list of extensions.
+    let telling = verdict.outcome != Outcome::Accepted || verdict.stage >= Stage::Mail;
+    let text = verdict.text.as_deref().map(|text| if telling { text } else { "" })?;
+    let words = match text.char_indices().nth(ROOM) {
+        Some((end, _)) => format!(" \"{} ...\"", text[..end].trim_end()),
+        None if text.is_empty() => String::new(),
+        None => format!(" \"{text}\""),
+    };
+    let enhanced = verdict.enhanced.map(|enhanced| format!(" {enhanced}")).unwrap_or_default();
+    Some(format!("{}{enhanced}{words}", verdict.code?))
+}

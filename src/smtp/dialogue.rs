@@ -1,0 +1,72 @@
+//! What a session is to say, how far it goes, and how long it waits (RFC 5321 §4.5.3.2).
+
+use std::time::Duration;
+
+use super::{HelloName, Purpose, Stage};
+use crate::target::Mailbox;
+
+/// How TLS is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsUse {
+    /// Never, even if offered.
+    Never,
+    /// STARTTLS where it is offered.
+    #[default]
+    IfOffered,
+    /// STARTTLS, and nothing without it.
+    Require,
+    /// From the first byte (RFC 8314 §3.3).
+    Implicit,
+}
+
+/// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTimes {
+    /// For the greeting, from the moment the connection stands (RFC: 5 minutes).
+    pub greeting: Duration,
+    /// For each reply to a command (RFC: 5 minutes; DATA 2 minutes).
+    pub command: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For the reply to QUIT, which changes nothing; zero does not wait for it.
+    pub farewell: Duration,
+}
+
+impl Default for StageTimes {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(30),
+            command: Duration::from_secs(30),
+            handshake: Duration::from_secs(15),
+            farewell: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What to say, and how far to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialogue {
+    /// The name for EHLO; none takes the literal of the connection's own address (RFC 5321 §4.1.3).
+    pub hello: Option<HelloName>,
+    /// How TLS is used.
+    pub tls: TlsUse,
+    /// The last stage to ask for; transactions beyond it are not begun.
+    pub until: Stage,
+    /// Whether commands may be sent ahead where the server offers it.
+    pub pipelining: bool,
+    /// How long to wait.
+    pub times: StageTimes,
+}
+
+/// One mail transaction: MAIL and its RCPTs (RFC 5321 §3.3); a message is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The reverse-path; none is `<>`.
+    pub from: Option<Mailbox>,
+    /// The recipients, asked one by one.
+    pub recipients: Vec<Mailbox>,
+    /// Octets to declare with SIZE, where it is offered.
+    pub size: Option<u64>,
+    /// For whose sake.
+    pub purpose: Purpose,
+}
