@@ -73,15 +73,41 @@ const UNKNOWN_ISSUER: Error = Error::InvalidCertificate(CertificateError::Unknow
 /// Where OpenSSL would look: a file and directories, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead.
 #[cfg(all(unix, not(target_os = "macos")))]
 mod system {
-    use rustls_native_certs::load_certs_from_paths;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
     use tokio_rustls::rustls::pki_types::CertificateDer;
 
     pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
-        load_certs_from_paths(openssl_probe::probe().cert_file.as_deref(), None).certs
+        openssl_probe::probe().cert_file.map(|file| certificates(&file)).unwrap_or_default()
     }
 
     pub(super) fn scattered() -> Vec<CertificateDer<'static>> {
-        openssl_probe::probe().cert_dir.iter().flat_map(|directory| load_certs_from_paths(None, Some(directory)).certs).collect()
+        let entries = openssl_probe::probe().cert_dir.into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+        // A certificate goes by its own name and by the hash of its subject, which is a link to the same file.
+        let mut seen = BTreeSet::new();
+        let mut is_new = |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && seen.insert((file.dev(), file.ino())));
+        entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| is_new(path))
+            .flat_map(|path| certificates(&path))
+            .collect()
+    }
+
+    /// The certificates in a PEM file (RFC 7468 §5); none if it cannot be read.
+    ///
+    /// A system has some 200 KB of them. The reader that rustls brings is made for keys, so that it takes the same long time
+    /// whatever the bytes are: for these it would be the largest part of all that a probe computes.
+    fn certificates(file: &Path) -> Vec<CertificateDer<'static>> {
+        let bytes = fs::read(file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+        let bodies = blocks.filter_map(|block| block.split_once("-----END CERTIFICATE-----"));
+        let decoded = bodies.filter_map(|(body, _)| BASE64_STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok());
+        decoded.map(CertificateDer::from).collect()
     }
 }
 

@@ -1,0 +1,98 @@
+//! The table: what is measured, and what it should cost at most.
+
+use std::io;
+use std::time::Duration;
+
+use crate::lab::{Lab, SERVER};
+use crate::measure::Cost;
+
+/// The command that is measured.
+const COMMAND: &str = env!("CARGO_BIN_EXE_smtpprobe");
+/// One question to one server, and only the verdict: what a mail server itself would do before it sends.
+const LEAST: [&str; 7] = ["-q", "--first", "--controls", "off", "--resolver", SERVER, "--until=rcpt"];
+
+/// One line of the table.
+struct Row {
+    title: &'static str,
+    arguments: Vec<&'static str>,
+    limit: Limit,
+}
+
+/// What the time should be at most.
+#[derive(Clone, Copy)]
+enum Limit {
+    RoundTrips(f64),
+    /// What the row above it that counts to Postfix took, and this much more.
+    BeyondPostfix(Duration),
+    Time(Duration),
+}
+
+/// Computing time of a whole probe, and its memory in octets.
+const CPU_LIMIT: Duration = Duration::from_millis(10);
+const MEMORY_LIMIT: u64 = 10_000_000;
+
+fn rows(connect_timeout: Duration) -> Vec<Row> {
+    let least = |more: &[&'static str]| [&LEAST, more].concat();
+    let row = |title, arguments, limit| Row { title, arguments, limit };
+    let patient = if connect_timeout.as_secs() == 1 { "--connect-timeout=1" } else { "--connect-timeout=10" };
+    let silence = Limit::BeyondPostfix(Duration::from_millis(350));
+    vec![
+        row("without TLS", least(&["--tls=off", "user@postfix.test"]), Limit::RoundTrips(6.3)),
+        row("STARTTLS, a server that sends at once", least(&["user@at-once.test"]), Limit::RoundTrips(9.3)),
+        row("STARTTLS, Postfix", least(&["user@postfix.test"]), Limit::RoundTrips(10.3)),
+        row("first MX silent", least(&["user@late.test"]), silence),
+        row("IPv6 silent", least(&["user@half.test"]), silence),
+        row(
+            "every host, one silent, the whole report",
+            vec!["--resolver", SERVER, patient, "user@late.test"],
+            Limit::Time(connect_timeout + Duration::from_secs(1)),
+        ),
+        row("--help", vec!["--help"], Limit::Time(Duration::from_millis(5))),
+    ]
+}
+
+/// Measures everything and prints it. What is over its limit is marked; only what does not work at all is an error.
+pub(crate) fn print(short: bool) -> io::Result<()> {
+    let (round_trip, runs) = if short { (Duration::from_millis(20), 1) } else { (Duration::from_millis(100), 5) };
+    let connect_timeout = Duration::from_secs(if short { 1 } else { 10 });
+    let lab = Lab::open(round_trip)?;
+    // The servers' first session is slower than all that follow.
+    lab.measure(COMMAND, &[&LEAST[..], &["user@postfix.test"]].concat())?;
+
+    println!("Round-trip time {} ms, medians of {runs}. Limits for all: 10 ms CPU, 10 MB.\n", round_trip.as_millis());
+    println!("| a probe up to RCPT | time | round trips | at most | CPU | memory | |");
+    println!("|---|--:|--:|--:|--:|--:|---|");
+    let mut postfix = Duration::ZERO;
+    for Row { title, arguments, limit } in rows(connect_timeout) {
+        let costs: io::Result<Vec<Cost>> = (0..runs).map(|_| lab.measure(COMMAND, &arguments)).collect();
+        let cost = Cost::median(&costs?).ok_or(io::ErrorKind::InvalidData)?;
+        if cost.code != 0 {
+            return Err(io::Error::other(format!("exit code {} of smtpprobe {}", cost.code, arguments.join(" "))));
+        }
+        if matches!(limit, Limit::RoundTrips(_)) {
+            postfix = cost.wall;
+        }
+        println!("{}", line(title, cost, limit, round_trip, postfix));
+    }
+    Ok(())
+}
+
+fn line(title: &str, cost: Cost, limit: Limit, round_trip: Duration, postfix: Duration) -> String {
+    let round_trips = cost.wall.as_secs_f64() / round_trip.as_secs_f64();
+    let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+    let (in_time, at_most) = match limit {
+        Limit::RoundTrips(most) => (round_trips <= most, format!("{most} round trips")),
+        Limit::BeyondPostfix(more) => (cost.wall <= postfix + more, millis(postfix + more)),
+        Limit::Time(most) => (cost.wall <= most, millis(most)),
+    };
+    let over = [(!in_time).then_some("time"), (cost.cpu > CPU_LIMIT).then_some("CPU"), (cost.memory > MEMORY_LIMIT).then_some("memory")];
+    let over: Vec<&str> = over.into_iter().flatten().collect();
+    let mark = if over.is_empty() { "ok".to_owned() } else { format!("over: {}", over.join(", ")) };
+    format!(
+        "| {title} | {} | {round_trips:.2} | {at_most} | {} | {}.{} MB | {mark} |",
+        millis(cost.wall),
+        millis(cost.cpu),
+        cost.memory / 1_000_000,
+        cost.memory / 100_000 % 10
+    )
+}

@@ -1,0 +1,222 @@
+//! The servers: how Postfix, Unbound and dnsmasq are set up in a [`Lab`].
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use crate::lab::{CLOSING, DEAD_V4, DEAD_V6, Lab, MX, MX_V6, SCREENED, SLOW};
+
+/// The file that Postfix logs to.
+pub(crate) const MAIL_LOG: &str = "mail.log";
+/// Where its certificate lies, which is its own authority.
+pub(crate) const CERTIFICATE: &str = "tls/certificate.pem";
+/// So many MX hosts has `many.test`: far more than fit into 1232 octets.
+pub(crate) const MANY: usize = 40;
+
+/// `known`, `full`, `quota` and `closing` are mailboxes in every domain under `test`; only `known` takes mail.
+const MAIN: &str = "\
+compatibility_level = 3.6
+queue_directory = @/queue
+data_directory = @/data
+maillog_file = @/mail.log
+maillog_file_prefixes = @
+myhostname = mx.real.test
+mydestination =
+alias_maps =
+local_recipient_maps =
+mynetworks = 127.0.0.0/8
+inet_interfaces = all
+inet_protocols = all
+message_size_limit = 1000000
+in_flow_delay = 0
+virtual_mailbox_domains = regexp:@/postfix/domains
+virtual_mailbox_maps = regexp:@/postfix/mailboxes
+virtual_transport = discard:
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access regexp:@/postfix/answers
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = @/tls/certificate.pem
+smtpd_tls_key_file = @/tls/key.pem
+closing_restrictions = check_client_access regexp:@/postfix/closing
+sleeping_restrictions = sleep 2
+postscreen_access_list =
+postscreen_greet_action = enforce
+postscreen_greet_wait = 2s
+postscreen_cache_map = btree:$data_directory/postscreen
+";
+const ANSWERS: &str = "\
+/^full@/ 452 4.2.2 The mailbox is full
+/^quota@/ 552 5.2.2 Over quota
+/^closing@/ 421 4.3.2 Service not available
+";
+const SERVICES: &str = "\
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+dnsblog unix - - n - 0 dnsblog
+tlsproxy unix - - n - 0 tlsproxy
+postlog unix-dgram n - n - 1 postlogd
+smtpd pass - - n - - smtpd
+";
+
+/// Starts Postfix: plain on 25 and 587, TLS on 465 of [`MX`]; late, closing and with postscreen at addresses of their own.
+pub(crate) fn postfix(lab: &Lab) {
+    make_certificate(lab);
+    let here = lab.path("").display().to_string();
+    lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
+    lab.write("postfix/domains", "/\\.test$/ virtual\n");
+    lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n");
+    lab.write("postfix/answers", ANSWERS);
+    lab.write("postfix/closing", "/./ 421 4.3.2 Come back later\n");
+    let services = format!(
+        "{MX}:25 inet n - n - - smtpd\n\
+         [{MX_V6}]:25 inet n - n - - smtpd\n\
+         {MX}:587 inet n - n - - smtpd\n\
+         {MX}:465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n\
+         {SLOW}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$sleeping_restrictions\n\
+         {CLOSING}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$closing_restrictions\n\
+         {SCREENED}:25 inet n - n - 1 postscreen\n{SERVICES}"
+    );
+    let settings = lab.write("postfix/master.cf", &services);
+    fs::create_dir(lab.path("queue")).expect("a folder can be made");
+    fs::create_dir(lab.path("data")).expect("a folder can be made");
+    run(Command::new("chown").arg("postfix").arg(lab.path("data")));
+    run(lab.command("postfix").arg("-c").arg(settings.parent().expect("a folder above")).arg("start"));
+    lab.wait_for_line(MAIL_LOG, "daemon started");
+}
+
+/// What is in Postfix' queue: there should never be anything.
+pub(crate) fn queued(lab: &Lab) -> Vec<String> {
+    let files = |queue: &str| fs::read_dir(lab.path("queue").join(queue)).into_iter().flatten().flatten();
+    let queues = ["maildrop", "incoming", "active", "deferred", "hold", "corrupt"];
+    queues.into_iter().flat_map(files).filter(|entry| entry.path().is_file()).map(|entry| entry.path().display().to_string()).collect()
+}
+
+fn make_certificate(lab: &Lab) {
+    let certificate = lab.write(CERTIFICATE, "");
+    let names = "subjectAltName=DNS:mx.real.test,DNS:real.test";
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=mx.real.test", "-addext", names]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(lab.path("tls/key.pem")).arg("-out").arg(certificate);
+    run(&mut openssl);
+}
+
+/// The domains: what each is for is in its name. Only [`MX`] answers mail.
+fn zone() -> String {
+    let mut zone = format!(
+        "\
+$TTL 60
+@ SOA ns.test. hostmaster.test. 1 3600 600 86400 60
+@ NS ns.test.
+ns A 127.0.0.1
+real MX 10 mx.real
+mx.real A {MX}
+slow MX 10 mx.slow
+mx.slow A {SLOW}
+closing MX 10 mx.closing
+mx.closing A {CLOSING}
+screened MX 10 mx.screened
+mx.screened A {SCREENED}
+dual MX 10 mx.dual
+mx.dual A {MX}
+mx.dual AAAA {MX_V6}
+half MX 10 mx.half
+mx.half A {MX}
+mx.half AAAA {DEAD_V6}
+late MX 10 dead.late
+late MX 20 mx.real
+dead.late A {DEAD_V4}
+null MX 0 .
+plain A {MX}
+alias CNAME real
+odd MX 10 alias.odd
+alias.odd CNAME mx.real
+"
+    );
+    for number in 0..MANY {
+        let _ = writeln!(zone, "many MX {} a-rather-long-name-for-a-mail-host-{number:02}.many", number + 10);
+    }
+    let _ = writeln!(zone, "a-rather-long-name-for-a-mail-host-00.many A {MX}");
+    zone
+}
+
+/// Starts Unbound with the zone `test`, and with `broken.example` in the hands of a server that cannot be reached.
+pub(crate) fn unbound(lab: &Lab) {
+    let zone = lab.write("unbound/zone", &zone());
+    let settings = format!(
+        "\
+server:
+  interface: 127.0.0.1
+  do-daemonize: no
+  chroot: \"\"
+  username: \"\"
+  directory: \"\"
+  pidfile: \"\"
+  use-syslog: no
+  module-config: iterator
+  do-not-query-localhost: no
+  local-zone: test. nodefault
+remote-control:
+  control-enable: no
+auth-zone:
+  name: test.
+  zonefile: {}
+  for-upstream: no
+forward-zone:
+  name: broken.example.
+  forward-addr: 198.51.100.1
+",
+        zone.display()
+    );
+    let settings = lab.write("unbound/unbound.conf", &settings);
+    lab.serve("unbound", &["-d", "-c", &settings.display().to_string()], "127.0.0.1:53");
+}
+
+/// Starts dnsmasq with some of the same domains.
+pub(crate) fn dnsmasq(lab: &Lab) {
+    let mut settings = format!(
+        "\
+no-resolv
+no-hosts
+local=/test/
+bind-interfaces
+listen-address=127.0.0.1
+user=root
+mx-host=real.test,mx.real.test,10
+host-record=mx.real.test,{MX}
+mx-host=late.test,dead.late.test,10
+mx-host=late.test,mx.real.test,20
+host-record=dead.late.test,{DEAD_V4}
+mx-host=half.test,mx.half.test,10
+host-record=mx.half.test,{MX},{DEAD_V6}
+dns-rr=null.test,15,000000
+mx-host=odd.test,alias.odd.test,10
+cname=alias.odd.test,mx.real.test
+"
+    );
+    for number in 0..MANY {
+        let _ = writeln!(settings, "mx-host=many.test,a-rather-long-name-for-a-mail-host-{number:02}.many.test,{}", number + 10);
+    }
+    let _ = writeln!(settings, "host-record=a-rather-long-name-for-a-mail-host-00.many.test,{MX}");
+    let settings = lab.write("dnsmasq.conf", &settings);
+    let file = format!("--conf-file={}", settings.display());
+    lab.serve("dnsmasq", &["--keep-in-foreground", "--pid-file", &file], "127.0.0.1:53");
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let words = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&words));
+}
