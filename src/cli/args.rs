@@ -1,10 +1,11 @@
 //! Arguments, and how they become [`Settings`].
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use smtpprobe::settings::{Controls, Families, Settings, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
@@ -111,7 +112,7 @@ pub(crate) struct ProbeOptions {
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_TLS_CA", hide_env = true)]
     tls_ca: Option<PathBuf>,
     /// Send one command at a time
-    #[arg(long, env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
     no_pipelining: bool,
 
     /// Ports to ask [default: the target's own, else 25]
@@ -121,13 +122,13 @@ pub(crate) struct ProbeOptions {
     #[arg(short, long, value_name = "HOST[:PORT]", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
     server: Vec<String>,
     /// IPv4 only
-    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6", help_heading = "Route")]
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_IPV4", hide_env = true, help_heading = "Route")]
     ipv4: bool,
     /// IPv6 only
-    #[arg(short = '6', long = "ipv6", help_heading = "Route")]
+    #[arg(short = '6', long = "ipv6", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_IPV6", hide_env = true, help_heading = "Route")]
     ipv6: bool,
     /// Walk the MX list as a mail server would, and stop at the first definite answer
-    #[arg(long, env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
     first: bool,
     /// DNS server to ask [default: the system's]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, env = "SMTPPROBE_RESOLVER", hide_env = true, help_heading = "Route")]
@@ -166,10 +167,10 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto", env = "SMTPPROBE_COLOR", hide_env = true)]
     pub(crate) color: Colour,
     /// Unfold everything, with the bytes
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, conflicts_with = "quiet", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_VERBOSE", hide_env = true)]
     pub(crate) verbose: bool,
     /// The verdict alone, in one line
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true)]
     pub(crate) quiet: bool,
 }
 
@@ -219,6 +220,11 @@ impl ProbeOptions {
             Some(file) => read_roots(file).map_err(|error| usage(&error))?,
             None => Vec::new(),
         };
+        if let Some(local) = self.bind {
+            // An address that is not this machine's can be connected from nowhere.
+            UdpSocket::bind((local, 0))
+                .map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))?;
+        }
         let mut resolve: BTreeMap<DomainName, Vec<IpAddr>> = BTreeMap::new();
         for (name, address) in &self.resolve {
             resolve.entry(name.clone()).or_default().push(*address);

@@ -155,6 +155,7 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs
         Trouble::Usage(format!("there is no {address:?} in the demo's world; `smtpprobe demo` lists what is, such as full@demo.test"))
     })?;
     let target: Target = scenario.address.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+    options.fits(&target)?;
     let runtime = runtime()?;
     let mut settings = options.settings()?;
     hurry(&mut settings, &output);

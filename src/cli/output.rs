@@ -137,15 +137,15 @@ impl Output {
 pub(crate) fn demo_list(scenarios: &[Scenario], phrases: &BTreeMap<String, String>, look: Look) -> String {
     let widest = scenarios.iter().map(|scenario| scenario.address.chars().count()).max().unwrap_or(0);
     let phrase = |key: &str| phrases.get(key).cloned().unwrap_or_default();
-    let mut text = format!("{}\n\n", phrase("intro"));
+    let mut text = textwrap::fill(&phrase("intro"), look.width) + "\n\n";
+    // Beside the address where there is room for some words, else below it.
+    let beside = look.width >= widest + 4 + 24;
     for scenario in scenarios {
         let title = safe(&scenario.title);
-        let room = look.width.saturating_sub(widest + 4);
-        let pad = " ".repeat(widest - scenario.address.chars().count());
-        for (index, line) in textwrap::wrap(&title, room.max(20)).iter().enumerate() {
-            let left = if index == 0 { format!("{}{pad}", scenario.address) } else { " ".repeat(widest) };
-            let _ = writeln!(text, "  {left}  {line}");
-        }
+        let first = if beside { format!("  {:<widest$}  ", scenario.address) } else { format!("  {}\n    ", scenario.address) };
+        let rest = if beside { " ".repeat(widest + 4) } else { "    ".to_owned() };
+        let lines = textwrap::wrap(&title, look.width.saturating_sub(rest.len()).max(1));
+        let _ = writeln!(text, "{first}{}", lines.join(&format!("\n{rest}")));
     }
     let first = scenarios.iter().find(|scenario| scenario.address.starts_with("full@")).or(scenarios.first());
     let try_this = fill(&phrase("try"), |_| first.map(|scenario| scenario.address.clone()));

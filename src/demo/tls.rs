@@ -87,7 +87,8 @@ fn dated(from: i64, until: i64) -> CertificateParams {
     let now = OffsetDateTime::now_utc();
     let mut params = CertificateParams::default();
     params.not_before = now + Duration::days(from);
-    params.not_after = now + Duration::days(until);
+    // An hour more, so that the days left are the same however long the servers take to start.
+    params.not_after = now + Duration::days(until) + Duration::hours(1);
     params
 }
 

@@ -24,49 +24,58 @@ pub struct SessionAnswer {
 /// Sums a session up; none if it was given up because another address answered.
 pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, Annotation)]) -> Option<SessionAnswer> {
     let transcript = &session.transcript;
-    if let Some(refusal) = decisive_refusal(transcript, session.tls) {
-        let annotation = annotations.iter().find(|(event, _)| *event == refusal.event).map(|(_, annotation)| annotation)?;
-        let outcome = if refusal.reply.code.class() == CodeClass::Permanent { Outcome::Rejected } else { Outcome::Deferred };
-        return Some(SessionAnswer {
-            outcome,
-            reason: annotation.reason,
-            confidence: annotation.confidence,
-            stage: Stage::of(refusal.verb),
-            event: Some(refusal.event),
-        });
-    }
-    if let Some((event, stage, failure)) = transcript.failure() {
+    // STARTTLS is asked for where it is offered; a server without it has still answered.
+    let goal = if facts.until == Stage::StartTls { Stage::Ehlo } else { facts.until };
+    let asked = |answer: &Answer<'_>| answer.purpose == Purpose::Target && !answer.unasked;
+    let proof = transcript.replies().rfind(|answer| asked(answer) && Stage::of(answer.verb) == goal).map(|answer| answer.event);
+    // After a yes to the question itself, nothing takes it back: not a 421 to QUIT, not a connection lost over a control question.
+    let settled =
+        transcript.replies().find(|answer| asked(answer) && goal >= Stage::Mail && Stage::of(answer.verb) == goal && answer.is_yes());
+    let before = settled.map_or(usize::MAX, |answer| answer.event);
+
+    if let Some((event, stage, failure)) = transcript.failure().filter(|(event, _, failure)| *event < before && is_foreign(&failure.kind)) {
         let (outcome, reason, confidence) = of_failure(stage, &failure.kind)?;
         return Some(SessionAnswer { outcome, reason, confidence, stage, event: Some(event) });
     }
-    // STARTTLS is asked for where it is offered; a server without it has still answered.
-    let goal = if facts.until == Stage::StartTls { Stage::Ehlo } else { facts.until };
-    let proof = transcript.replies().rfind(|answer| answer.purpose == Purpose::Target && Stage::of(answer.verb) == goal);
-    let event = proof.map(|answer| answer.event);
-    if transcript.reached >= Some(goal) {
-        return Some(SessionAnswer {
-            outcome: Outcome::Accepted,
-            reason: Reason::Accepted,
-            confidence: Confidence::Likely,
-            stage: goal,
-            event,
-        });
+    if let Some(refusal) = decisive_refusal(transcript, session.tls).filter(|refusal| refusal.event < before) {
+        let annotation = annotations.iter().find(|(event, _)| *event == refusal.event).map(|(_, annotation)| annotation)?;
+        let (outcome, reason, confidence) = match refusal.reply.code.class() {
+            CodeClass::Permanent => (Outcome::Rejected, annotation.reason, annotation.confidence),
+            CodeClass::Transient => (Outcome::Deferred, annotation.reason, annotation.confidence),
+            // Neither yes nor no: a farewell, a "go on", or a code of no class in the wrong place.
+            _ if refusal.reply.code.closes_channel() => (Outcome::Inconclusive, Reason::ConnectionClosed, Confidence::Likely),
+            _ => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
+        };
+        return Some(SessionAnswer { outcome, reason, confidence, stage: Stage::of(refusal.verb), event: Some(refusal.event) });
     }
-    let (stage, event) = transcript.replies().next_back().map_or((Stage::Connect, None), |a| (Stage::of(a.verb), Some(a.event)));
+    if let Some((event, stage, failure)) = transcript.failure().filter(|(event, ..)| *event < before) {
+        let (outcome, reason, confidence) = of_failure(stage, &failure.kind)?;
+        return Some(SessionAnswer { outcome, reason, confidence, stage, event: Some(event) });
+    }
+    let (outcome, reason) = (Outcome::Accepted, Reason::Accepted);
+    if transcript.reached >= Some(goal) {
+        return Some(SessionAnswer { outcome, reason, confidence: Confidence::Likely, stage: goal, event: proof });
+    }
+    let last = transcript.replies().rfind(|answer| answer.verb != Verb::Quit);
+    let (stage, event) = last.map_or((Stage::Connect, None), |a| (Stage::of(a.verb), Some(a.event)));
     Some(SessionAnswer { outcome: Outcome::Inconclusive, reason: Reason::Undetermined, confidence: Confidence::Unsure, stage, event })
+}
+
+/// Whether what answers was found to speak something else, which makes its replies worthless.
+const fn is_foreign(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::NotSmtp(_))
 }
 
 /// The first refusal that ended the session's question: what follows is only its echo (a 503 to RCPT after a refused MAIL).
 fn decisive_refusal(transcript: &Transcript, tls: TlsUse) -> Option<Answer<'_>> {
-    let introduced = |after: usize| {
-        transcript.replies().any(|a| a.event > after && matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())
-    };
-    transcript.replies().filter(|a| a.purpose == Purpose::Target && !a.reply.code.is_positive()).find(|answer| match answer.verb {
+    let introduced =
+        |after: usize| transcript.replies().any(|a| a.event > after && matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes());
+    transcript.replies().filter(|a| a.purpose == Purpose::Target && !a.is_yes()).find(|answer| match answer.verb {
+        Verb::Quit | Verb::Rset => false,
         _ if answer.reply.code.closes_channel() => true,
         // Refused EHLO is followed by HELO, and refused STARTTLS by going on in the clear.
         Verb::Ehlo | Verb::Helo => !introduced(answer.event),
         Verb::StartTls => tls == TlsUse::Require,
-        Verb::Quit | Verb::Rset => false,
         _ => true,
     })
 }
@@ -94,7 +103,7 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         // The server, or something on the way that speaks in its name.
         FailureKind::Reset => (Reason::ConnectionReset, Likely),
         FailureKind::Closed => (Reason::ConnectionClosed, Likely),
-        FailureKind::NotSmtp(_) => (Reason::NotSmtp, Certain),
+        FailureKind::NotSmtp(_) => return Some((Outcome::Unreachable, Reason::NotSmtp, Certain)),
         FailureKind::ReplyTooLong => (Reason::ReplyMalformed, Certain),
         FailureKind::Local(_) => (Reason::Undetermined, Unsure),
     };

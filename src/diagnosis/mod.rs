@@ -216,6 +216,14 @@ pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     filled
 }
 
+/// What a text says, for comparing: its words without those that hold a name, a number or an address, which differ by server.
+#[must_use]
+pub fn gist(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation()));
+    let plain = words.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '-' || c == '\''));
+    plain.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}
+
 /// A reply in one line: code, and the words of all lines.
 #[must_use]
 pub fn quote(reply: &Reply) -> String {

@@ -1,6 +1,7 @@
 //! Findings about the recipient: control questions, contradictions, and answers that are worth less than they look.
 
-use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity};
+use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity, gist};
+use crate::knowledge::Reason;
 use crate::smtp::{Answer, Answers, CodeClass, Command, Event, Purpose, ReplyCode, Verb};
 
 pub(super) const RULES: &[Rule] = &[
@@ -8,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "catch_all",
         severity: Severity::Warning,
         reference: "RFC 5321 section 3.3",
-        check: |case| control(case, Purpose::CatchAll, ReplyCode::is_positive),
+        check: |case| control(case, Purpose::CatchAll, is_taken),
     },
     Rule { id: "not_catch_all", severity: Severity::Ok, reference: "RFC 5321 section 3.3", check: |case| not_catch_all(case) },
     Rule {
@@ -21,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "postmaster_accepted",
         severity: Severity::Note,
         reference: "RFC 5321 section 4.5.1",
-        check: |case| control(case, Purpose::Postmaster, ReplyCode::is_positive),
+        check: |case| control(case, Purpose::Postmaster, is_taken),
     },
     Rule { id: "control_inconclusive", severity: Severity::Note, reference: "RFC 5321 section 4.2.1", check: control_inconclusive },
     Rule { id: "hosts_disagree", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: hosts_disagree },
@@ -30,6 +31,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "will_forward", severity: Severity::Note, reference: "RFC 5321 section 3.4", check: |case| answered(case, 251) },
     Rule { id: "cannot_verify", severity: Severity::Note, reference: "RFC 5321 section 3.5.3", check: |case| answered(case, 252) },
 ];
+
+fn is_taken(code: ReplyCode) -> bool {
+    code.is_yes_to(Verb::Rcpt)
+}
 
 fn is_permanent(code: ReplyCode) -> bool {
     code.class() == CodeClass::Permanent
@@ -41,7 +46,23 @@ pub(super) fn control_reply<'a>(session: &'a SessionCase<'_>, purpose: Purpose) 
         .facts
         .transcript
         .reply_to(Verb::Rcpt, purpose)
-        .filter(|_| session.facts.transcript.reply_to(Verb::Mail, purpose).is_some_and(|mail| mail.reply.code.is_positive()))
+        .filter(|_| session.facts.transcript.reply_to(Verb::Mail, purpose).is_some_and(|mail| mail.is_yes()))
+}
+
+/// Why a control question was answered as it was.
+pub(super) fn control_reason(session: &SessionCase<'_>, purpose: Purpose) -> Option<Reason> {
+    let answer = control_reply(session, purpose)?;
+    session.annotation(answer.event).map(|annotation| annotation.reason)
+}
+
+/// Whether postmaster was refused in a way that speaks against the sender: for another reason than that there is no postmaster,
+/// or in the very words that the mailbox was refused in.
+pub(super) fn blames_sender(session: &SessionCase<'_>) -> bool {
+    let said =
+        |purpose| session.facts.transcript.reply_to(Verb::Rcpt, purpose).map(|a| (a.reply.code, a.reply.enhanced, gist(&a.reply.text())));
+    let refused = control_reply(session, Purpose::Postmaster).is_some_and(|answer| is_permanent(answer.reply.code));
+    let no_postmaster = matches!(control_reason(session, Purpose::Postmaster), Some(Reason::UserUnknown | Reason::UserDisabled));
+    refused && (!no_postmaster || said(Purpose::Postmaster) == said(Purpose::Target))
 }
 
 fn control(case: &Case<'_>, purpose: Purpose, applies: impl Fn(ReplyCode) -> bool) -> Vec<Evidence> {
@@ -57,9 +78,15 @@ fn control(case: &Case<'_>, purpose: Purpose, applies: impl Fn(ReplyCode) -> boo
 fn not_catch_all(case: &Case<'_>) -> Vec<Evidence> {
     let taken = |index: Option<usize>| {
         let session = index.and_then(|index| case.sessions.get(index));
-        session.and_then(|s| s.facts.transcript.reply_to(Verb::Rcpt, Purpose::Target)).is_some_and(|a| a.reply.code.is_positive())
+        session.and_then(|s| s.facts.transcript.reply_to(Verb::Rcpt, Purpose::Target)).is_some_and(|a| a.is_yes())
     };
-    control(case, Purpose::CatchAll, is_permanent).into_iter().filter(|evidence| taken(evidence.session)).collect()
+    // A refusal for another reason, such as a limit, tells nothing apart.
+    let unknown = |evidence: &Evidence| {
+        let session = evidence.session.and_then(|index| case.sessions.get(index));
+        session.is_some_and(|session| control_reason(session, Purpose::CatchAll) == Some(Reason::UserUnknown))
+    };
+    let refused = control(case, Purpose::CatchAll, is_permanent).into_iter();
+    refused.filter(|evidence| taken(evidence.session) && unknown(evidence)).collect()
 }
 
 /// The mailbox that a reply to RCPT is about.
@@ -80,10 +107,10 @@ fn control_inconclusive(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     for (index, session) in case.each() {
         for purpose in [Purpose::CatchAll, Purpose::Postmaster] {
-            let open = session.facts.transcript.replies().find(|a| {
-                a.purpose == purpose
-                    && (a.reply.code.class() == CodeClass::Transient || (a.verb == Verb::Mail && !a.reply.code.is_positive()))
-            });
+            let open =
+                session.facts.transcript.replies().find(|a| {
+                    a.purpose == purpose && (a.reply.code.class() == CodeClass::Transient || (a.verb == Verb::Mail && !a.is_yes()))
+                });
             all.extend(open.map(|answer| Evidence::reply(index, session, &answer)));
         }
     }

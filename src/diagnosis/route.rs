@@ -49,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "host_without_address",
         severity: Severity::Failure,
         reference: "RFC 5321 section 5.1",
-        check: |case| faulty(case, |f| f == HostFault::NoAddress),
+        check: |case| faulty(case, |f| matches!(f, HostFault::NoAddress | HostFault::FamilyExcluded)),
     },
     Rule {
         id: "host_lookup_failed",
@@ -168,7 +168,7 @@ fn faulty(case: &Case<'_>, applies: impl Fn(HostFault) -> bool) -> Vec<Evidence>
         .map(|(host, fault)| {
             let words = match fault {
                 HostFault::NxDomain => "NXDOMAIN".to_owned(),
-                HostFault::NoAddress => no_address(case, host),
+                HostFault::NoAddress | HostFault::FamilyExcluded => no_address(case, host),
                 HostFault::Lookup(failure) => failure_words(failure),
                 HostFault::LiteralAsName => "an address where a name has to stand".to_owned(),
                 HostFault::LeftOut => "not looked up".to_owned(),

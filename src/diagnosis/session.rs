@@ -72,14 +72,14 @@ fn talking(stage: Stage) -> bool {
 }
 
 fn refused<'a>(session: &'a SessionCase<'_>, verb: Verb) -> Option<Answer<'a>> {
-    session.facts.transcript.replies().find(|a| a.verb == verb && a.purpose == Purpose::Target && !a.unasked && !a.reply.code.is_positive())
+    session.facts.transcript.replies().find(|a| a.verb == verb && a.purpose == Purpose::Target && !a.unasked && !a.is_yes())
 }
 
 fn ehlo_refused(case: &Case<'_>) -> Vec<Evidence> {
     each(case, |index, session| {
         let helo = session.facts.transcript.reply_to(Verb::Helo, Purpose::Target)?;
         let refusal = refused(session, Verb::Ehlo)?;
-        helo.reply.code.is_positive().then(|| Evidence::reply(index, session, &refusal))
+        helo.is_yes().then(|| Evidence::reply(index, session, &refusal))
     })
 }
 
@@ -104,7 +104,7 @@ fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
         let transcript = &session.facts.transcript;
         let missing =
             transcript.tls().is_none() && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
-        let answer = transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())?;
+        let answer = transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes())?;
         (wanted && missing).then(|| Evidence::event(index, session, answer.event, super::quote(answer.reply)))
     })
 }

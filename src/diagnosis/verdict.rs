@@ -10,8 +10,8 @@ use super::{Case, Evidence, SessionCase, is_nonpublic, quote, recipient, route};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::SessionFacts;
 use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
-use crate::smtp::{CodeClass, EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, Verb};
-use crate::target::Target;
+use crate::smtp::{EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, Verb};
+use crate::target::{Mailbox, Port, Target};
 
 /// What a probe comes to; also its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -88,7 +88,13 @@ pub(super) fn of(case: &Case<'_>) -> Verdict {
         return by_route(case);
     }
     let of_kind = |outcome| answers.iter().filter(|given| given.answer.outcome == outcome).collect::<Vec<_>>();
-    let (yes, no, later) = (of_kind(Outcome::Accepted), of_kind(Outcome::Rejected), of_kind(Outcome::Deferred));
+    let (yes, mut no, mut later) = (of_kind(Outcome::Accepted), of_kind(Outcome::Rejected), of_kind(Outcome::Deferred));
+    if !yes.is_empty() {
+        // A host that refuses to talk sends a mail server on to the next one, as a deferral does: it does not contradict a yes.
+        let (early, about_the_question) = no.into_iter().partition(|given: &&Given<'_>| given.answer.stage < Stage::Mail);
+        no = about_the_question;
+        later.extend::<Vec<_>>(early);
+    }
     let nothing: Vec<_> = answers.iter().filter(|g| matches!(g.answer.outcome, Outcome::Unreachable | Outcome::Inconclusive)).collect();
     match (yes.is_empty(), no.is_empty(), later.is_empty()) {
         (false, false, _) => contradiction(case, &yes, &no),
@@ -108,23 +114,30 @@ struct Given<'a> {
 
 /// What the answers to control questions add: they can take certainty from a yes, and the blame from a mailbox.
 fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
-    let host = given.session.facts.host;
-    let control = |purpose| {
-        let same_host = case.sessions.iter().filter(move |session| session.facts.host == host);
-        same_host.filter_map(move |session| recipient::control_reply(session, purpose)).map(|answer| answer.reply.code.class()).next()
+    let (host, port) = (given.session.facts.host, given.session.facts.address.port());
+    let asked = |purpose: Purpose| {
+        let mut same_place = case.sessions.iter().filter(move |session| session.facts.host == host && session.facts.address.port() == port);
+        same_place.find_map(move |session| Some((session, recipient::control_reply(session, purpose)?.reply.code)))
     };
+    let (made_up, postmaster) = (asked(Purpose::CatchAll), asked(Purpose::Postmaster));
     let answer = &mut given.answer;
-    let at_rcpt = answer.stage == Stage::Rcpt;
-    match (answer.outcome, control(Purpose::CatchAll), control(Purpose::Postmaster)) {
-        (Outcome::Accepted, Some(CodeClass::Success), _) => answer.confidence = Confidence::Unsure,
-        (Outcome::Accepted, Some(CodeClass::Permanent), _) => answer.confidence = Confidence::Certain,
-        (Outcome::Rejected, _, Some(CodeClass::Permanent)) if at_rcpt && unclear(answer) => {
-            answer.reason = Reason::PolicyRejected;
-            answer.confidence = Confidence::Likely;
-        }
-        (Outcome::Rejected, _, Some(CodeClass::Success)) if at_rcpt && answer.reason == Reason::UserUnknown => {
-            answer.confidence = answer.confidence.max(Confidence::Likely);
-        }
+    match answer.outcome {
+        Outcome::Accepted => match made_up {
+            Some((_, code)) if code.is_yes_to(Verb::Rcpt) => answer.confidence = Confidence::Unsure,
+            Some((session, _)) if recipient::control_reason(session, Purpose::CatchAll) == Some(Reason::UserUnknown) => {
+                answer.confidence = Confidence::Certain;
+            }
+            _ => {}
+        },
+        Outcome::Rejected if answer.stage == Stage::Rcpt => match postmaster {
+            Some((_, code)) if code.is_yes_to(Verb::Rcpt) && answer.reason == Reason::UserUnknown => {
+                answer.confidence = answer.confidence.max(Confidence::Likely);
+            }
+            Some((session, _)) if unclear(answer) && recipient::blames_sender(session) => {
+                (answer.reason, answer.confidence) = (Reason::PolicyRejected, Confidence::Likely);
+            }
+            _ => {}
+        },
         _ => {}
     }
     given
@@ -165,10 +178,7 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     let same: Vec<&Given<'_>> = given.iter().filter(|other| other.answer.reason == reason).copied().collect();
     let surest = same.iter().map(|other| other.answer.confidence).max().unwrap_or(Confidence::Unsure);
     let confidence = if same.len() == given.len() && undisputed { surest } else { surest.min(Confidence::Likely) };
-    let refused_for_all = given.iter().any(|other| {
-        let postmaster = recipient::control_reply(other.session, Purpose::Postmaster);
-        postmaster.is_some_and(|answer| answer.reply.code.class() == CodeClass::Permanent)
-    });
+    let refused_for_all = given.iter().any(|other| recipient::blames_sender(other.session));
     let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { Twist::None };
     let verdict = conclude(case, outcome, reason, shown, &same);
     // When everybody is refused, it is this sender's business to find out why.
@@ -202,7 +212,8 @@ fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
     let same: Vec<&Given<'_>> = considered.iter().filter(|given| given.answer.reason == shown.answer.reason).copied().collect();
     let public = |given: &&Given<'_>| !is_nonpublic(given.session.facts.address.ip());
     let by_mx = case.facts.route.origin == Origin::Mx;
-    if by_mx && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
+    let unresolved = case.facts.route.hosts.iter().any(|host| matches!(host.fault, Some(HostFault::Lookup(_))));
+    if by_mx && !cut && !unresolved && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
         // What the records say is certain, whatever silence there was here.
         return Verdict { confidence: Confidence::Certain, ..conclude(case, Outcome::Rejected, Reason::MxUnusable, shown, &same) };
     }
@@ -238,9 +249,12 @@ fn actor(case: &Case<'_>, reason: Reason, shown: &Given<'_>) -> Option<Actor> {
     let failure = shown.session.facts.transcript.failure().map(|(_, _, failure)| &failure.kind);
     match reason {
         // A domain's own mail host does not know the domain: either it or the DNS is wrong, and both are the receiver's.
-        Reason::RelayDenied if by_dns => Some(Actor::RecipientAdmin),
-        // The mailbox cannot be addressed at a server that lacks what its name needs.
-        Reason::FeatureUnsupported if matches!(failure, Some(FailureKind::NotOffered(_))) => Some(Actor::RecipientAdmin),
+        Reason::RelayDenied if by_dns && shown.session.facts.address.port() == Port::SMTP.number() => Some(Actor::RecipientAdmin),
+        // The mailbox cannot be addressed at a server that lacks what its name needs; a sender's name can be changed.
+        Reason::FeatureUnsupported if matches!(failure, Some(FailureKind::NotOffered(_))) => {
+            let for_mailbox = case.facts.target.mailbox().is_some_and(Mailbox::needs_smtputf8);
+            Some(if for_mailbox { Actor::RecipientAdmin } else { Actor::SenderUser })
+        }
         _ => None,
     }
 }
@@ -330,9 +344,13 @@ fn by_faults(case: &Case<'_>) -> (Outcome, Reason, Confidence) {
     let failed = faults.iter().find_map(|fault| if let HostFault::Lookup(failure) = fault { Some(*failure) } else { None });
     match (failed, &case.facts.target) {
         (Some(failure), _) => of_lookup(case, failure),
+        // An option of the user's own kept it from being asked.
+        (None, _) if faults.contains(&HostFault::FamilyExcluded) => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
         (None, Target::Host { .. }) if faults.contains(&HostFault::NxDomain) => {
             (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain)
         }
+        // A host that the user gave says nothing about the domain.
+        (None, _) if case.facts.route.origin == Origin::Given => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
         (None, _) => (Outcome::Rejected, Reason::MxUnusable, Confidence::Certain),
     }
 }

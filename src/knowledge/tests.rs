@@ -276,6 +276,7 @@ fn unlisted_codes_get_what_their_first_digits_tell() {
 
 /// Replies that mislead, and what is to be concluded from them.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn misleading_replies_are_read_with_care() {
     use Confidence::{Certain, Likely, Unsure};
     use Verb::{Connect, Data, DataEnd, Ehlo, Mail, Rcpt};
@@ -295,6 +296,34 @@ fn misleading_replies_are_read_with_care() {
             Reason::ContentRejected,
             &[Certain, Likely],
         ),
+        // An address that is echoed is not the server's own words.
+        ("550 5.1.1 <greylist@example.com>: Recipient address rejected: User unknown", Some(Rcpt), Reason::UserUnknown, &[Certain]),
+        ("550 5.1.1 <full@spamhaus.org>: User unknown in virtual mailbox table", Some(Rcpt), Reason::UserUnknown, &[Certain]),
+        ("550 <reputation@blacklist.example> No such user here", Some(Rcpt), Reason::UserUnknown, &[Certain, Likely]),
+        ("551 5.1.6 moved, please try <anna@example.net>", Some(Rcpt), Reason::UserMoved, &[Certain, Likely]),
+        // Before a recipient was named, no reply is about a mailbox.
+        ("550 No such user here", Some(Connect), Reason::PolicyRejected, &[Unsure]),
+        ("550 unknown user", Some(Ehlo), Reason::PolicyRejected, &[Unsure]),
+        // A detail that nobody has registered still has a subject.
+        ("550 5.7.511 not in the list of allowed senders", Some(Rcpt), Reason::PolicyRejected, &[Unsure]),
+        ("550 5.4.310 xyzzy", Some(Rcpt), Reason::Undetermined, &[Unsure]),
+        // A code of no class decides nothing.
+        ("999 odd", Some(Rcpt), Reason::Undetermined, &[Unsure]),
+        // The recipient's limit is not the sender's.
+        (
+            "554 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour",
+            Some(Rcpt),
+            Reason::RecipientRateLimited,
+            &[Certain],
+        ),
+        ("553 5.3.0 flpd575 DNSBL:RBL 521< 192.0.2.9 >_is_blocked. BLOCKED 192.0.2.9", Some(Mail), Reason::IpBlocklisted, &[Certain]),
+        (
+            "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required",
+            Some(Rcpt),
+            Reason::RecipientRestricted,
+            &[Certain],
+        ),
+        ("550 5.7.29 This message was sent without TLS", Some(DataEnd), Reason::TlsRequired, &[Certain]),
         // 550 5.7.1 has ten meanings, and none of its own.
         ("550 5.7.1 Unable to relay", Some(Rcpt), Reason::RelayDenied, &[Certain, Likely]),
         ("550 5.7.1 Service unavailable; client [192.0.2.9] blocked using zen.spamhaus.org", Some(Rcpt), Reason::IpBlocklisted, &[Certain]),

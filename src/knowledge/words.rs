@@ -104,12 +104,44 @@ fn whole_words(text: &str, start: usize, end: usize) -> String {
     }
 }
 
+/// Whether a reason can be meant there: before a recipient was named, no reply is about a mailbox.
+fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
+    let about_mailbox = matches!(
+        reason,
+        Reason::UserUnknown
+            | Reason::UserDisabled
+            | Reason::UserMoved
+            | Reason::MailboxFull
+            | Reason::RecipientRateLimited
+            | Reason::RecipientRestricted
+    );
+    !(about_mailbox && matches!(verb, Some(Verb::Connect | Verb::Ehlo | Verb::Helo | Verb::StartTls)))
+}
+
+/// `text` with each mailbox in it written as `x@x`: an address that is echoed is not the server's own words.
+fn without_addresses(text: &str) -> String {
+    let in_local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let in_domain = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('@') {
+        let lead = before.trim_end_matches(in_local);
+        let tail = after.trim_start_matches(in_domain);
+        let is_address = lead.len() < before.len() && tail.len() < after.len();
+        plain.push_str(if is_address { lead } else { before });
+        plain.push_str(if is_address { "x@x" } else { "@" });
+        rest = if is_address { tail } else { after };
+    }
+    plain + rest
+}
+
 impl Knowledge {
     /// The words of `reply` that made the wording rule `id` apply; none if it does not.
     #[must_use]
     pub fn words(&self, id: &str, reply: &Reply) -> Option<String> {
         let text = reply.text();
         let rule = self.wording().iter().find(|rule| rule.id == id)?;
+        let text = without_addresses(&text);
         let found = rule.regex()?.find(&text)?;
         Some(whole_words(&text, found.start(), found.end())).filter(|words| !words.is_empty())
     }
@@ -118,30 +150,43 @@ impl Knowledge {
     #[must_use]
     pub fn read(&self, reply: &Reply, verb: Option<Verb>) -> Reading {
         let by_code = self.code(reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
-        if !matches!(reply.code.class(), CodeClass::Transient | CodeClass::Permanent) {
-            return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None };
+        match reply.code.class() {
+            CodeClass::Transient | CodeClass::Permanent => {}
+            CodeClass::Success | CodeClass::Intermediate => {
+                return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None };
+            }
+            CodeClass::Unknown => {
+                return Reading { reason: Reason::Undetermined, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None };
+            }
         }
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
         let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
         let by_enhanced = reply.enhanced.filter(|e| self.knows_enhanced(*e)).and_then(|e| self.enhanced(e)).map(|meaning| meaning.reason);
-        let text = reply.text();
-        if let Some(rule) = self.wording().iter().find(|rule| rule.matches(reply, verb, &text)) {
-            let by_number = by_enhanced.filter(telling);
-            let agreed = by_number == Some(rule.reason);
-            return Reading {
-                reason: rule.reason,
-                confidence: if agreed { Confidence::Certain } else { rule.confidence },
-                basis: Basis::Wording(rule.id.clone()),
-                conflict: by_number.filter(|reason| *reason != rule.reason),
+        let text = without_addresses(&reply.text());
+        let by_number = by_enhanced.filter(telling).filter(|reason| fits_stage(*reason, verb));
+        if let Some(rule) = self.wording().iter().find(|rule| fits_stage(rule.reason, verb) && rule.matches(reply, verb, &text)) {
+            let conflict = by_number.filter(|reason| *reason != rule.reason);
+            let confidence = match by_number {
+                Some(_) if conflict.is_none() => Confidence::Certain,
+                // Words that may mean something else, against a number that says so.
+                Some(_) if rule.confidence == Confidence::Likely => Confidence::Unsure,
+                _ => rule.confidence,
             };
+            return Reading { reason: rule.reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict };
         }
-        if let Some(reason) = by_enhanced.filter(telling) {
+        if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };
             return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None };
         }
         let reason = match (by_enhanced, by_code) {
             // "Not authorised" takes the mailbox out of the number: 550 5.7.1 is no unknown user.
             (Some(Reason::PolicyRejected), _) => Reason::PolicyRejected,
+            // Nor does a detail that nobody has registered, under a subject that is not the mailbox.
+            (None, Reason::UserUnknown) => match reply.enhanced.map(|enhanced| enhanced.subject) {
+                Some(7) => Reason::PolicyRejected,
+                Some(3..=6) => Reason::Undetermined,
+                _ => by_code,
+            },
             (_, by_code) => by_code,
         };
         Reading { reason, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None }

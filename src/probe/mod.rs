@@ -238,8 +238,8 @@ struct Conversations<'a, P> {
     until: Stage,
     hello: Option<HelloName>,
     line: Line<'a>,
-    /// Control questions asked so far, by host: one of each kind is enough.
-    asked: RefCell<BTreeSet<(usize, Purpose)>>,
+    /// Control questions asked so far, by host and port: one of each kind is enough.
+    asked: RefCell<BTreeSet<(usize, u16, Purpose)>>,
     /// Walking as an MTA: the one address that is being talked to.
     speaking: Cell<Option<SocketAddr>>,
     progress: &'a P,
@@ -261,7 +261,11 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let mut considered = false;
         let watch = |session: &mut Session| {
             self.keep_to_one(&attempt, session);
-            if !considered && let Some(answer) = session.transcript().reply_to(Verb::Rcpt, Purpose::Target) {
+            let sender_taken = session.transcript().reply_to(Verb::Mail, Purpose::Target).is_some_and(|mail| mail.is_yes());
+            if !considered
+                && sender_taken
+                && let Some(answer) = session.transcript().reply_to(Verb::Rcpt, Purpose::Target)
+            {
                 considered = true;
                 let reading = self.knowledge.read(answer.reply, Some(Verb::Rcpt));
                 for purpose in controls::wanted(self.settings.controls, self.until, answer.reply.code, &reading) {
@@ -288,10 +292,10 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         }
     }
 
-    /// Adds a control question, in a transaction of its own, unless this host was asked it already.
+    /// Adds a control question, in a transaction of its own, unless this host was asked it already on that port.
     fn ask(&self, purpose: Purpose, attempt: &Attempt, session: &mut Session) {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
-        if self.asked.borrow_mut().insert((attempt.host, purpose)) {
+        if self.asked.borrow_mut().insert((attempt.host, attempt.address.port(), purpose)) {
             session.enqueue(Transaction { from: self.settings.from.clone(), recipients: vec![recipient], size: None, purpose });
         }
     }
@@ -320,7 +324,9 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
         answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
     });
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
-    let definite = refused || (transcript.reached >= Some(stage) && failure.is_none());
+    // What happens after a yes to the question itself takes nothing back.
+    let settled = failure.is_none() || stage >= Stage::Mail;
+    let definite = refused || (transcript.reached >= Some(stage) && settled);
     if definite { Ending::Definite } else { Ending::Open }
 }
 

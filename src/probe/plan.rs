@@ -114,7 +114,8 @@ impl Plan {
             Step::Hosts(hosts) => {
                 self.hosts = hosts.iter().map(|_| HostPlan::default()).collect();
                 self.order = (0..hosts.len()).collect();
-                if self.walk == Walk::First {
+                // Hosts that the user gives stand in the user's order.
+                if self.walk == Walk::First && hosts.iter().all(|host| host.preference.is_some()) {
                     // Hosts of equal preference share the load (RFC 5321 §5.1): shuffled, then sorted by preference.
                     fastrand::shuffle(&mut self.order);
                     self.order.sort_by_key(|host| hosts[*host].preference);
@@ -154,11 +155,13 @@ impl Plan {
             if speaking || (self.open > 0 && self.is_patient(now)) {
                 return None;
             }
-            if self.overtaken.is_empty() {
+            if !self.overtaken.is_empty() {
+                self.ready.push(self.overtaken.remove(0));
+            }
+            // An address that is left out makes nothing ready, and the next one has its turn.
+            while self.ready.is_empty() {
                 let (host, address) = self.candidate(now)?;
                 self.spread(host, address);
-            } else {
-                self.ready.push(self.overtaken.remove(0));
             }
         }
         if self.ready.is_empty() {
@@ -413,6 +416,17 @@ mod tests {
         assert_eq!(begun(&mut plan, 121, false), ["192.0.2.2:25"], "a host without an address has no turn");
         let mut plan = super::tests::plan(&first(), &[10, 20], &[(1, "192.0.2.2")]);
         assert_eq!(begun(&mut plan, 250, false), ["192.0.2.2:25"]);
+    }
+
+    #[test]
+    fn as_an_mta_what_is_left_out_does_not_hold_up_the_rest() {
+        let found = [(0, "192.0.2.1"), (0, "192.0.2.2"), (0, "192.0.2.3"), (1, "192.0.2.1"), (1, "192.0.2.9")];
+        let mut plan = plan(&first(), &[10, 20], &found);
+        for (millis, address) in [(0, "192.0.2.1:25"), (1, "192.0.2.2:25"), (2, "192.0.2.9:25")] {
+            assert_eq!(begun(&mut plan, millis, false), [address]);
+            plan.finished(&attempt(address), Ending::Open);
+        }
+        assert!(plan.is_done());
     }
 
     #[test]

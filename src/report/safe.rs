@@ -13,7 +13,7 @@ pub fn safe(text: &str) -> String {
             c if c.is_ascii_control() => {
                 let _ = write!(safe, "\\x{:02x}", u32::from(c));
             }
-            c if c.is_control() || is_trick(c) => {
+            c if is_trick(c) => {
                 let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
             }
             c => safe.push(c),
@@ -22,9 +22,10 @@ pub fn safe(text: &str) -> String {
     safe
 }
 
-/// Characters that are no controls by category but change how their neighbours are shown.
-fn is_trick(c: char) -> bool {
-    matches!(c,
+/// Characters beyond ASCII that are controls (C1), or that change how their neighbours are shown.
+pub(super) fn is_trick(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

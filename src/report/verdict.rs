@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::VerdictPart;
 use super::build::evidence;
-use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, seconds};
+use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, gist, seconds};
 use crate::knowledge::{Actor, Fix};
 use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage};
 use crate::target::Target;
@@ -79,7 +79,8 @@ impl<'a> Wording<'a> {
         match (verdict.twist, verdict.outcome, &self.case.facts.target) {
             (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
             (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
-            (_, Outcome::Accepted, Target::Mailbox(_)) => named(&self.phrases.accepted_mailbox),
+            (_, Outcome::Accepted, Target::Mailbox(_)) if self.case.facts.until >= Stage::Rcpt => named(&self.phrases.accepted_mailbox),
+            (_, Outcome::Accepted, Target::Mailbox(mailbox)) => fill(&self.phrases.accepted_domain, |_| Some(mailbox.domain().to_string())),
             (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
             (_, Outcome::Accepted, Target::Host { .. }) => named(&self.phrases.accepted_host),
             _ => usual.to_owned(),
@@ -133,7 +134,7 @@ impl<'a> Wording<'a> {
             _ => quote,
         };
         let total = self.case.sessions.iter().filter(|session| session.answer.is_some()).count();
-        let count = proof.len();
+        let count = proof.iter().filter(|evidence| gist(&evidence.quote) == gist(&first.quote)).count();
         let template = match count {
             1 => &self.phrases.at_one,
             _ if count == total => &self.phrases.at_all,
@@ -164,10 +165,9 @@ impl<'a> Wording<'a> {
                 vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
             }
             (Twist::CutShort, _) => Vec::new(),
-            (_, Outcome::Accepted) => vec![say(Actor::Nobody, &self.phrases.send_real)]
-                .into_iter()
-                .filter(|_| self.case.facts.target.mailbox().is_some())
-                .collect(),
+            (_, Outcome::Accepted) => {
+                vec![say(Actor::Nobody, &self.phrases.send_real)].into_iter().filter(|_| self.case.facts.until >= Stage::Rcpt).collect()
+            }
             _ => verdict.fix.clone(),
         }
     }

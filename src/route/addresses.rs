@@ -70,6 +70,9 @@ fn kinds(settings: &Settings) -> Vec<LookupKind> {
         .collect()
 }
 
+/// IPv4 and IPv6.
+const FAMILIES: usize = 2;
+
 const fn kind_of(address: IpAddr) -> LookupKind {
     if address.is_ipv4() { LookupKind::A } else { LookupKind::Aaaa }
 }
@@ -148,6 +151,7 @@ impl<'a> Search<'a> {
         match failures.reduce(LookupFailure::or_more_telling) {
             Some(failure) => HostFault::Lookup(failure),
             None if outcomes().any(|outcome| *outcome == Outcome::NxDomain) => HostFault::NxDomain,
+            None if self.answers.len() < FAMILIES => HostFault::FamilyExcluded,
             None => HostFault::NoAddress,
         }
     }

@@ -101,6 +101,8 @@ pub enum HostFault {
     NxDomain,
     /// Its name exists, but has no address of a family in use.
     NoAddress,
+    /// It has no address of the families in use, and the settings leave one out.
+    FamilyExcluded,
     /// Its addresses could not be found out.
     Lookup(LookupFailure),
     /// The MX record holds an address, or digits meant as one, where a name has to stand. It was not looked up.
@@ -116,6 +118,7 @@ impl HostFault {
         match self {
             Self::NxDomain => "nxdomain",
             Self::NoAddress => "no_address",
+            Self::FamilyExcluded => "family_excluded",
             Self::Lookup(failure) => failure.as_str(),
             Self::LiteralAsName => "literal_as_name",
             Self::LeftOut => "left_out",
@@ -216,6 +219,6 @@ const fn implicit_mx(host: &MailHost, settings: &Settings) -> Origin {
         Some(HostFault::Lookup(failure)) => Origin::Failed(failure),
         // With one family alone in use there may be an address of the other.
         Some(_) if settings.bind.is_some() || !matches!(settings.families, Families::Both) => Origin::ImplicitMx,
-        Some(HostFault::NxDomain | HostFault::NoAddress) => Origin::Failed(LookupFailure::NoMailHost),
+        Some(HostFault::NxDomain | HostFault::NoAddress | HostFault::FamilyExcluded) => Origin::Failed(LookupFailure::NoMailHost),
     }
 }

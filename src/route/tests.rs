@@ -269,7 +269,7 @@ async fn what_is_given_is_not_looked_up_by_mx() {
         ("192.0.2.3:25", &plain, "given | 192.0.2.3 192.0.2.3"),
         ("anna@[192.0.2.3]", &plain, "given | 192.0.2.3 192.0.2.3"),
         ("anna@[IPv6:2001:db8::3]", &plain, "given | 2001:db8::3 2001:db8::3"),
-        ("anna@[IPv6:2001:db8::3]", &only_v4, "given | 2001:db8::3 !no_address"),
+        ("anna@[IPv6:2001:db8::3]", &only_v4, "given | 2001:db8::3 !family_excluded"),
         ("smtp://localhost", &plain, "given | localhost 127.0.0.1 ::1"),
         ("smtp://mail.localhost", &only_v6, "given | mail.localhost ::1"),
         ("localhost", &plain, "implicit_mx | localhost 127.0.0.1 ::1"),
@@ -281,9 +281,9 @@ async fn what_is_given_is_not_looked_up_by_mx() {
         ("anna@example.com", &only_v4, "mx | 10 mx.example.com 192.0.2.1"),
         ("anna@example.com", &only_v6, "mx | 10 mx.example.com 2001:db8::1"),
         ("anna@example.com", &bound, "mx | 10 mx.example.com 2001:db8::1"),
-        ("anna@example.com", &neither, "mx | 10 mx.example.com !no_address"),
+        ("anna@example.com", &neither, "mx | 10 mx.example.com !family_excluded"),
         // No MX, and an address of the other family: the domain is not without a mail host.
-        ("given.example", &only_v6, "implicit_mx | given.example !no_address"),
+        ("given.example", &only_v6, "implicit_mx | given.example !family_excluded"),
     ] {
         assert_eq!(shape(&route(target, settings).await), expected, "{target}");
     }

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Verb;
+
 /// A line may have this many octets (RFC 5321 §4.5.3.1.5 allows 512; real servers send more).
 const LINE_LIMIT: usize = 8 * 1024;
 /// A reply may have this many octets in all.
@@ -60,10 +62,14 @@ impl ReplyCode {
         }
     }
 
-    /// Whether it is a yes: 2yz or 3yz.
+    /// Whether it is a yes to what was asked (RFC 5321 §4.3.2): 3yz to DATA, 2yz to all else, but a 221 only to QUIT.
     #[must_use]
-    pub const fn is_positive(self) -> bool {
-        matches!(self.class(), CodeClass::Success | CodeClass::Intermediate)
+    pub const fn is_yes_to(self, verb: Verb) -> bool {
+        match verb {
+            Verb::Data => matches!(self.class(), CodeClass::Intermediate),
+            Verb::Quit => matches!(self.class(), CodeClass::Success),
+            _ => matches!(self.class(), CodeClass::Success) && !self.closes_channel(),
+        }
     }
 
     /// Whether the server closes the channel with it, whatever it answers (RFC 5321 §3.8, §4.2.3).

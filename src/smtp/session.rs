@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::transcript::{Answers, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
-use super::{Capabilities, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
+use super::{Capabilities, CodeClass, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
 use crate::target::Mailbox;
 
 /// Bytes that answer nothing are kept up to this many in one session; what comes after is dropped unseen.
@@ -206,6 +206,11 @@ impl Session {
             let early = self.reader.take_rest();
             self.note_premature(early);
         }
+        // Whoever sends without end and unasked is not waited for.
+        if self.premature >= PREMATURE_LIMIT && !matches!(self.state, State::Over | State::Quit) {
+            self.fail(FailureKind::ReplyTooLong.into());
+            self.state = State::Over;
+        }
     }
 
     /// TLS is up.
@@ -239,6 +244,7 @@ impl Session {
         }
         let partial = self.reader.take_rest();
         self.note_premature(partial);
+        let failure = self.foreign().map_or(failure, |protocol| FailureKind::NotSmtp(protocol).into());
         let can_quit = matches!(failure.kind, FailureKind::TimedOut(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted);
         self.fail(failure);
         // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
@@ -256,6 +262,8 @@ impl Session {
             Item::Reply(reply) if self.state == State::Greeting => {
                 self.receive(Verb::Connect, Answers::Connection, Purpose::Target, reply);
             }
+            // 220 answers a connection or STARTTLS, never EHLO: a second greeting that was on its way.
+            Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 220 => self.note_premature(reply.raw),
             Item::Reply(reply) => match self.awaited.pop_front() {
                 Some(Awaited { verb, event, purpose }) => self.receive(verb, Answers::Command(event), purpose, reply),
                 // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
@@ -287,7 +295,8 @@ impl Session {
         let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
         self.record(Event::Received { verb, answers, purpose, reply });
         self.waiting_since = self.now;
-        if code.is_positive() && purpose == Purpose::Target && answers != Answers::Nothing {
+        let yes = code.is_yes_to(verb);
+        if yes && purpose == Purpose::Target && answers != Answers::Nothing {
             self.reach(Stage::of(verb));
         }
         // 421 may come at any moment and ends everything; so does a 221 that QUIT did not ask for.
@@ -297,11 +306,11 @@ impl Session {
         }
         match (&self.state, verb) {
             (State::Quit, _) => self.state = State::Over,
-            (State::Greeting, _) if code.is_positive() && self.dialogue.until > Stage::Greeting => {
+            (State::Greeting, _) if yes && self.dialogue.until > Stage::Greeting => {
                 self.introduce(Command::Ehlo(self.hello.clone()));
             }
             (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 => self.introduce(Command::Helo(self.hello.clone())),
-            (State::Hello, _) if code.is_positive() => {
+            (State::Hello, _) if yes => {
                 self.capabilities = Some(capabilities.unwrap_or_default());
                 self.state = State::Ready;
                 self.decide();
@@ -313,14 +322,23 @@ impl Session {
                 self.state = State::Ready;
                 self.decide();
             }
+            (State::StartTls, _) if code.class() == CodeClass::Success => {
+                self.fail(FailureKind::TlsNotOffered.into());
+                self.leave();
+            }
+            // An FTP server greets with 220, too, and does not know either word.
+            (State::Hello, Verb::Helo) if self.greeted_by_ftp() => {
+                self.fail(FailureKind::NotSmtp(ForeignProtocol::Ftp).into());
+                self.leave();
+            }
             (State::Data, _) => {
                 // After 354 the server waits for a message; only closing the connection delivers nothing.
-                if code.class() == super::CodeClass::Intermediate { self.state = State::Over } else { self.leave() }
+                if yes { self.state = State::Over } else { self.leave() }
             }
             (State::Ready, _) => {
                 match verb {
-                    Verb::Mail if !code.is_positive() => self.unsaid.retain(|(command, _)| command.verb() != Verb::Rcpt),
-                    Verb::Rcpt if purpose == Purpose::Target => self.taken |= code.is_positive(),
+                    Verb::Mail if !yes => self.unsaid.retain(|(command, _)| command.verb() != Verb::Rcpt),
+                    Verb::Rcpt if purpose == Purpose::Target => self.taken |= yes,
                     _ => {}
                 }
                 if self.awaited.is_empty() && self.outbox.is_empty() {
@@ -383,6 +401,21 @@ impl Session {
             self.unsaid.extend(recipients.into_iter().map(|recipient| (Command::Rcpt(recipient), purpose)));
         }
         true
+    }
+
+    /// What has spoken instead of a greeting, if it was anything but the beginning of one.
+    fn foreign(&self) -> Option<ForeignProtocol> {
+        match self.transcript.events.last() {
+            Some((_, Event::Premature { stage: Stage::Greeting, bytes })) if !bytes[0].is_ascii_digit() => {
+                Some(ForeignProtocol::recognise(bytes).unwrap_or(ForeignProtocol::Unknown))
+            }
+            _ => None,
+        }
+    }
+
+    fn greeted_by_ftp(&self) -> bool {
+        let greeting = self.transcript.replies().next();
+        greeting.is_some_and(|answer| answer.reply.text().to_ascii_lowercase().contains("ftp"))
     }
 
     fn introduce(&mut self, command: Command) {

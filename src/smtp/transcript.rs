@@ -367,7 +367,7 @@ impl Transcript {
     /// What the server offered last: after TLS, if there was TLS. None before an EHLO was answered with a yes.
     #[must_use]
     pub fn capabilities(&self) -> Option<Capabilities> {
-        let answer = self.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.reply.code.is_positive())?;
+        let answer = self.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes())?;
         Some(if answer.verb == Verb::Ehlo { Capabilities::from_reply(answer.reply) } else { Capabilities::default() })
     }
 
@@ -400,4 +400,12 @@ pub struct Answer<'a> {
     pub purpose: Purpose,
     /// The reply itself.
     pub reply: &'a Reply,
+}
+
+impl Answer<'_> {
+    /// Whether it is a yes to what it answers.
+    #[must_use]
+    pub const fn is_yes(&self) -> bool {
+        self.reply.code.is_yes_to(self.verb)
+    }
 }

@@ -92,7 +92,9 @@ impl Line<'_> {
 
     /// Does the one thing that is needed, and tells the session.
     async fn step(&self, need: Need, wire: &mut Wire, session: &mut Session, name: &Host, parting: bool) -> Result<(), tcp::Broken> {
-        if matches!(need, Need::Write(_) | Need::Handshake(_))
+        // A stopped probe only says good-bye.
+        if !parting
+            && matches!(need, Need::Write(_) | Need::Handshake(_))
             && let Some(early) = wire.pending().await
         {
             session.received(self.clock.now(), &early?);

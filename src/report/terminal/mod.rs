@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use super::{EvidencePart, Report, SessionPart, VerdictPart, safe};
-use crate::diagnosis::{Outcome, Severity, fill};
+use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
 use crate::smtp::Stage;
 
@@ -248,7 +248,7 @@ fn is_within(some: &[EvidencePart], others: &[EvidencePart]) -> bool {
 }
 
 /// What makes two sessions say the same.
-type Key = (Option<Outcome>, Option<Reason>, Option<Stage>, Option<u16>, Option<String>);
+type Key = (Option<Outcome>, Option<Reason>, Option<Stage>, Option<u16>, Option<String>, Option<String>);
 
 fn key(session: &SessionPart) -> Key {
     let answer = session.answer.as_ref();
@@ -258,8 +258,9 @@ fn key(session: &SessionPart) -> Key {
         answer.map(|a| a.reason),
         answer.map(|a| a.stage),
         event.and_then(|e| e.code),
+        event.and_then(|e| e.enhanced.clone()),
         // Without a code the words are ours and tell failures apart.
-        event.and_then(|e| e.enhanced.clone().or_else(|| e.failure.clone())),
+        event.and_then(|e| e.failure.clone().or_else(|| e.text.as_deref().filter(|_| e.code >= Some(400)).map(gist))),
     )
 }
 

@@ -301,6 +301,37 @@ fn other_protocols_are_known_by_their_first_words() {
 }
 
 #[test]
+fn whoever_sends_without_end_and_unasked_is_not_waited_for() {
+    let flood = format!("220 hi|{}", "250 ok|".repeat(20_000));
+    let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &[&flood]);
+    assert_eq!(said.last().unwrap(), "!! ehlo ReplyTooLong");
+}
+
+#[test]
+fn only_the_right_class_is_a_yes() {
+    let said = talk(dialogue(Stage::Rcpt), &[], &["354 go|", "221 bye|"]);
+    assert_eq!(said, ["<- 354 to CONNECT", "-> QUIT", "<- 221 to QUIT"]);
+    let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "354 go|", "221 bye|"]);
+    assert_eq!(said[6..], ["<- 354 to RCPT", "-> QUIT", "<- 221 to QUIT"]);
+    let required = Dialogue { tls: TlsUse::Require, ..dialogue(Stage::StartTls) };
+    let said = talk(required, &[], &["220 hi|", "250-hi|250 STARTTLS|", "250 ok|", "221 bye|"]);
+    assert_eq!(said[4..], ["<- 250 to STARTTLS", "!! starttls TlsNotOffered", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn a_second_greeting_is_no_answer_to_ehlo() {
+    let said = talk(dialogue(Stage::Ehlo), &[], &["220 a|", "220 b|", "250 hi|", "221 bye|"]);
+    assert_eq!(said, [GREETING, EHLO, "** ehlo 220 b|", "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn what_speaks_instead_of_a_greeting_is_no_late_greeting() {
+    for (words, failure) in [("\u{1}\u{2}", "!! greeting NotSmtp(Unknown)"), ("22", "!! greeting TimedOut(30s)")] {
+        assert_eq!(talk(dialogue(Stage::Rcpt), &[], &[words, "<silence>"]).last().unwrap(), failure);
+    }
+}
+
+#[test]
 fn data_is_said_only_after_a_yes_and_354_is_the_end() {
     let server = ["220 hi|", "250 hi|", "250 ok|", "250 ok|", "354 go|"];
     let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &server);
