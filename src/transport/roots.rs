@@ -1,7 +1,8 @@
 //! The authorities that certificates are measured by (RFC 5280 §6): the system's, and those that the user adds.
 //!
 //! Most systems keep theirs twice, all in one file and one by one in a directory. Reading both takes longer than everything else
-//! that a probe computes, so the directory is read only for an issuer that the file does not know.
+//! that a probe computes, so the directory is read only for an issuer that the file does not know. A certificate that is its own
+//! issuer is not looked for there: who trusts one names it.
 
 use std::fmt;
 use std::path::Path;
@@ -13,6 +14,7 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The authorities trusted, read when the first certificate is to be judged.
 pub(super) struct Roots {
@@ -53,7 +55,7 @@ impl Roots {
         let extra = || self.extra.iter().map(|der| CertificateDer::from(der.as_slice()));
         let bundled = || self.verifier(system::bundled().into_iter().chain(extra()));
         match by(self.bundled.get_or_init(bundled)) {
-            Err(error) if error == UNKNOWN_ISSUER => {
+            Err(error) if error == UNKNOWN_ISSUER && !is_its_own_issuer(leaf) => {
                 let scattered = || self.verifier(system::scattered());
                 by(self.scattered.get_or_init(scattered))
             }
@@ -68,15 +70,20 @@ impl Roots {
     }
 }
 
+/// Whether there is no authority to be looked for.
+fn is_its_own_issuer(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.subject() == certificate.issuer())
+}
+
 const UNKNOWN_ISSUER: Error = Error::InvalidCertificate(CertificateError::UnknownIssuer);
 
 /// Where OpenSSL would look: a file and directories, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead.
 #[cfg(all(unix, not(target_os = "macos")))]
 mod system {
     use std::collections::BTreeSet;
-    use std::fs;
     use std::os::unix::fs::MetadataExt as _;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
 
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -86,15 +93,18 @@ mod system {
     }
 
     pub(super) fn scattered() -> Vec<CertificateDer<'static>> {
-        let entries = openssl_probe::probe().cert_dir.into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+        let entries = directories().into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
         // A certificate goes by its own name and by the hash of its subject, which is a link to the same file.
         let mut seen = BTreeSet::new();
         let mut is_new = |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && seen.insert((file.dev(), file.ino())));
-        entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| is_new(path))
-            .flat_map(|path| certificates(&path))
-            .collect()
+        entries.map(|entry| entry.path()).filter(|path| is_new(path)).flat_map(|path| certificates(&path)).collect()
+    }
+
+    /// The directories, each once, although one often goes by several names.
+    fn directories() -> BTreeSet<PathBuf> {
+        let named = env::var_os("SSL_CERT_DIR").map(|list| env::split_paths(&list).collect());
+        let all: Vec<PathBuf> = named.unwrap_or_else(|| openssl_probe::candidate_cert_dirs().map(Path::to_path_buf).collect());
+        all.iter().filter_map(|directory| directory.canonicalize().ok()).collect()
     }
 
     /// The certificates in a PEM file (RFC 7468 §5); none if it cannot be read.

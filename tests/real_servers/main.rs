@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lab::{DEAD_V4, Lab, MX, Probed};
-use servers::{CERTIFICATE, MAIL_LOG, MANY};
+use servers::{AUTHORITY, MAIL_LOG, MANY};
 
 /// A conversation up to RCPT with Postfix, by verbs and reply codes, as far as it is always the same.
 const UP_TO_RCPT: &str = "220 EHLO 250 STARTTLS 220 TLS EHLO 250 MAIL RCPT 250";
@@ -89,7 +89,7 @@ fn a_domain_is_asked_up_to_starttls_and_nothing_is_ever_delivered() {
 #[test]
 fn tls_by_starttls_and_from_the_first_byte() {
     let Some(lab) = with_unbound("tls") else { return };
-    let own = lab.path(CERTIFICATE).display().to_string();
+    let authority = lab.path(AUTHORITY).display().to_string();
 
     let stranger = probe(&lab, &["known@real.test"]);
     stranger.is(0, "accepted accepted certain").finds("certificate_unverified");
@@ -102,7 +102,7 @@ fn tls_by_starttls_and_from_the_first_byte() {
         (&["known@real.test", "--port", "465"], "implicit", "TLS 220 EHLO 250"),
         (&["known@real.test", "--tls", "off"], "none", "220 EHLO 250"),
     ] {
-        let trusting = probe(&lab, &[&["--tls-ca", own.as_str(), "--controls", "off"], arguments].concat());
+        let trusting = probe(&lab, &[&["--tls-ca", authority.as_str(), "--controls", "off"], arguments].concat());
         trusting.is(0, "accepted accepted likely");
         assert!(!trusting.has_finding("certificate_unverified"), "{arguments:?}");
         assert_eq!(trusting.at("/sessions/0/tls"), tls, "{arguments:?}");
@@ -115,9 +115,9 @@ fn tls_by_starttls_and_from_the_first_byte() {
     // Authorities of the system: in a directory, in a file, and in neither.
     let (folder, empty) = (lab.path("authorities"), lab.write("empty.pem", ""));
     fs::create_dir(&folder).expect("a folder can be made");
-    fs::copy(&own, folder.join("own.pem")).expect("a file can be copied");
+    fs::copy(&authority, folder.join("lab.pem")).expect("a file can be copied");
     for (file, directory, trusted) in
-        [(&*empty, &*folder, true), (Path::new(&own), Path::new("/nonexistent"), true), (&*empty, Path::new("/nonexistent"), false)]
+        [(&*empty, &*folder, true), (Path::new(&authority), Path::new("/nonexistent"), true), (&*empty, Path::new("/nonexistent"), false)]
     {
         let system = lab.probe_with(
             &[("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)],

@@ -8,8 +8,8 @@ use crate::lab::{CLOSING, DEAD_V4, DEAD_V6, Lab, MX, MX_V6, SCREENED, SLOW};
 
 /// The file that Postfix logs to.
 pub(crate) const MAIL_LOG: &str = "mail.log";
-/// Where its certificate lies, which is its own authority.
-pub(crate) const CERTIFICATE: &str = "tls/certificate.pem";
+/// Where the certificate of the authority lies that Postfix' own was issued by.
+pub(crate) const AUTHORITY: &str = "tls/authority.pem";
 /// So many MX hosts has `many.test`: far more than fit into 1232 octets.
 pub(crate) const MANY: usize = 40;
 
@@ -73,7 +73,7 @@ smtpd pass - - n - - smtpd
 
 /// Starts Postfix: plain on 25 and 587, TLS on 465 of [`MX`]; late, closing and with postscreen at addresses of their own.
 pub(crate) fn postfix(lab: &Lab) {
-    make_certificate(lab);
+    make_certificates(lab);
     let here = lab.path("").display().to_string();
     lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
     lab.write("postfix/domains", "/\\.test$/ virtual\n");
@@ -104,13 +104,18 @@ pub(crate) fn queued(lab: &Lab) -> Vec<String> {
     queues.into_iter().flat_map(files).filter(|entry| entry.path().is_file()).map(|entry| entry.path().display().to_string()).collect()
 }
 
-fn make_certificate(lab: &Lab) {
-    let certificate = lab.write(CERTIFICATE, "");
+/// An authority, and Postfix' certificate issued by it.
+fn make_certificates(lab: &Lab) {
+    fs::create_dir(lab.path("tls")).expect("a folder can be made");
+    let request = |arguments: &[&str], name: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.current_dir(lab.path("tls")).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", name]);
+        run(openssl.args(arguments));
+    };
+    request(&["-keyout", "authority-key.pem", "-out", "authority.pem"], "/CN=The lab");
     let names = "subjectAltName=DNS:mx.real.test,DNS:real.test";
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=mx.real.test", "-addext", names]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(lab.path("tls/key.pem")).arg("-out").arg(certificate);
-    run(&mut openssl);
+    let issued = ["-CA", "authority.pem", "-CAkey", "authority-key.pem", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"];
+    request(&[&issued[..], &["-keyout", "key.pem", "-out", "certificate.pem"]].concat(), "/CN=mx.real.test");
 }
 
 /// The domains: what each is for is in its name. Only [`MX`] answers mail.
