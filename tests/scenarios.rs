@@ -260,3 +260,48 @@ fn screen_is_fit(report: &Report, knowledge: &Knowledge, name: &str, wrong: &mut
         }
     }
 }
+
+/// A lookup that stays silent, beside a host that answers.
+const SILENT_LOOKUP: &str = r#"
+address = "anna@silent-lookup.test"
+title = "A lookup that stays silent"
+teaches = "What is not needed is not waited for."
+expect = { outcome = "accepted", reason = "accepted", actor = "nobody", confidence = "certain" }
+[dns]
+"silent-lookup.test MX" = ["10 mx1.silent-lookup.test", "20 mx2.silent-lookup.test"]
+"mx1.silent-lookup.test A" = ["192.0.2.1"]
+"mx1.silent-lookup.test AAAA" = "NODATA"
+"mx2.silent-lookup.test ANY" = "TIMEOUT"
+[[server]]
+at = ["192.0.2.1:25"]
+mailboxes = ["anna"]
+"#;
+
+/// What is known of the route when it was not waited for: `A found, MX found …`.
+fn route_unwaited(change: impl Fn(Settings) -> Settings) -> (std::time::Duration, String, String) {
+    let scenario = Scenario::parse(SILENT_LOOKUP).expect("a scenario");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let target = scenario.address.parse().expect("a target");
+    let knowledge = Knowledge::english();
+    let facts = runtime.block_on(async {
+        let world = World::start(&scenario).await.expect("loopback sockets");
+        let settings = change(world.settings(Settings::default()));
+        probe(&target, &settings, &knowledge, std::future::pending(), |_| {}).await
+    });
+    let case = Case::new(&facts, &knowledge);
+    let lookups = facts.route.lookups.iter().map(|lookup| format!("{} {}", lookup.kind.as_str(), lookup.result.as_str()));
+    // Answers to questions that were asked together come in any order.
+    let mut lookups: Vec<String> = lookups.collect();
+    lookups.sort();
+    (facts.duration, lookups.join(", "), format!("{:?}", judge(&case).outcome))
+}
+
+#[test]
+fn a_lookup_that_is_not_needed_is_not_waited_for() {
+    let (took, lookups, outcome) = route_unwaited(|settings| Settings { walk: smtpprobe::settings::Walk::First, ..settings });
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    assert_eq!((lookups.as_str(), outcome.as_str()), ("A found, AAAA no_data, MX found", "Accepted"));
+    let (took, lookups, _) = route_unwaited(|settings| Settings { timeout: std::time::Duration::from_millis(700), ..settings });
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    assert_eq!(lookups, "A found, AAAA no_data, MX found");
+}

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use self::plan::{Attempt, Ending, Plan};
 use crate::knowledge::Knowledge;
-use crate::route::{self, LookupFailure, MailHost, Origin, Resolver, Route};
+use crate::route::{self, Lookup, LookupFailure, MailHost, Origin, Resolver, Route};
 use crate::sender;
 use crate::settings::{Clock, Settings, Walk};
 use crate::smtp::{CodeClass, Dialogue, Event, FailureKind, HelloName, Purpose, Session, Stage, TlsUse, Transaction, Transcript, Verb};
@@ -172,7 +172,8 @@ pub async fn probe(
             sessions.retain(|session: &SessionFacts| session.address != attempt.address);
             running.push(conversations.hold(attempt, stop.clone()));
         }
-        if running.is_empty() && (cut_short.is_some() || (route.is_some() && plan.is_done())) {
+        let nothing_to_wait_for = cut_short.is_some() || plan.is_settled() || (route.is_some() && plan.is_done());
+        if running.is_empty() && nothing_to_wait_for {
             break;
         }
         let wake = plan.wake(clock.now());
@@ -208,7 +209,7 @@ pub async fn probe(
     }
     drop(running);
 
-    let route = route.unwrap_or_else(|| plan.route_so_far());
+    let route = route.unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
     sessions.sort_by_key(|session: &SessionFacts| plan::rank(&route, session.host, session.address));
     let addresses: BTreeSet<IpAddr> = sessions.iter().filter_map(|s| local_address(&s.transcript)).collect();
     Facts {
@@ -343,7 +344,7 @@ fn said_hello(transcript: &Transcript) -> Option<String> {
 
 impl Route {
     /// A route that was not resolved to its end.
-    fn unfinished(target: &Target, hosts: Vec<MailHost>) -> Self {
+    fn unfinished(target: &Target, given: bool, hosts: Vec<MailHost>, lookups: Vec<Lookup>) -> Self {
         let domain = match target {
             Target::Domain(domain) => Some(domain.clone()),
             Target::Mailbox(mailbox) => match mailbox.domain() {
@@ -352,7 +353,12 @@ impl Route {
             },
             Target::Host { .. } => None,
         };
-        let origin = if hosts.is_empty() { Origin::Failed(LookupFailure::TimedOut) } else { Origin::Mx };
-        Self { origin, domain, hosts, lookups: Vec::new() }
+        let origin = match hosts.first() {
+            None => Origin::Failed(LookupFailure::TimedOut),
+            Some(host) if host.preference.is_some() => Origin::Mx,
+            Some(_) if given || domain.is_none() => Origin::Given,
+            Some(_) => Origin::ImplicitMx,
+        };
+        Self { origin, domain, hosts, lookups }
     }
 }

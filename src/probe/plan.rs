@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{LeftOut, LeftOutWhy};
-use crate::route::{MailHost, Route, Step};
+use crate::route::{Lookup, MailHost, Route, Step};
 use crate::settings::{Settings, Walk};
 use crate::smtp::{Elapsed, TlsUse};
 use crate::target::{Host, Port, Scheme, Target};
@@ -202,14 +202,19 @@ impl Plan {
         self.over || (waiting == 0 && (self.walk == Walk::All || self.hosts.iter().all(|host| host.untried.is_empty())))
     }
 
+    /// Whether a mail server would ask no further, whatever the route may still bring.
+    pub(super) fn is_settled(&self) -> bool {
+        self.walk == Walk::First && self.over
+    }
+
     /// Begins nothing more.
     pub(super) fn give_up(&mut self) {
         self.over = true;
     }
 
     /// What is known of a route that was not resolved to its end.
-    pub(super) fn route_so_far(&self) -> Route {
-        Route::unfinished(&self.target, self.mail_hosts.clone())
+    pub(super) fn route_so_far(&self, lookups: Vec<Lookup>) -> Route {
+        Route::unfinished(&self.target, !self.server_ports.is_empty(), self.mail_hosts.clone(), lookups)
     }
 
     /// What was not connected to.
@@ -434,7 +439,7 @@ mod tests {
         let mut plan = plan(&first(), &[10, 20], &[(0, "192.0.2.1"), (1, "192.0.2.2")]);
         begun(&mut plan, 0, false);
         plan.finished(&attempt("192.0.2.1:25"), Ending::Definite);
-        let left = plan.left_out(&plan.route_so_far());
+        let left = plan.left_out(&plan.route_so_far(Vec::new()));
         assert_eq!((left.len(), left[0].why, left[0].host), (1, LeftOutWhy::Answered, 1));
     }
 }

@@ -4,8 +4,8 @@
 //! with the server asked, the time it took and what came back, and asks little enough to need no cache.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hickory_resolver::Hosts;
 use hickory_resolver::config::ProtocolConfig;
@@ -25,6 +25,8 @@ pub struct Resolver {
     clock: Clock,
     /// The system's hosts file, read when it is needed for the first time.
     hosts: OnceLock<Hosts>,
+    /// What servers were asked, in the order of the answers.
+    asked: Mutex<Vec<Lookup>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Resolver {
     pub fn new(settings: &Settings, clock: Clock) -> Self {
         let addresses = if settings.resolvers.is_empty() { system_servers() } else { settings.resolvers.clone() };
         let servers = addresses.into_iter().map(|address| Server { address, silent: AtomicBool::new(false) }).collect();
-        Self { servers, clock, hosts: OnceLock::new() }
+        Self { servers, clock, hosts: OnceLock::new(), asked: Mutex::default() }
     }
 
     /// A resolver on a system with these servers and this hosts file.
@@ -59,6 +61,12 @@ impl Resolver {
         read.read_hosts_conf(hosts.as_bytes()).expect("a slice can be read");
         let servers = addresses.iter().map(|address| Server { address: *address, silent: AtomicBool::new(false) }).collect();
         Self { servers, hosts: OnceLock::from(read), ..Self::new(&settings, Clock::start()) }
+    }
+
+    /// Everything that servers were asked so far, in the order of the answers: what is known of a route that was not waited for.
+    #[must_use]
+    pub fn lookups(&self) -> Vec<Lookup> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The clock by which lookups are timed.
@@ -139,6 +147,7 @@ impl Resolver {
             result: reading.result(),
             chain: further.aliases(chain.links()),
         };
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(lookup.clone());
         (lookup, reading, further)
     }
 

@@ -197,6 +197,10 @@ fn verdict(error: &Error) -> CertificateVerdict {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateVerdict::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateVerdict::NotYetValid,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => CertificateVerdict::WrongName,
+        // Made by hand, as a rule: the command that makes a certificate in one go marks it as an authority's.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            CertificateVerdict::Other("it is marked as the certificate of an authority, not of a server".to_owned())
+        }
         other => CertificateVerdict::Other(other.to_string()),
     }
 }
