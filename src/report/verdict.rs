@@ -91,7 +91,11 @@ impl<'a> Wording<'a> {
         let mut why = Vec::new();
         match verdict.twist {
             Twist::Contradiction => {
-                why.extend(verdict.evidence.iter().map(|e| fill(&self.phrases.disagreement_yes, |slot| e.slot(slot).map(str::to_owned))));
+                // One of those that say yes, and the one shown of those that say no.
+                let no = verdict.evidence.iter().find(|evidence| evidence.session == verdict.session);
+                let both = verdict.evidence.first().into_iter().chain(no);
+                let told = both.map(|e| fill(&self.phrases.disagreement_yes, |slot| e.slot(slot).map(str::to_owned)));
+                why.push(told.collect::<Vec<_>>().join("; "));
                 why.push(self.phrases.disagreement_why.clone());
             }
             Twist::CutShort => {

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use unicode_width::UnicodeWidthStr;
 
+use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use super::{EvidencePart, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
@@ -147,7 +148,8 @@ impl View<'_> {
             let (place, key) = (place(session), key(session));
             let before = shown.iter().find(|(other, _)| *other == key).map(|(_, place)| place.clone());
             match before {
-                Some(first) if !self.look.verbose => {
+                // Silence is told as such, not as the same answer.
+                Some(first) if !self.look.verbose && has_words(session) => {
                     let same =
                         if keys.len() == 1 { self.phrases.same.clone() } else { fill(&self.phrases.same_as, |_| Some(first.clone())) };
                     self.page.ends(PLAIN, &place, &format!("{same}, {}", duration(session.total_ms)));

@@ -13,8 +13,9 @@ use crate::smtp::{Capabilities, Purpose, Reply, Verb};
 
 impl View<'_> {
     pub(super) fn session(&mut self, session: &SessionPart, place: &str) {
-        let told = session.events.iter().any(|event| matches!(event.kind, EventKind::Reply | EventKind::Premature | EventKind::Secured));
-        if !told && let Some(failed) = session.events.iter().find(|event| event.kind == EventKind::Failed) {
+        if !has_words(session)
+            && let Some(failed) = session.events.iter().find(|event| event.kind == EventKind::Failed)
+        {
             let failure = failed.failure.clone().unwrap_or_default();
             return self.page.ends(PLAIN, place, &failure);
         }
@@ -152,6 +153,11 @@ impl View<'_> {
     fn tls_up(&self, certificate: &CertificatePart, words: &str) -> String {
         fill(&self.phrases.tls_up, |slot| Some(if slot == "version" { certificate.version.clone() } else { words.to_owned() }))
     }
+}
+
+/// Whether the server said anything at all; a session without is told in one line.
+pub(super) fn has_words(session: &SessionPart) -> bool {
+    session.events.iter().any(|event| matches!(event.kind, EventKind::Reply | EventKind::Premature | EventKind::Secured))
 }
 
 /// A reply's lines with their codes, as they came: from the bytes where the reply breaks a rule.
