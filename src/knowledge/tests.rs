@@ -1,3 +1,5 @@
+//! The data held to their word: every entry, example, pattern, reference and text, and the replies that mislead.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Every pair makes sense, and some are kept as they read.
+
 use super::build::Comparer;
 use super::relation::{Side, relation};
 use super::text::View;

@@ -1,3 +1,5 @@
+//! Explanations as they read, short enough, and safe to show.
+
 use super::*;
 use crate::knowledge::Knowledge;
 use crate::reading;
