@@ -67,6 +67,7 @@ fn wrong_usage_is_told_in_one_line_that_shows_how_it_should_look() {
         (&["a@example.com", "--output-file", "no-such-folder/report"], "no-such-folder/report"),
         (&["a@example.com", "-o", "xml"], "json"),
         (&["demo", "nobody@nowhere.test"], "full@demo.test"),
+        (&["-q", "demo", "full@demo.test"], "options stand after the command"),
         (&["schema", "nothing"], "report"),
     ] {
         let output = run(args);

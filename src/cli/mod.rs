@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use smtpprobe::demo::{self, World};
 use smtpprobe::diagnosis::{Case, Outcome, diagnose, judge};
 use smtpprobe::knowledge::Knowledge;
@@ -116,6 +116,12 @@ fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
     let mut settings = args.options.settings()?;
     let mut targets = Vec::new();
     for input in &args.targets {
+        // `smtpprobe -q demo ...` is a command with an option in the wrong place, unless `--` says otherwise.
+        let separated = std::env::args_os().any(|argument| argument == "--");
+        if !separated && Args::command().find_subcommand(input).is_some() {
+            let hint = format!("options stand after the command, as in `smtpprobe {input} ... -q`; a host of that name stands after --");
+            return Err(Trouble::Usage(format!("{input} is a command: {hint}")));
+        }
         let target: Target = input.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
         args.options.fits(&target)?;
         targets.push((input.as_str(), target));

@@ -161,14 +161,16 @@ fn of_host(case: &Case<'_>, host: &MailHost, quote: String) -> Evidence {
     Evidence::lookup(case.facts, lookup, quote).with("host", name)
 }
 
-fn faulty(case: &Case<'_>, applies: impl Fn(HostFault) -> bool) -> Vec<Evidence> {
+/// Hosts without an address, with the reason in words.
+pub(super) fn faulty(case: &Case<'_>, applies: impl Fn(HostFault) -> bool) -> Vec<Evidence> {
     let faults = case.facts.route.hosts.iter().filter_map(|host| host.fault.map(|fault| (host, fault)));
     faults
         .filter(|(_, fault)| applies(*fault))
         .map(|(host, fault)| {
             let words = match fault {
                 HostFault::NxDomain => "NXDOMAIN".to_owned(),
-                HostFault::NoAddress | HostFault::FamilyExcluded => no_address(case, host),
+                HostFault::NoAddress => no_address(case, host),
+                HostFault::FamilyExcluded => "no address of the family that -4, -6 or --bind leave".to_owned(),
                 HostFault::Lookup(failure) => failure_words(failure),
                 HostFault::LiteralAsName => "an address where a name has to stand".to_owned(),
                 HostFault::LeftOut => "not looked up".to_owned(),

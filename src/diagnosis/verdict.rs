@@ -291,13 +291,15 @@ fn by_route(case: &Case<'_>) -> Verdict {
         Origin::Mx | Origin::ImplicitMx | Origin::Given => by_faults(case),
     };
     let lookups = &facts.route.lookups;
-    let proof: Vec<Evidence> = match facts.route.origin {
+    let asked: Vec<Evidence> = match facts.route.origin {
         Origin::NullMx | Origin::Failed(_) => route::deciding_lookup(case).into_iter().collect::<Vec<_>>(),
         _ => (0..lookups.len()).filter(|index| !matches!(lookups[*index].result, LookupResult::Found(_))).collect(),
     }
     .into_iter()
     .map(|index| Evidence::lookup(facts, Some(index), route::lookup_line(case, index)))
     .collect();
+    // Without a lookup, the hosts themselves show why none was asked.
+    let proof = if asked.is_empty() { route::faulty(case, |_| true) } else { asked };
     let text = case.knowledge.reason(reason);
     Verdict {
         outcome,

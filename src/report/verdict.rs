@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::VerdictPart;
 use super::build::evidence;
 use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, gist, seconds};
-use crate::knowledge::{Actor, Fix};
+use crate::knowledge::{Actor, Fix, Reason};
 use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage};
 use crate::target::Target;
 
@@ -107,7 +107,9 @@ impl<'a> Wording<'a> {
             _ => {
                 why.extend(self.proof(verdict));
                 // What a yes means is said by the title; what a no means needs its sentence.
-                if verdict.outcome != Outcome::Accepted {
+                // Where no answer was given, nothing can be said of what it leaves open.
+                let of_no_answer = verdict.reason == Reason::Undetermined && verdict.code.is_none();
+                if verdict.outcome != Outcome::Accepted && !of_no_answer {
                     why.push(meaning.to_owned());
                 }
             }
