@@ -59,7 +59,7 @@ impl TlsClient {
         let stream = TlsConnector::from(Arc::new(config)).connect(server_name(name), stream).await.map_err(broken)?;
         let facts = {
             let connection = stream.get_ref().1;
-            let seen = std::mem::take(&mut *recorder.seen.lock().unwrap_or_else(PoisonError::into_inner));
+            let seen = std::mem::take(&mut *recorder.seen());
             TlsFacts {
                 version: match connection.protocol_version() {
                     Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
@@ -73,7 +73,8 @@ impl TlsClient {
                 group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
                 certificate: seen.chain.first().and_then(|der| read(der)),
                 chain: seen.chain,
-                verdict: seen.verdict.unwrap_or(CertificateVerdict::Trusted),
+                // What nobody has verified is not to be trusted.
+                verdict: seen.verdict.unwrap_or(CertificateVerdict::UnknownIssuer),
             }
         };
         Ok((stream, facts))
