@@ -30,6 +30,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("socket2", &["demo", "transport"]),
+    ("nix", &["transport"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

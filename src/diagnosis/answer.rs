@@ -90,7 +90,7 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         FailureKind::ProbeTimeOver | FailureKind::Interrupted => return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure)),
         FailureKind::NotOffered(_) => return Some((Outcome::Rejected, Reason::FeatureUnsupported, Certain)),
         _ if stage == Stage::Tls => (Reason::TlsFailed, Certain),
-        FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),
+        FailureKind::NotTls | FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),
         FailureKind::Refused => (Reason::ConnectionRefused, Certain),
         FailureKind::TimedOut(_) => match stage {
             Stage::Connect => (Reason::PortFiltered, Likely),
@@ -98,8 +98,8 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
             _ => (Reason::Timeout, Certain),
         },
         FailureKind::HostUnreachable => (Reason::HostUnreachable, Certain),
-        FailureKind::NetworkUnreachable => (Reason::NetworkUnreachable, Certain),
-        FailureKind::Prohibited => (Reason::ConnectionRejected, Certain),
+        FailureKind::NoRoute => (Reason::NetworkUnreachable, Certain),
+        FailureKind::Rejected | FailureKind::Forbidden => (Reason::ConnectionRejected, Certain),
         // The server, or something on the way that speaks in its name.
         FailureKind::Reset => (Reason::ConnectionReset, Likely),
         FailureKind::Closed => (Reason::ConnectionClosed, Likely),

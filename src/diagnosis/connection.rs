@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "connection_rejected",
         severity: Severity::Failure,
         reference: "RFC 4443 section 3.1",
-        check: |case| failed(case, |k| *k == FailureKind::Prohibited),
+        check: |case| failed(case, |k| *k == FailureKind::Rejected),
     },
     Rule {
         id: "host_unreachable",
@@ -38,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "no_route_here",
         severity: Severity::Note,
         reference: "RFC 1122 section 3.2.2.1",
-        check: |case| failed(case, |k| *k == FailureKind::NetworkUnreachable),
+        check: |case| failed(case, |k| *k == FailureKind::NoRoute),
     },
     Rule {
         id: "local_trouble",
@@ -61,18 +61,24 @@ fn failed(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence>
         .collect()
 }
 
-/// A failure in a few words, with the system's number where there is one.
+/// A failure in a few words: whoever sent an ICMP error is quoted, else the system's number stands behind them.
 #[must_use]
 pub fn words(failure: &Failure) -> String {
+    if let Some(icmp) = &failure.icmp {
+        let who = if icmp.here { "this machine".to_owned() } else { icmp.from.to_string() };
+        return format!("{who} says: {icmp}");
+    }
     let words = match &failure.kind {
         FailureKind::Refused => "connection refused".to_owned(),
         FailureKind::TimedOut(waited) => format!("no answer within {}", super::timing::seconds(*waited)),
         FailureKind::HostUnreachable => "host unreachable".to_owned(),
-        FailureKind::NetworkUnreachable => "network unreachable".to_owned(),
-        FailureKind::Prohibited => "administratively prohibited".to_owned(),
+        FailureKind::NoRoute => "no route from this machine".to_owned(),
+        FailureKind::Rejected => "administratively prohibited".to_owned(),
+        FailureKind::Forbidden => "forbidden by this machine".to_owned(),
         FailureKind::Reset => "connection reset".to_owned(),
         FailureKind::Closed => "connection closed".to_owned(),
         FailureKind::NotSmtp(protocol) => format!("not SMTP ({})", protocol.as_str()),
+        FailureKind::NotTls => "the server answered with something that is not TLS".to_owned(),
         FailureKind::ReplyTooLong => "endless reply".to_owned(),
         FailureKind::TlsNotOffered => "STARTTLS not offered".to_owned(),
         FailureKind::TlsHandshake(words) | FailureKind::Local(words) => words.clone(),
@@ -96,11 +102,7 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
     let excused = |kind: &FailureKind| {
         matches!(
             kind,
-            FailureKind::NetworkUnreachable
-                | FailureKind::Overtaken
-                | FailureKind::Local(_)
-                | FailureKind::ProbeTimeOver
-                | FailureKind::Interrupted
+            FailureKind::NoRoute | FailureKind::Overtaken | FailureKind::Local(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted
         )
     };
     session.facts.transcript.failure().is_some_and(|(_, stage, failure)| stage == Stage::Connect && !excused(&failure.kind))

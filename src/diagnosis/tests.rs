@@ -27,7 +27,7 @@ fn session(host: usize, address: &str, events: Vec<(Elapsed, Event)>, reached: O
 
 /// A session that never came to be.
 fn failed(host: usize, address: &str, kind: FailureKind, errno: Option<i32>) -> SessionFacts {
-    session(host, address, vec![(at(1), Event::Broke { stage: Stage::Connect, failure: Failure { kind, errno } })], None)
+    session(host, address, vec![(at(1), Event::Broke { stage: Stage::Connect, failure: Failure { kind, errno, icmp: None } })], None)
 }
 
 /// A session that got as far as a greeting, after so many seconds.
@@ -93,9 +93,9 @@ fn every_failure_to_connect_has_its_finding_and_its_reason() {
     for (kind, errno, id, reason, confidence) in [
         (FailureKind::Refused, Some(111), "connection_refused", Reason::ConnectionRefused, Confidence::Certain),
         (FailureKind::TimedOut(Duration::from_secs(10)), None, "port_silent", Reason::PortFiltered, Confidence::Likely),
-        (FailureKind::Prohibited, Some(13), "connection_rejected", Reason::ConnectionRejected, Confidence::Certain),
+        (FailureKind::Rejected, Some(13), "connection_rejected", Reason::ConnectionRejected, Confidence::Certain),
         (FailureKind::HostUnreachable, Some(113), "host_unreachable", Reason::HostUnreachable, Confidence::Certain),
-        (FailureKind::NetworkUnreachable, Some(101), "no_route_here", Reason::NetworkUnreachable, Confidence::Certain),
+        (FailureKind::NoRoute, Some(101), "no_route_here", Reason::NetworkUnreachable, Confidence::Certain),
         (FailureKind::Reset, Some(104), "connect_reset", Reason::ConnectionReset, Confidence::Likely),
         (FailureKind::Local("too many open files".to_owned()), Some(24), "local_trouble", Reason::Undetermined, Confidence::Unsure),
     ] {
@@ -108,7 +108,7 @@ fn every_failure_to_connect_has_its_finding_and_its_reason() {
 
 #[test]
 fn a_family_that_this_machine_lacks_says_nothing_about_the_host() {
-    let unrouted = || failed(0, "[2001:db8::1]:25", FailureKind::NetworkUnreachable, Some(101));
+    let unrouted = || failed(0, "[2001:db8::1]:25", FailureKind::NoRoute, Some(101));
     let alive = facts(vec![greeted(0, "192.0.2.1:25", 0), unrouted()]);
     assert_eq!(found(&alive), ["no_route_here"]);
     let refused = facts(vec![failed(0, "192.0.2.1:25", FailureKind::Refused, Some(111)), unrouted()]);

@@ -11,15 +11,15 @@ use time::format_description::well_known::Rfc3339;
 
 use super::verdict::Wording;
 use super::{
-    AddressPart, AnnotationPart, AnswerPart, CertificatePart, EventKind, EventPart, EvidencePart, FindingPart, HostPart, LeftOutPart,
-    LookupPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart,
+    AddressPart, AnnotationPart, AnswerPart, CertificatePart, EventKind, EventPart, EvidencePart, FindingPart, HostPart, IcmpPart,
+    LeftOutPart, LookupPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart,
 };
 use crate::annotation::Annotation;
 use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, days_left, failure_words};
 use crate::knowledge::{Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{LookupResult, Origin};
-use crate::smtp::{Answers, Certificate, CertificateVerdict, Elapsed, Event, Purpose, Stage, TlsFacts, TlsUse, Verb};
+use crate::smtp::{Answers, Certificate, CertificateVerdict, Elapsed, Event, IcmpError, Purpose, Stage, TlsFacts, TlsUse, Verb};
 use crate::target::{MailDomain, Target};
 
 /// Puts everything into the shape of the contract. `input` is the target as the user wrote it.
@@ -199,6 +199,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
         raw: None,
         failure: None,
         errno: None,
+        icmp: None,
         annotation: None,
     };
     let control = |purpose: Purpose| (purpose != Purpose::Target).then_some(purpose);
@@ -228,7 +229,8 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             ..blank(EventKind::Premature, *stage)
         },
         Event::Broke { stage, failure } => {
-            EventPart { failure: Some(failure_words(failure)), errno: failure.errno, ..blank(EventKind::Failed, *stage) }
+            let icmp = failure.icmp.map(|IcmpError { kind, code, from, here }| IcmpPart { kind, code, from, here });
+            EventPart { failure: Some(failure_words(failure)), errno: failure.errno, icmp, ..blank(EventKind::Failed, *stage) }
         }
     }
 }

@@ -333,9 +333,26 @@ pub struct EventPart {
     /// The operating system's number for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub errno: Option<i32>,
+    /// The ICMP error behind it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icmp: Option<IcmpPart>,
     /// What the reply means.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub annotation: Option<AnnotationPart>,
+}
+
+/// An ICMP error (RFC 792, RFC 4443).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IcmpPart {
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Whether that is this machine itself.
+    pub here: bool,
 }
 
 /// What a reply means in its place.

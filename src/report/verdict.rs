@@ -184,9 +184,8 @@ impl<'a> Wording<'a> {
         let usual = usual.filter(|_| mailbox && verdict.twist != Twist::Contradiction && verdict.outcome != Outcome::Accepted);
         let no_route = |v4: bool| {
             let mut family = self.case.sessions.iter().filter(|session| session.facts.address.is_ipv4() == v4).peekable();
-            let unrouted = |s: &SessionCase<'_>| {
-                s.facts.transcript.failure().is_some_and(|(_, _, failure)| failure.kind == FailureKind::NetworkUnreachable)
-            };
+            let unrouted =
+                |s: &SessionCase<'_>| s.facts.transcript.failure().is_some_and(|(_, _, failure)| failure.kind == FailureKind::NoRoute);
             family.peek().is_some() && family.all(unrouted)
         };
         let untested = match (no_route(true), no_route(false)) {

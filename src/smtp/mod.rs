@@ -7,6 +7,7 @@
 mod capability;
 mod command;
 mod dialogue;
+mod failure;
 mod reply;
 mod session;
 mod transcript;
@@ -14,9 +15,7 @@ mod transcript;
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
 pub use dialogue::{Dialogue, StageTimes, TlsUse, Transaction};
+pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Need, Session};
-pub use transcript::{
-    Answer, Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage,
-    TlsFacts, Transcript,
-};
+pub use transcript::{Answer, Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Purpose, Stage, TlsFacts, Transcript};

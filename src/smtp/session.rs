@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::transcript::{Answers, Connected, Elapsed, Event, Failure, FailureKind, ForeignProtocol, Purpose, Stage, TlsFacts, Transcript};
+use super::failure::{Failure, FailureKind, ForeignProtocol};
+use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, TlsFacts, Transcript};
 use super::{Capabilities, CodeClass, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
 use crate::target::Mailbox;
 

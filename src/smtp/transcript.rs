@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Capabilities, Command, Reply, Verb};
+use super::{Capabilities, Command, Failure, Reply, Verb};
 
 /// Time since the probe began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,106 +221,6 @@ pub enum CertificateVerdict {
     WrongName,
     /// Anything else, in the verifier's words.
     Other(String),
-}
-
-/// Why a session could not go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What kind of thing happened.
-    pub kind: FailureKind,
-    /// The operating system's number for it; none if it was not the system that said so.
-    pub errno: Option<i32>,
-}
-
-impl From<FailureKind> for Failure {
-    fn from(kind: FailureKind) -> Self {
-        Self { kind, errno: None }
-    }
-}
-
-/// The kinds of failures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The host answered with a reset: nothing listens there.
-    Refused,
-    /// Nothing came for this long.
-    TimedOut(Duration),
-    /// The network says that the host is not there.
-    HostUnreachable,
-    /// There is no way from here.
-    NetworkUnreachable,
-    /// A filter said no (administratively prohibited, or this machine's own rules).
-    Prohibited,
-    /// The connection was torn down after it stood.
-    Reset,
-    /// The peer closed the connection in an orderly way, but too early.
-    Closed,
-    /// What answers does not speak SMTP.
-    NotSmtp(ForeignProtocol),
-    /// A reply without end, or longer than any limit.
-    ReplyTooLong,
-    /// TLS was asked for (`require`) and the server does not offer it.
-    TlsNotOffered,
-    /// The TLS handshake failed: the peer's alert, or what our side found, in words.
-    TlsHandshake(String),
-    /// What the transaction needs is not offered by the server; the extension's keyword.
-    NotOffered(&'static str),
-    /// The time for the whole probe was over.
-    ProbeTimeOver,
-    /// The user stopped the probe.
-    Interrupted,
-    /// Another address answered first, as happens to a mail server that tries several.
-    Overtaken,
-    /// Our own machine could not do it, in the system's words.
-    Local(String),
-}
-
-/// What else than SMTP may answer on a port, known by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForeignProtocol {
-    /// HTTP.
-    Http,
-    /// SSH.
-    Ssh,
-    /// IMAP.
-    Imap,
-    /// POP3.
-    Pop3,
-    /// A TLS record.
-    Tls,
-    /// FTP, by its wording.
-    Ftp,
-    /// None that is known.
-    Unknown,
-}
-
-impl ForeignProtocol {
-    /// The name for people.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Ssh => "SSH",
-            Self::Imap => "IMAP",
-            Self::Pop3 => "POP3",
-            Self::Tls => "TLS",
-            Self::Ftp => "FTP",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Recognises a protocol by the first bytes that its side sends unasked; none if they give nothing away.
-    #[must_use]
-    pub fn recognise(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0x15 | 0x16, 3, 0..=4, ..] => Some(Self::Tls),
-            _ if bytes.starts_with(b"HTTP/") || bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => Some(Self::Http),
-            _ if bytes.starts_with(b"SSH-") => Some(Self::Ssh),
-            _ if bytes.starts_with(b"* OK") || bytes.starts_with(b"* BYE") || bytes.starts_with(b"* PREAUTH") => Some(Self::Imap),
-            _ if bytes.starts_with(b"+OK") || bytes.starts_with(b"-ERR") => Some(Self::Pop3),
-            _ => None,
-        }
-    }
 }
 
 /// One session's events in the order in which they happened, each with its time.

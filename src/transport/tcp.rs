@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
@@ -14,9 +15,10 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use super::READ_SIZE;
+use super::error_queue::ErrorQueue;
 use super::tls::TlsClient;
 use crate::settings::Settings;
-use crate::smtp::{Connected, Failure, FailureKind, TlsFacts};
+use crate::smtp::{Connected, Failure, FailureKind, IcmpError, TlsFacts};
 use crate::target::Host;
 
 /// Why a step failed; also made from the system's errors by `?`.
@@ -24,20 +26,31 @@ pub(super) type Broken = Failure;
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
+        Self::of_system(&error, None)
+    }
+}
+
+impl Failure {
+    /// What the system's error means, together with the ICMP error behind it.
+    fn of_system(error: &io::Error, icmp: Option<IcmpError>) -> Self {
         use io::ErrorKind as Kind;
-        let kind = match error.kind() {
-            Kind::ConnectionRefused => FailureKind::Refused,
-            Kind::TimedOut => FailureKind::TimedOut(std::time::Duration::ZERO),
+        let kind = match (icmp, error.kind()) {
+            (Some(icmp), _) if icmp.is_refusal() => FailureKind::Rejected,
+            (Some(_), _) => FailureKind::HostUnreachable,
+            (_, Kind::ConnectionRefused) => FailureKind::Refused,
+            (_, Kind::TimedOut) => FailureKind::TimedOut(Duration::ZERO),
             // A kernel without IPv6 says that it does not know the family.
-            Kind::NetworkUnreachable | Kind::NetworkDown | Kind::Unsupported => FailureKind::NetworkUnreachable,
-            Kind::HostUnreachable => FailureKind::HostUnreachable,
-            Kind::PermissionDenied => FailureKind::Prohibited,
-            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => FailureKind::Reset,
-            Kind::UnexpectedEof => FailureKind::Closed,
-            _ if error.raw_os_error() == Some(EAFNOSUPPORT) => FailureKind::NetworkUnreachable,
+            (_, Kind::NetworkUnreachable | Kind::NetworkDown | Kind::Unsupported) => FailureKind::NoRoute,
+            // Linux tells of every ICMP error; what comes without one is a route that says "unreachable".
+            (_, Kind::HostUnreachable) if cfg!(target_os = "linux") => FailureKind::NoRoute,
+            (_, Kind::HostUnreachable) => FailureKind::HostUnreachable,
+            (_, Kind::PermissionDenied) => FailureKind::Forbidden,
+            (_, Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected) => FailureKind::Reset,
+            (_, Kind::UnexpectedEof) => FailureKind::Closed,
+            _ if error.raw_os_error() == Some(EAFNOSUPPORT) => FailureKind::NoRoute,
             _ => FailureKind::Local(error.to_string()),
         };
-        Self { kind, errno: error.raw_os_error() }
+        Self { kind, errno: error.raw_os_error(), icmp }
     }
 }
 
@@ -51,12 +64,29 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr) -> Result<
     if let Some(local) = settings.bind {
         socket.bind(SocketAddr::new(local, 0))?;
     }
+    let errors = ErrorQueue::of(&socket, real.is_ipv6());
     let limit = settings.connect_timeout;
-    let stream = timeout(limit, socket.connect(real)).await.map_err(|_| FailureKind::TimedOut(limit))??;
+    let stream = match timeout(limit, socket.connect(real)).await {
+        Err(_) => return Err(FailureKind::TimedOut(limit).into()),
+        Ok(Err(error)) => return Err(of_connect(&error, errors.and_then(|errors| errors.take()))),
+        Ok(Ok(stream)) => stream,
+    };
+    if let Some(errors) = errors {
+        errors.close();
+    }
     // Commands are small and each is waited for: nothing is gained by holding them back.
     stream.set_nodelay(true)?;
     let ends = Connected { local: stream.local_addr()?, peer: address };
     Ok((Wire::Plain(stream), ends))
+}
+
+/// What a failed `connect` means: the same, but that "invalid" is what Linux says of a route that swallows packets.
+fn of_connect(error: &io::Error, icmp: Option<IcmpError>) -> Broken {
+    let failure = Failure::of_system(error, icmp);
+    if cfg!(target_os = "linux") && error.kind() == io::ErrorKind::InvalidInput {
+        return Failure { kind: FailureKind::Forbidden, ..failure };
+    }
+    failure
 }
 
 /// Has the kernel acknowledge what comes next without delay. Some servers hold their reply back until their session tickets are
@@ -148,5 +178,44 @@ impl Wire {
             Self::Secure(stream) => stream.shutdown().await,
             Self::Lost => Ok(()),
         };
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_icmp_error_tells_more_than_the_number() {
+        const ENETUNREACH: i32 = 101;
+        const EHOSTUNREACH: i32 = 113;
+        let icmp = |from: &str, kind, code| Some(IcmpError { kind, code, from: from.parse().expect(from), here: false });
+        for (errno, icmp, kind, words) in [
+            // The very same numbers, with an ICMP error behind them and without.
+            (111, None, FailureKind::Refused, ""),
+            (111, icmp("192.0.2.1", 3, 3), FailureKind::Rejected, "port unreachable (ICMP 3/3)"),
+            (111, icmp("2001:db8::1", 1, 4), FailureKind::Rejected, "port unreachable (ICMPv6 1/4)"),
+            (ENETUNREACH, None, FailureKind::NoRoute, ""),
+            (ENETUNREACH, icmp("192.0.2.1", 3, 0), FailureKind::HostUnreachable, "network unreachable (ICMP 3/0)"),
+            (ENETUNREACH, icmp("192.0.2.1", 3, 9), FailureKind::Rejected, "network administratively prohibited (ICMP 3/9)"),
+            (ENETUNREACH, icmp("2001:db8::1", 1, 0), FailureKind::HostUnreachable, "no route to destination (ICMPv6 1/0)"),
+            (EHOSTUNREACH, icmp("192.0.2.1", 3, 1), FailureKind::HostUnreachable, "host unreachable (ICMP 3/1)"),
+            (EHOSTUNREACH, icmp("192.0.2.1", 3, 10), FailureKind::Rejected, "host administratively prohibited (ICMP 3/10)"),
+            (EHOSTUNREACH, icmp("192.0.2.1", 3, 13), FailureKind::Rejected, "administratively prohibited (ICMP 3/13)"),
+            (EHOSTUNREACH, icmp("192.0.2.1", 11, 0), FailureKind::HostUnreachable, "time exceeded in transit (ICMP 11/0)"),
+            (EHOSTUNREACH, icmp("2001:db8::1", 1, 3), FailureKind::HostUnreachable, "address unreachable (ICMPv6 1/3)"),
+            (92, icmp("192.0.2.1", 3, 2), FailureKind::Rejected, "protocol unreachable (ICMP 3/2)"),
+            (13, None, FailureKind::Forbidden, ""),
+            (1, None, FailureKind::Forbidden, ""),
+            (13, icmp("2001:db8::1", 1, 1), FailureKind::Rejected, "administratively prohibited (ICMPv6 1/1)"),
+            (13, icmp("2001:db8::1", 1, 5), FailureKind::Rejected, "source address failed policy (ICMPv6 1/5)"),
+            (13, icmp("2001:db8::1", 1, 6), FailureKind::Rejected, "reject route to destination (ICMPv6 1/6)"),
+            (104, None, FailureKind::Reset, ""),
+            (97, None, FailureKind::NoRoute, ""),
+        ] {
+            let failure = Failure::of_system(&io::Error::from_raw_os_error(errno), icmp);
+            assert_eq!((failure.kind, failure.errno), (kind, Some(errno)), "{errno} {icmp:?}");
+            assert_eq!(icmp.map(|icmp| icmp.to_string()).unwrap_or_default(), words);
+        }
     }
 }
