@@ -4,13 +4,20 @@
 //! servers. Where one of them is missing a test says `skipped` and passes, unless `SMTPPROBE_TESTS_MUST_RUN=1`.
 
 mod lab;
+mod loopback;
+mod namespace;
+mod network;
+mod probed;
+mod reachability;
 mod servers;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use lab::{DEAD_V4, Lab, MX, Probed};
+use lab::Lab;
+use loopback::{DEAD_V4, MX};
+use probed::Probed;
 use servers::{AUTHORITY, MAIL_LOG, MANY};
 
 /// A conversation up to RCPT with Postfix, by verbs and reply codes, as far as it is always the same.
@@ -18,7 +25,7 @@ const UP_TO_RCPT: &str = "220 EHLO 250 STARTTLS 220 TLS EHLO 250 MAIL RCPT 250";
 
 /// A lab with Postfix and Unbound.
 fn with_unbound(title: &str) -> Option<Lab> {
-    let lab = Lab::open(title, &["postfix", "openssl", "unbound"])?;
+    let lab = loopback::open(title, &["postfix", "openssl", "unbound"])?;
     servers::unbound(&lab);
     servers::postfix(&lab);
     Some(lab)
@@ -169,7 +176,7 @@ fn routes_by_unbound() {
 
 #[test]
 fn routes_by_dnsmasq() {
-    let Some(lab) = Lab::open("dnsmasq", &["postfix", "openssl", "dnsmasq"]) else { return };
+    let Some(lab) = loopback::open("dnsmasq", &["postfix", "openssl", "dnsmasq"]) else { return };
     servers::dnsmasq(&lab);
     servers::postfix(&lab);
     routes_by_any_server(&lab);

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use crate::lab::{CLOSING, DEAD_V4, DEAD_V6, Lab, MX, MX_V6, SCREENED, SLOW};
+use super::lab::Lab;
+use super::loopback::{CLOSING, DEAD_V4, DEAD_V6, MX, MX_V6, SCREENED, SLOW};
 
 /// The file that Postfix logs to.
 pub(crate) const MAIL_LOG: &str = "mail.log";
@@ -73,13 +74,6 @@ smtpd pass - - n - - smtpd
 
 /// Starts Postfix: plain on 25 and 587, TLS on 465 of [`MX`]; late, closing and with postscreen at addresses of their own.
 pub(crate) fn postfix(lab: &Lab) {
-    make_certificates(lab);
-    let here = lab.path("").display().to_string();
-    lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
-    lab.write("postfix/domains", "/\\.test$/ virtual\n");
-    lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n");
-    lab.write("postfix/answers", ANSWERS);
-    lab.write("postfix/closing", "/./ 421 4.3.2 Come back later\n");
     let services = format!(
         "{MX}:25 inet n - n - - smtpd\n\
          [{MX_V6}]:25 inet n - n - - smtpd\n\
@@ -87,13 +81,25 @@ pub(crate) fn postfix(lab: &Lab) {
          {MX}:465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n\
          {SLOW}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$sleeping_restrictions\n\
          {CLOSING}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$closing_restrictions\n\
-         {SCREENED}:25 inet n - n - 1 postscreen\n{SERVICES}"
+         {SCREENED}:25 inet n - n - 1 postscreen\n"
     );
-    let settings = lab.write("postfix/master.cf", &services);
+    postfix_with(lab, &services);
+}
+
+/// Starts Postfix with these services on the network (lines of master.cf).
+pub(crate) fn postfix_with(lab: &Lab, services: &str) {
+    make_certificates(lab);
+    let here = lab.path("").display().to_string();
+    lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
+    lab.write("postfix/domains", "/\\.test$/ virtual\n");
+    lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n");
+    lab.write("postfix/answers", ANSWERS);
+    lab.write("postfix/closing", "/./ 421 4.3.2 Come back later\n");
+    let settings = lab.write("postfix/master.cf", &format!("{services}{SERVICES}"));
     fs::create_dir(lab.path("queue")).expect("a folder can be made");
     fs::create_dir(lab.path("data")).expect("a folder can be made");
     run(Command::new("chown").arg("postfix").arg(lab.path("data")));
-    run(lab.command("postfix").arg("-c").arg(settings.parent().expect("a folder above")).arg("start"));
+    run(lab.servers().command("postfix").arg("-c").arg(settings.parent().expect("a folder above")).arg("start"));
     lab.wait_for_line(MAIL_LOG, "daemon started");
 }
 
@@ -118,14 +124,18 @@ fn make_certificates(lab: &Lab) {
     request(&[&issued[..], &["-keyout", "key.pem", "-out", "certificate.pem"]].concat(), "/CN=mx.real.test");
 }
 
-/// The domains: what each is for is in its name. Only [`MX`] answers mail.
-fn zone() -> String {
-    let mut zone = format!(
-        "\
+/// What a zone begins with.
+const APEX: &str = "\
 $TTL 60
 @ SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 @ NS ns.test.
 ns A 127.0.0.1
+";
+
+/// The domains: what each is for is in its name. Only [`MX`] answers mail.
+fn zone() -> String {
+    let mut zone = format!(
+        "\
 real MX 10 mx.real
 mx.real A {MX}
 slow MX 10 mx.slow
@@ -159,7 +169,12 @@ alias.odd CNAME mx.real
 
 /// Starts Unbound with the zone `test`, and with `broken.example` in the hands of a server that cannot be reached.
 pub(crate) fn unbound(lab: &Lab) {
-    let zone = lab.write("unbound/zone", &zone());
+    unbound_with(lab, &zone());
+}
+
+/// The same with these records.
+pub(crate) fn unbound_with(lab: &Lab, records: &str) {
+    let zone = lab.write("unbound/zone", &format!("{APEX}{records}"));
     let settings = format!(
         "\
 server:

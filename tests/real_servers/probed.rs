@@ -1,0 +1,118 @@
+//! What a run of the command came to, and checks of it.
+
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a run of the command came to.
+pub(crate) struct Probed {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// The JSON report.
+    pub(crate) report: Value,
+    /// How long it took.
+    pub(crate) took: Duration,
+    shown: String,
+}
+
+impl Probed {
+    /// Reads what the command printed when it was run with these arguments.
+    pub(crate) fn new(arguments: &[&str], output: &Output, took: Duration) -> Self {
+        let (text, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let shown = format!("smtpprobe {}\n{text}{complaints}", arguments.join(" "));
+        let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {shown}"));
+        Self { code: output.status.code().expect("it ended by itself"), report, took, shown }
+    }
+
+    /// The value at a JSON pointer; null if there is none.
+    pub(crate) fn at(&self, pointer: &str) -> &Value {
+        self.report.pointer(pointer).unwrap_or(&Value::Null)
+    }
+
+    /// Checks exit code, outcome, reason and confidence.
+    #[track_caller]
+    pub(crate) fn is(&self, code: i32, verdict: &str) -> &Self {
+        let words = ["outcome", "reason", "confidence"].map(|part| self.at(&format!("/verdict/{part}")).as_str().unwrap_or("-"));
+        assert_eq!((self.code, words.join(" ").as_str()), (code, verdict), "{}", self.shown);
+        self
+    }
+
+    /// Checks the reply that decided: code, enhanced code (`-` for none), and that its text holds `words`.
+    #[track_caller]
+    pub(crate) fn by(&self, code: u64, enhanced: &str, words: &str) -> &Self {
+        let verdict = self.at("/verdict");
+        assert_eq!((verdict["code"].as_u64(), verdict["enhanced"].as_str().unwrap_or("-")), (Some(code), enhanced), "{}", self.shown);
+        assert!(verdict["text"].as_str().is_some_and(|text| text.contains(words)), "{words:?} in {}", self.shown);
+        self
+    }
+
+    /// Checks that there is such a finding.
+    #[track_caller]
+    pub(crate) fn finds(&self, id: &str) -> &Self {
+        assert!(self.has_finding(id), "no {id} in {}", self.shown);
+        self
+    }
+
+    pub(crate) fn has_finding(&self, id: &str) -> bool {
+        self.at("/findings").as_array().is_some_and(|findings| findings.iter().any(|finding| finding["id"] == id))
+    }
+
+    /// What a session said and was answered: verbs (`EHLO`) and reply codes in order.
+    pub(crate) fn exchange(&self, session: usize) -> String {
+        let events = self.at(&format!("/sessions/{session}/events")).as_array().cloned().unwrap_or_default();
+        let word = |event: &Value| match event["kind"].as_str() {
+            Some("sent") => event["command"].as_str().and_then(|command| command.split(' ').next()).map(str::to_owned),
+            Some("reply") => event["code"].as_u64().map(|code| code.to_string()),
+            Some("secured") => Some("TLS".to_owned()),
+            Some("failed") => event["failure"].as_str().map(|failure| format!("({failure})")),
+            _ => None,
+        };
+        events.iter().filter_map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Checks exit code, outcome and reason.
+    #[track_caller]
+    pub(crate) fn ends(&self, code: i32, verdict: &str) -> &Self {
+        let words = ["outcome", "reason"].map(|part| self.at(&format!("/verdict/{part}")).as_str().unwrap_or("-"));
+        assert_eq!((self.code, words.join(" ").as_str()), (code, verdict), "{}", self.shown);
+        self
+    }
+
+    /// Checks which findings there are, by their ids.
+    #[track_caller]
+    pub(crate) fn finds_just(&self, ids: &[&str]) -> &Self {
+        let mut wanted = ids.to_vec();
+        wanted.sort_unstable();
+        let all = self.at("/findings").as_array().cloned().unwrap_or_default();
+        let mut found: Vec<&str> = all.iter().filter_map(|finding| finding["id"].as_str()).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, wanted, "{}", self.shown);
+        self
+    }
+
+    /// Checks the ICMP error of the connection to this address and port, as `type/code from address`, and `here` if it is ours;
+    /// `-` for none.
+    #[track_caller]
+    pub(crate) fn tells(&self, address: &str, port: u64, icmp: &str) -> &Self {
+        let sessions = self.at("/sessions").as_array().map_or(&[][..], Vec::as_slice);
+        let session = sessions.iter().find(|session| session["address"] == address && session["port"] == port);
+        let session = session.unwrap_or_else(|| panic!("no {address}:{port} in {}", self.shown));
+        let events = session["events"].as_array().map_or(&[][..], Vec::as_slice);
+        let error = events.iter().find(|event| event["kind"] == "failed").map_or(&Value::Null, |event| &event["icmp"]);
+        let told = error["from"].as_str().map_or("-".to_owned(), |from| {
+            let here = if error["here"] == true { " here" } else { "" };
+            format!("{}/{} from {from}{here}", error["type"], error["code"])
+        });
+        assert_eq!(told, icmp, "{address}:{port} in {}", self.shown);
+        self
+    }
+
+    /// Checks that it was over within `limit`.
+    #[track_caller]
+    pub(crate) fn within(&self, limit: Duration) -> &Self {
+        assert!(self.took < limit, "{:?} for {}", self.took, self.shown);
+        self
+    }
+}
