@@ -87,7 +87,7 @@ fn a_way_that_ends_somewhere_is_told_by_who_says_so() {
 #[test]
 fn something_else_than_a_mail_server_is_named() {
     let Some(lab) = network::open("odd") else { return };
-    lab.probe(&[MASKED]).finds("greeting_masked");
+    lab.probe(&["--until", "greeting", MASKED]).finds("greeting_masked");
     lab.probe(&[REFUSING]).ends(1, "rejected ip_blocklisted");
     for (address, reason) in [
         (SILENT, "no_greeting"),
