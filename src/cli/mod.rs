@@ -24,7 +24,7 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::FailureKind;
 use smtpprobe::target::Target;
 
-use self::args::{Args, Command, OutputArgs, ProbeArgs, SchemaKind};
+use self::args::{Args, Command, OutputArgs, PortsArgs, ProbeArgs, SchemaKind};
 use self::live::Live;
 use self::output::Output;
 
@@ -92,6 +92,7 @@ fn usage_error(error: &clap::Error) -> ExitCode {
 fn run(args: Args) -> Result<u8, Trouble> {
     match args.command {
         None => probes(&args.probe),
+        Some(Command::Ports(args)) => ports(&args),
         Some(Command::Demo { address, options, output }) => demo(address.as_deref(), &options, &output),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
@@ -126,14 +127,33 @@ fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
         args.options.fits(&target)?;
         targets.push((input.as_str(), target));
     }
-    let knowledge = Knowledge::english();
     let mut output = Output::open(&args.output)?;
     hurry(&mut settings, &output);
+    in_turn(&targets, &settings, &mut output)
+}
+
+/// Looks at the ports of each target in turn.
+fn ports(args: &PortsArgs) -> Result<u8, Trouble> {
+    let settings = args.settings()?;
+    let mut targets = Vec::new();
+    for input in &args.targets {
+        let target: Target = input.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+        if target.mailbox().is_some() {
+            return Err(Trouble::Usage(format!("{input} is a mailbox: ports are those of a host or domain, such as example.com")));
+        }
+        targets.push((input.as_str(), target));
+    }
+    in_turn(&targets, &settings, &mut Output::open(&args.output)?)
+}
+
+/// The whole path for one target after the other.
+fn in_turn(targets: &[(&str, Target)], settings: &Settings, output: &mut Output) -> Result<u8, Trouble> {
+    let knowledge = Knowledge::english();
     let runtime = runtime()?;
     let mut reports = Vec::new();
     let mut interrupted = false;
-    for (input, target) in &targets {
-        let (report, stopped) = runtime.block_on(one(input, target, &settings, &knowledge, &output));
+    for (input, target) in targets {
+        let (report, stopped) = runtime.block_on(one(input, target, settings, &knowledge, output));
         output.report(&report, &knowledge)?;
         reports.push(report);
         interrupted = stopped;
