@@ -57,7 +57,8 @@ pub struct Dialogue {
     pub hello: Option<HelloName>,
     /// How TLS is used.
     pub tls: TlsUse,
-    /// The last stage to ask for; transactions beyond it are not begun.
+    /// The last stage to ask for; transactions beyond it are not begun. Where TLS is implicit, [`Stage::Tls`] comes before the
+    /// greeting and ends the session there.
     pub until: Stage,
     /// Whether commands may be sent ahead where the server offers it.
     pub pipelining: bool,

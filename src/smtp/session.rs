@@ -228,7 +228,8 @@ impl Session {
         self.secured = true;
         self.waiting.restart();
         if self.dialogue.tls == TlsUse::Implicit {
-            self.state = State::Greeting;
+            // Before the greeting nothing may be said, QUIT neither.
+            self.state = if self.dialogue.until == Stage::Tls { State::Over } else { State::Greeting };
         } else {
             // What was learnt before TLS does not count any more (RFC 3207 §4.2).
             self.capabilities = None;

@@ -421,6 +421,14 @@ fn paced(times: StageTimes, pieces: &[(u64, &str)]) -> (Vec<String>, Transcript)
 }
 
 #[test]
+fn implicit_tls_alone_ends_before_the_greeting() {
+    let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::Tls) };
+    assert_eq!(talk(implicit.clone(), &[], &["<tls>", "220 late|"]), ["== TLS"]);
+    let greeted = talk(Dialogue { until: Stage::Greeting, ..implicit }, &[], &["<tls>", "220 hi|", "221 bye|"]);
+    assert_eq!(greeted, ["== TLS", "<- 220 to CONNECT", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
 fn a_reply_has_to_begin_in_time_and_may_then_take_as_long_as_bytes_come() {
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     let usual = StageTimes { greeting: Duration::from_secs(30), ..StageTimes::default() };
