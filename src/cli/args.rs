@@ -37,6 +37,9 @@ Exit codes: 0 port 25 (or each port named with -p) is open wherever that can be 
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Long options and their values, in TOML [default: config.toml in smtpprobe's folder at the platform's usual place]
+    #[arg(long, global = true, value_name = "FILE", env = "SMTPPROBE_CONFIG", hide_env = true, help_heading = "Output")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) probe: ProbeArgs,
 }
