@@ -306,6 +306,7 @@ fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict
         (_, Some(family)) => {
             let mut verdict = Verdict { actor: Actor::RecipientAdmin, twist: Twist::TheirSide, ..verdict };
             verdict.evidence.extend(beside(&family.open_controls, "control"));
+            verdict.evidence.extend(beside(&family.other_ports, "other_port"));
             verdict
         }
         (None, None) => verdict,

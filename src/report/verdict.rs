@@ -38,6 +38,7 @@ struct VerdictPhrases {
     shut_here_family: String,
     shut_here_control: String,
     other_ports: String,
+    no_other_port: String,
     other_port_at: String,
     local_firewall: String,
     local_firewall_why: String,
@@ -256,12 +257,29 @@ impl<'a> Wording<'a> {
                 with_places(&self.phrases.shut_here_control, controls),
                 with_places(&self.phrases.other_ports, beside("other_port").filter(standing).map(timed).collect()),
             ],
-            Twist::TheirSide => [with_places(&self.phrases.their_side, controls), None],
+            Twist::TheirSide => {
+                let others: Vec<String> = beside("other_port").filter(standing).map(timed).collect();
+                // A port that refuses is a sign of life as well.
+                let lifeless = beside("other_port").next().is_none() && self.was_asked_elsewhere(verdict);
+                let others =
+                    if lifeless { Some(self.phrases.no_other_port.clone()) } else { with_places(&self.phrases.other_ports, others) };
+                [with_places(&self.phrases.their_side, controls), others]
+            }
             Twist::LocalFirewall => [Some(self.phrases.local_firewall_why.clone()), None],
             _ if own_here => [Some(self.phrases.own_here_why.clone()), None],
             _ => [Some(self.phrases.own_behind_why.clone()), None],
         };
         self.proof(verdict).into_iter().chain(added.into_iter().flatten()).collect()
+    }
+
+    /// Whether other ports of the host shown were tried over the same family.
+    fn was_asked_elsewhere(&self, verdict: &Verdict) -> bool {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index)).map(|session| session.facts);
+        shown.is_some_and(|shown| {
+            self.case.sessions.iter().map(|session| session.facts).any(|other| {
+                other.host == shown.host && other.address.ip() == shown.address.ip() && other.address.port() != shown.address.port()
+            })
+        })
     }
 
     /// One and the same greeting at unlike hosts.

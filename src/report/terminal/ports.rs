@@ -68,7 +68,9 @@ impl View<'_> {
             self.page.line(BOLD, head.trim_end());
         }
         for (host, addresses) in rows {
-            self.page.paragraph(BOLD, "", "  ", &host);
+            if addresses.iter().all(|(address, _)| *address != host) {
+                self.page.paragraph(BOLD, "", "  ", &host);
+            }
             if addresses.is_empty() {
                 self.page.line(PLAIN, &format!("  {}", self.phrases.no_address));
             }
