@@ -12,6 +12,9 @@
 //!  code, enhanced code, reply text ──reading───────────────────────┘
 //! ```
 //!
+//! A probe asks whether mail is taken, or which ports can be reached ([`settings::Question`]); beside the attempts asked for it makes
+//! a few that tell whose fault a failure is ([`probe::Role`]).
+//!
 //! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
 //! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.
 //!

@@ -10,15 +10,18 @@ use crate::target::{DomainName, Host, Mailbox, Port};
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What is to be found out.
+    pub question: Question,
     /// The reverse-path in MAIL; none is the null sender `<>`, which no policy of a sender's domain can refuse.
     pub from: Option<Mailbox>,
     /// The name in EHLO; none takes the address literal of each connection's own address.
     pub hello: Option<HelloName>,
-    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox and [`Stage::StartTls`] for a domain or host.
+    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox, [`Stage::StartTls`] for a domain or host, and for
+    /// [`Question::Ports`] as far as it takes to tell what a port is: the greeting, or the TLS handshake on port 465.
     pub until: Option<Stage>,
     /// Octets to declare with SIZE in MAIL, where the server offers it (RFC 1870).
     pub size: Option<u64>,
-    /// The ports to ask; empty takes the target's own port, else 25.
+    /// The ports to ask; empty takes the target's own port, else 25, and for [`Question::Ports`] 25, 465 and 587.
     pub ports: Vec<Port>,
     /// Hosts to ask instead of those that MX names.
     pub servers: Vec<(Host, Option<Port>)>,
@@ -28,6 +31,8 @@ pub struct Settings {
     pub walk: Walk,
     /// When to ask control questions.
     pub controls: Controls,
+    /// Whom to connect to when port 25 is shut everywhere, to learn whose side shuts it; empty forbids it.
+    pub control: Vec<Control>,
     /// How TLS is used; none is implicit on port 465 and STARTTLS where it is offered elsewhere.
     pub tls: Option<TlsUse>,
     /// Authorities trusted beside the system's, in DER.
@@ -53,6 +58,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            question: Question::default(),
             from: None,
             hello: None,
             until: None,
@@ -62,6 +68,7 @@ impl Default for Settings {
             families: Families::default(),
             walk: Walk::default(),
             controls: Controls::default(),
+            control: CONTROL_DOMAINS.iter().filter_map(|domain| domain.parse().ok().map(Control::Domain)).collect(),
             tls: None,
             extra_roots: Vec::new(),
             resolvers: Vec::new(),
@@ -74,6 +81,28 @@ impl Default for Settings {
             connect_to: BTreeMap::new(),
         }
     }
+}
+
+/// Two large domains that have nothing to do with each other, and whose mail hosts take connections on port 25 from everywhere.
+const CONTROL_DOMAINS: [&str; 2] = ["gmail.com", "outlook.com"];
+
+/// What is to be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Question {
+    /// Whether mail is taken.
+    #[default]
+    Mail,
+    /// Which ports can be reached, at every address of every host.
+    Ports,
+}
+
+/// A mail host that is known to listen on port 25.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// This one.
+    Host(Host),
+    /// The one that the domain's MX names first.
+    Domain(DomainName),
 }
 
 /// Which address families are used.

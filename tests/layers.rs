@@ -16,8 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("annotation", &["knowledge", "smtp"]),
     ("reading", &["knowledge", "smtp"]),
     ("probe", &["knowledge", "route", "sender", "settings", "smtp", "target", "transport"]),
-    ("diagnosis", &["annotation", "knowledge", "probe", "route", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "probe", "reading", "route", "smtp", "target"]),
+    ("diagnosis", &["annotation", "knowledge", "probe", "route", "settings", "smtp", "target"]),
+    ("report", &["annotation", "diagnosis", "knowledge", "probe", "reading", "route", "settings", "smtp", "target"]),
     ("demo", &["settings", "target"]),
 ];
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use smtpprobe::demo::{Scenario, World, scenarios};
 use smtpprobe::diagnosis::{Case, diagnose, judge};
 use smtpprobe::knowledge::Knowledge;
-use smtpprobe::probe::probe;
+use smtpprobe::probe::{Role, probe};
 use smtpprobe::report::{EventKind, EventPart, Look, Report, SessionPart, headline, render, report};
 use smtpprobe::settings::Settings;
 
@@ -77,10 +77,12 @@ fn account(report: &Report) -> String {
     let mut controls: Vec<String> = Vec::new();
     for session in &report.sessions {
         let reached = session.reached.map_or("nothing", |stage| stage.as_str());
+        let role = if session.role == Role::Asked { String::new() } else { format!(" ({:?})", session.role) };
+        let state = format!("{:?}", session.state);
         let software = session.software.as_deref().unwrap_or("unknown software");
         let _ = writeln!(
             text,
-            "\n{} {} port {}, tls {}, reached {reached}, {software}",
+            "\n{} {} port {}{role}: {state}, tls {}, reached {reached}, {software}",
             session.host, session.address, session.port, session.tls
         );
         for event in &session.events {

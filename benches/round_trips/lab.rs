@@ -16,7 +16,12 @@ const CLIENT: &str = "198.51.100.1";
 pub(crate) const SERVER: &str = "198.51.100.2";
 /// The server that sends at once.
 const AT_ONCE: &str = "198.51.100.3";
+/// Postfix again, as another host.
+const SECOND: &str = "198.51.100.4";
 const CLIENT_V6: &str = "2001:db8::1";
+/// Both hosts over IPv6.
+const SERVER_V6: &str = "2001:db8::2";
+const SECOND_V6: &str = "2001:db8::4";
 /// Addresses that swallow what is sent to them.
 const DEAD: &str = "203.0.113.1";
 const DEAD_V6: &str = "2001:db8:dead::1";
@@ -39,6 +44,13 @@ mx-host=late.test,mx.postfix.test,20
 host-record=dead.late.test,203.0.113.1
 mx-host=half.test,mx.half.test,10
 host-record=mx.half.test,198.51.100.2,2001:db8:dead::1
+mx-host=ports.test,mx1.postfix.test,10
+mx-host=ports.test,mx2.postfix.test,20
+host-record=mx1.postfix.test,198.51.100.2,2001:db8::2
+host-record=mx2.postfix.test,198.51.100.4,2001:db8::4
+mx-host=silent.test,mx1.postfix.test,10
+mx-host=silent.test,mx2.silent.test,20
+host-record=mx2.silent.test,203.0.113.1,2001:db8:dead::1
 ";
 const POSTFIX: &str = "\
 compatibility_level = 3.6
@@ -49,7 +61,8 @@ maillog_file_prefixes = @
 myhostname = mx.postfix.test
 mydestination =
 alias_maps =
-inet_interfaces = 198.51.100.2
+inet_interfaces = 198.51.100.2, 198.51.100.4, 2001:db8::2, 2001:db8::4
+inet_protocols = all
 virtual_mailbox_domains = postfix.test, late.test, half.test
 virtual_mailbox_maps = static:all
 virtual_transport = discard:
@@ -61,6 +74,8 @@ smtpd_tls_key_file = @/key.pem
 ";
 const SERVICES: &str = "\
 smtp inet n - n - - smtpd
+587 inet n - n - - smtpd
+465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -106,7 +121,12 @@ impl Lab {
         ip(&self.client, &format!("address add {CLIENT}/24 dev {}", link::DEVICE))?;
         ip(&self.client, &format!("address add {CLIENT_V6}/64 dev {} nodad", link::DEVICE))?;
         ip(&self.server, &format!("address add {SERVER}/24 dev {}", link::DEVICE))?;
-        ip(&self.server, &format!("address add {AT_ONCE}/32 dev {}", link::DEVICE))?;
+        for address in [AT_ONCE, SECOND] {
+            ip(&self.server, &format!("address add {address}/32 dev {}", link::DEVICE))?;
+        }
+        for address in [SERVER_V6, SECOND_V6] {
+            ip(&self.server, &format!("address add {address}/64 dev {} nodad", link::DEVICE))?;
+        }
         // A tunnel that nobody reads.
         ip(&self.client, "tuntap add mode tun dev dead0")?;
         ip(&self.client, "link set dead0 up")?;
@@ -143,7 +163,7 @@ impl Lab {
     /// Waits until all of them listen.
     fn wait_for_servers(&self) -> io::Result<()> {
         let began = Instant::now();
-        for place in [format!("{SERVER}:53"), format!("{SERVER}:25"), format!("{AT_ONCE}:25")] {
+        for place in [format!("{SERVER}:53"), format!("{SERVER}:25"), format!("[{SECOND_V6}]:465"), format!("{AT_ONCE}:25")] {
             while !self.listens(&place)? {
                 if began.elapsed() > PATIENCE {
                     return Err(io::Error::other(format!("nothing listens at {place}")));

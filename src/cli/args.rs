@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use smtpprobe::settings::{Controls, Families, Settings, Walk};
+use smtpprobe::settings::{Control, Controls, Families, Question, Settings, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
 use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
 use smtpprobe::transport::read_roots;
@@ -23,6 +23,13 @@ Exit codes: 0 accepted, 1 rejected, 2 wrong usage, 3 deferred, 4 unreachable, 5 
 Each long option can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
 No message is ever delivered: a probe ends with QUIT after RCPT TO.";
 
+const PORTS_EXAMPLES: &str = "\
+Examples:
+  smtpprobe ports example.com                every MX host and address, ports 25, 465 and 587
+  smtpprobe ports mx.example.com -p 25,2525  these ports of one host
+  smtpprobe ports --until starttls example.com   also whether each port offers STARTTLS
+Exit codes: 0 port 25 (or each port named with -p) is open wherever that can be judged, 4 it is not.";
+
 /// Find out why mail does not arrive: walks an SMTP session, explains every reply, and says who must act.
 #[derive(Debug, Parser)]
 #[command(name = "smtpprobe", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = AFTER_HELP)]
@@ -30,6 +37,9 @@ No message is ever delivered: a probe ends with QUIT after RCPT TO.";
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Long options and their values, in TOML [default: config.toml in smtpprobe's folder at the platform's usual place]
+    #[arg(long, global = true, value_name = "FILE", env = "SMTPPROBE_CONFIG", hide_env = true, help_heading = "Output")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) probe: ProbeArgs,
 }
@@ -38,6 +48,9 @@ pub(crate) struct Args {
 #[allow(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Which ports of the mail hosts can be reached, and whose side shuts the others
+    #[command(after_help = PORTS_EXAMPLES)]
+    Ports(PortsArgs),
     /// The same probe against a mail world inside the program; without ADDRESS, its list of mailboxes
     Demo {
         /// Such as full@demo.test
@@ -87,6 +100,41 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct PortsArgs {
+    /// Domain, whose MX hosts are taken, or host
+    #[arg(required = true, value_name = "HOST|DOMAIN", help = "example.com, mx.example.com, 192.0.2.1, [2001:db8::1]:2525")]
+    pub(crate) targets: Vec<String>,
+    /// Last step to take [default: greeting, and on port 465 the TLS handshake]
+    #[arg(long, value_name = "STAGE", env = "SMTPPROBE_PORTS_UNTIL", hide_env = true)]
+    until: Option<PortsUntil>,
+    #[command(flatten)]
+    route: RouteOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PortsUntil {
+    Connect,
+    Greeting,
+    Ehlo,
+    Starttls,
+}
+
+impl PortsArgs {
+    /// The settings that the options stand for.
+    pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
+        let until = self.until.map(|until| match until {
+            PortsUntil::Connect => Stage::Connect,
+            PortsUntil::Greeting => Stage::Greeting,
+            PortsUntil::Ehlo => Stage::Ehlo,
+            PortsUntil::Starttls => Stage::StartTls,
+        });
+        Ok(Settings { question: Question::Ports, until, ..self.route.settings()? })
+    }
+}
+
+#[derive(Debug, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line; enums begin behind it")]
 #[command(next_help_heading = "Conversation")]
 pub(crate) struct ProbeOptions {
@@ -115,7 +163,20 @@ pub(crate) struct ProbeOptions {
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
     no_pipelining: bool,
 
-    /// Ports to ask [default: the target's own, else 25]
+    /// Walk the MX list as a mail server would, and stop at the first definite answer
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
+    first: bool,
+    /// For each other reply to begin
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_COMMAND_TIMEOUT", hide_env = true, help_heading = "Times")]
+    command_timeout: Option<Duration>,
+    #[command(flatten)]
+    route: RouteOptions,
+}
+
+/// Which hosts, by which way, and how long.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RouteOptions {
+    /// Ports to ask [default: the target's own, else 25; ports: 25, 465, 587]
     #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
     port: Vec<Port>,
     /// Ask this host instead of those that MX names; may be repeated
@@ -127,9 +188,6 @@ pub(crate) struct ProbeOptions {
     /// IPv6 only
     #[arg(short = '6', long = "ipv6", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_IPV6", hide_env = true, help_heading = "Route")]
     ipv6: bool,
-    /// Walk the MX list as a mail server would, and stop at the first definite answer
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
-    first: bool,
     /// DNS server to ask [default: the system's]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, env = "SMTPPROBE_RESOLVER", hide_env = true, help_heading = "Route")]
     resolver: Vec<SocketAddr>,
@@ -139,19 +197,28 @@ pub(crate) struct ProbeOptions {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
     bind: Option<IpAddr>,
+    /// Host known to listen on port 25, tried if that port is shut everywhere [default: the MX of gmail.com, of outlook.com]
+    #[arg(long, value_name = "HOST", value_parser = host, conflicts_with = "no_control", env = "SMTPPROBE_CONTROL", hide_env = true, help_heading = "Route")]
+    control: Vec<Host>,
+    /// Connect to no host but the target's
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_CONTROL", hide_env = true, help_heading = "Route")]
+    no_control: bool,
 
-    /// For the whole probe of a target
+    /// For the whole probe of a target [default: 60, or what the other times need]
     #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_TIMEOUT", hide_env = true, help_heading = "Times")]
     timeout: Option<Duration>,
     /// For each TCP connection
     #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_CONNECT_TIMEOUT", hide_env = true, help_heading = "Times")]
     connect_timeout: Option<Duration>,
-    /// For the greeting
+    /// For the greeting to begin
     #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_GREETING_TIMEOUT", hide_env = true, help_heading = "Times")]
     greeting_timeout: Option<Duration>,
-    /// For each reply
-    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_COMMAND_TIMEOUT", hide_env = true, help_heading = "Times")]
-    command_timeout: Option<Duration>,
+    /// For the next byte of a reply that has begun [default: what its beginning has]
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_GAP_TIMEOUT", hide_env = true, help_heading = "Times")]
+    gap_timeout: Option<Duration>,
+    /// For each session from connecting to QUIT [default: the whole probe's]
+    #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_SESSION_TIMEOUT", hide_env = true, help_heading = "Times")]
+    session_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Default, ClapArgs)]
@@ -206,20 +273,11 @@ pub(crate) enum TlsArg {
     Implicit,
 }
 
-impl ProbeOptions {
+impl RouteOptions {
     /// The settings that the options stand for.
-    pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
-        let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
+    fn settings(&self) -> Result<Settings, Trouble> {
         let base = Settings::default();
-        let from = match self.from.as_deref() {
-            None | Some("" | "<>") => None,
-            Some(address) => Some(address.parse::<Mailbox>().map_err(|error| usage(&error))?),
-        };
         let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| host_and_port(server)).collect();
-        let extra_roots = match &self.tls_ca {
-            Some(file) => read_roots(file).map_err(|error| usage(&error))?,
-            None => Vec::new(),
-        };
         if let Some(local) = self.bind {
             // An address that is not this machine's can be connected from nowhere.
             UdpSocket::bind((local, 0))
@@ -229,18 +287,62 @@ impl ProbeOptions {
         for (name, address) in &self.resolve {
             resolve.entry(name.clone()).or_default().push(*address);
         }
+        let connect_timeout = self.connect_timeout.unwrap_or(base.connect_timeout);
+        // Whoever gives a stage more time wants it to be waited for.
+        let longest = [self.greeting_timeout, self.gap_timeout, self.session_timeout].into_iter().flatten().max();
+        let needed = longest.map_or(connect_timeout, |longest| connect_timeout + longest);
         Ok(Settings {
-            from,
-            hello: self.helo.clone(),
-            until: self.until.map(Into::into),
-            size: self.size,
             ports: self.port.clone(),
-            servers: servers.map_err(|error| usage(&error))?,
+            servers: servers.map_err(|error| Trouble::Usage(error.to_string()))?,
             families: match (self.ipv4, self.ipv6) {
                 (true, _) => Families::V4,
                 (_, true) => Families::V6,
                 _ => Families::Both,
             },
+            control: match (self.no_control, self.control.is_empty()) {
+                (true, _) => Vec::new(),
+                (_, true) => base.control,
+                _ => self.control.iter().cloned().map(Control::Host).collect(),
+            },
+            resolvers: self.resolver.clone(),
+            resolve,
+            bind: self.bind,
+            timeout: self.timeout.unwrap_or(base.timeout.max(needed)),
+            connect_timeout,
+            times: StageTimes {
+                greeting: self.greeting_timeout.unwrap_or(base.times.greeting),
+                gap: self.gap_timeout,
+                session: self.session_timeout,
+                ..base.times
+            },
+            ..base
+        })
+    }
+}
+
+impl ProbeOptions {
+    /// The settings that the options stand for.
+    pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
+        let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
+        let base = self.route.settings()?;
+        let from = match self.from.as_deref() {
+            None | Some("" | "<>") => None,
+            Some(address) => Some(address.parse::<Mailbox>().map_err(|error| usage(&error))?),
+        };
+        let extra_roots = match &self.tls_ca {
+            Some(file) => read_roots(file).map_err(|error| usage(&error))?,
+            None => Vec::new(),
+        };
+        let command = self.command_timeout.unwrap_or(base.times.command);
+        let timeout = match (self.route.timeout, self.command_timeout) {
+            (None, Some(command)) => base.timeout.max(base.connect_timeout + command),
+            _ => base.timeout,
+        };
+        Ok(Settings {
+            from,
+            hello: self.helo.clone(),
+            until: self.until.map(Into::into),
+            size: self.size,
             walk: if self.first { Walk::First } else { Walk::All },
             controls: match self.controls {
                 ControlsArg::Auto => Controls::Auto,
@@ -254,18 +356,10 @@ impl ProbeOptions {
                 TlsArg::Implicit => Some(TlsUse::Implicit),
             }),
             extra_roots,
-            resolvers: self.resolver.clone(),
-            resolve,
-            bind: self.bind,
-            timeout: self.timeout.unwrap_or(base.timeout),
-            connect_timeout: self.connect_timeout.unwrap_or(base.connect_timeout),
-            times: StageTimes {
-                greeting: self.greeting_timeout.unwrap_or(base.times.greeting),
-                command: self.command_timeout.unwrap_or(base.times.command),
-                ..base.times
-            },
+            timeout,
+            times: StageTimes { command, ..base.times },
             pipelining: !self.no_pipelining,
-            connect_to: BTreeMap::new(),
+            ..base
         })
     }
 
@@ -296,6 +390,14 @@ impl From<Until> for Stage {
 
 fn port(text: &str) -> Result<Port, String> {
     text.parse::<Port>().map_err(|_| "it should be a number from 1 to 65535, such as 25, 465 or 587".to_owned())
+}
+
+fn host(text: &str) -> Result<Host, String> {
+    match host_and_port(text) {
+        Ok((host, None)) => Ok(host),
+        Ok(_) => Err("it is asked on port 25 alone: give the host without a port".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn resolver(text: &str) -> Result<SocketAddr, String> {

@@ -3,6 +3,7 @@
 mod args;
 mod codes;
 mod compare;
+mod config;
 mod explain;
 mod live;
 mod output;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 use smtpprobe::demo::{self, World};
 use smtpprobe::diagnosis::{Case, Outcome, diagnose, judge};
 use smtpprobe::knowledge::Knowledge;
@@ -24,7 +25,8 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::FailureKind;
 use smtpprobe::target::Target;
 
-use self::args::{Args, Command, OutputArgs, ProbeArgs, SchemaKind};
+use self::args::{Args, Command, OutputArgs, PortsArgs, ProbeArgs, SchemaKind};
+use self::config::Config;
 use self::live::Live;
 use self::output::Output;
 
@@ -50,9 +52,9 @@ pub(crate) enum Trouble {
 
 /// Runs the command.
 pub(crate) fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match arguments() {
         Ok(args) => args,
-        Err(error) => return usage_error(&error),
+        Err(code) => return code,
     };
     // A defect of ours must not look like an answer about a mailbox.
     let Ok(done) = catch_unwind(AssertUnwindSafe(|| run(args))) else {
@@ -73,8 +75,22 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// clap's complaint in one line; help and version as they are.
-fn usage_error(error: &clap::Error) -> ExitCode {
+/// The arguments, with the values of the configuration file where nothing else gives them; else the complaint is printed.
+fn arguments() -> Result<Args, ExitCode> {
+    let matches = Args::command().try_get_matches().map_err(|error| usage_error(&error, None))?;
+    let args = Args::from_arg_matches(&matches).map_err(|error| usage_error(&error, None))?;
+    let complain = |trouble: Trouble| {
+        eprintln!("smtpprobe: {trouble}");
+        ExitCode::from(USAGE)
+    };
+    let Some(config) = Config::read(args.config.as_deref()).map_err(complain)? else { return Ok(args) };
+    let command = config.apply(Args::command(), &matches).map_err(complain)?;
+    let parsed = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    parsed.map_err(|error| usage_error(&error, Some(&config)))
+}
+
+/// clap's complaint in one line, with the file it is about; help and version as they are.
+fn usage_error(error: &clap::Error, config: Option<&Config>) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let _ = error.print();
@@ -85,13 +101,15 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     let lines: Vec<&str> = before_usage.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let line = lines.join("; ").replace(":; ", ": ").replace("; [possible values: ", ": it should be one of ");
     let line = line.strip_suffix(']').unwrap_or(&line).to_owned();
-    eprintln!("smtpprobe: {}", line.strip_prefix("error: ").unwrap_or(&line));
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    eprintln!("smtpprobe: {}", config.map_or_else(|| line.to_owned(), |config| config.blame(line)));
     ExitCode::from(USAGE)
 }
 
 fn run(args: Args) -> Result<u8, Trouble> {
     match args.command {
         None => probes(&args.probe),
+        Some(Command::Ports(args)) => ports(&args),
         Some(Command::Demo { address, options, output }) => demo(address.as_deref(), &options, &output),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
@@ -126,14 +144,33 @@ fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
         args.options.fits(&target)?;
         targets.push((input.as_str(), target));
     }
-    let knowledge = Knowledge::english();
     let mut output = Output::open(&args.output)?;
     hurry(&mut settings, &output);
+    in_turn(&targets, &settings, &mut output)
+}
+
+/// Looks at the ports of each target in turn.
+fn ports(args: &PortsArgs) -> Result<u8, Trouble> {
+    let settings = args.settings()?;
+    let mut targets = Vec::new();
+    for input in &args.targets {
+        let target: Target = input.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+        if target.mailbox().is_some() {
+            return Err(Trouble::Usage(format!("{input} is a mailbox: ports are those of a host or domain, such as example.com")));
+        }
+        targets.push((input.as_str(), target));
+    }
+    in_turn(&targets, &settings, &mut Output::open(&args.output)?)
+}
+
+/// The whole path for one target after the other.
+fn in_turn(targets: &[(&str, Target)], settings: &Settings, output: &mut Output) -> Result<u8, Trouble> {
+    let knowledge = Knowledge::english();
     let runtime = runtime()?;
     let mut reports = Vec::new();
     let mut interrupted = false;
-    for (input, target) in &targets {
-        let (report, stopped) = runtime.block_on(one(input, target, &settings, &knowledge, &output));
+    for (input, target) in targets {
+        let (report, stopped) = runtime.block_on(one(input, target, settings, &knowledge, output));
         output.report(&report, &knowledge)?;
         reports.push(report);
         interrupted = stopped;

@@ -7,7 +7,8 @@
 //! expect = { outcome = "rejected", reason = "mailbox_full", actor = "recipient", confidence = "certain" }
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout;
-//! greeting_timeout = 5000          # and size, the octets to declare in MAIL
+//! greeting_timeout = 5000          # and size, the octets to declare in MAIL; ports = true asks for ports instead of mail
+//! control = ["mx.control.test"]    # hosts to compare with where port 25 is shut
 //!
 //! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, and ANY for a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
@@ -41,8 +42,8 @@ use serde::Deserialize;
 
 use super::manners::{Moment, Policy};
 use super::zone::{Value, Zone};
-use crate::settings::Settings;
-use crate::target::{Target, TargetError};
+use crate::settings::{Control, Question, Settings};
+use crate::target::{Host, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
 #[derive(Clone, Debug)]
@@ -115,6 +116,12 @@ pub(super) struct Probe {
     greeting_timeout: Option<u64>,
     command_timeout: Option<u64>,
     size: Option<u64>,
+    /// `ports` instead of mail.
+    #[serde(default)]
+    ports: bool,
+    /// Control hosts.
+    #[serde(default)]
+    control: Vec<String>,
 }
 
 impl Probe {
@@ -126,6 +133,11 @@ impl Probe {
         put(&mut settings.times.greeting, self.greeting_timeout);
         put(&mut settings.times.command, self.command_timeout);
         settings.size = self.size.or(settings.size);
+        // Nobody outside of the world is asked.
+        settings.control = self.control.iter().filter_map(|host| Some(Control::Host(Host::Name(host.parse().ok()?)))).collect();
+        if self.ports {
+            settings.question = Question::Ports;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a single session says about the question asked.
 
+use super::timing;
 use super::verdict::Outcome;
 use crate::annotation::Annotation;
 use crate::knowledge::{Confidence, Reason};
@@ -49,7 +50,10 @@ pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, A
         return Some(SessionAnswer { outcome, reason, confidence, stage: Stage::of(refusal.verb), event: Some(refusal.event) });
     }
     if let Some((event, stage, failure)) = transcript.failure().filter(|(event, ..)| *event < before) {
-        let (outcome, reason, confidence) = of_failure(stage, &failure.kind)?;
+        let (mut outcome, mut reason, mut confidence) = of_failure(stage, &failure.kind)?;
+        if matches!(failure.kind, FailureKind::SessionTimeOver | FailureKind::ProbeTimeOver) && dripped_last(transcript, event) {
+            (outcome, reason, confidence) = (of_stage(stage), Reason::Tarpit, Confidence::Likely);
+        }
         return Some(SessionAnswer { outcome, reason, confidence, stage, event: Some(event) });
     }
     let (outcome, reason) = (Outcome::Accepted, Reason::Accepted);
@@ -80,19 +84,33 @@ fn decisive_refusal(transcript: &Transcript, tls: TlsUse) -> Option<Answer<'_>> 
     })
 }
 
-/// What a broken session comes to. Before a conversation it is unreachable; in the middle of one it is cut off.
+/// Before a conversation a host is unreachable; in the middle of one it is cut off.
+const fn of_stage(stage: Stage) -> Outcome {
+    match stage {
+        Stage::Dns | Stage::Connect | Stage::Greeting | Stage::StartTls | Stage::Tls => Outcome::Unreachable,
+        _ => Outcome::Inconclusive,
+    }
+}
+
+/// Whether the reply that was being read when the session broke at `event` had been dripping in.
+fn dripped_last(transcript: &Transcript, event: usize) -> bool {
+    timing::drips(transcript).any(|drip| drip.event + 1 == event)
+}
+
+/// What a broken session comes to.
 fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Confidence)> {
     use Confidence::{Certain, Likely, Unsure};
-    let early = matches!(stage, Stage::Dns | Stage::Connect | Stage::Greeting | Stage::StartTls | Stage::Tls);
-    let outcome = if early { Outcome::Unreachable } else { Outcome::Inconclusive };
+    let outcome = of_stage(stage);
     let (reason, confidence) = match kind {
         FailureKind::Overtaken => return None,
-        FailureKind::ProbeTimeOver | FailureKind::Interrupted => return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure)),
+        FailureKind::SessionTimeOver | FailureKind::ProbeTimeOver | FailureKind::Interrupted => {
+            return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure));
+        }
         FailureKind::NotOffered(_) => return Some((Outcome::Rejected, Reason::FeatureUnsupported, Certain)),
         _ if stage == Stage::Tls => (Reason::TlsFailed, Certain),
         FailureKind::NotTls | FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),
         FailureKind::Refused => (Reason::ConnectionRefused, Certain),
-        FailureKind::TimedOut(_) => match stage {
+        FailureKind::TimedOut(_) | FailureKind::Stalled(_) => match stage {
             Stage::Connect => (Reason::PortFiltered, Likely),
             Stage::Greeting => (Reason::NoGreeting, Certain),
             _ => (Reason::Timeout, Certain),

@@ -57,6 +57,7 @@ fn failed(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence>
         _ => None,
     };
     case.each()
+        .filter(|(_, session)| case.is_needed(session))
         .filter_map(|(index, session)| at_connect(session).map(|(event, words)| Evidence::event(index, session, event, words)))
         .collect()
 }
@@ -71,6 +72,7 @@ pub fn words(failure: &Failure) -> String {
     let words = match &failure.kind {
         FailureKind::Refused => "connection refused".to_owned(),
         FailureKind::TimedOut(waited) => format!("no answer within {}", super::timing::seconds(*waited)),
+        FailureKind::Stalled(waited) => format!("nothing more for {}", super::timing::seconds(*waited)),
         FailureKind::HostUnreachable => "host unreachable".to_owned(),
         FailureKind::NoRoute => "no route from this machine".to_owned(),
         FailureKind::Rejected => "administratively prohibited".to_owned(),
@@ -83,6 +85,7 @@ pub fn words(failure: &Failure) -> String {
         FailureKind::TlsNotOffered => "STARTTLS not offered".to_owned(),
         FailureKind::TlsHandshake(words) | FailureKind::Local(words) => words.clone(),
         FailureKind::NotOffered(keyword) => format!("{keyword} not offered"),
+        FailureKind::SessionTimeOver => "the time for the session was over".to_owned(),
         FailureKind::ProbeTimeOver => "the time for the whole probe was over".to_owned(),
         FailureKind::Interrupted => "stopped by the user".to_owned(),
         FailureKind::Overtaken => "another address answered first".to_owned(),
@@ -111,10 +114,10 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
 /// One host, one port, two families: one answers and the other does not.
 fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    for (index, session) in case.each().filter(|(_, session)| is_dead(session)) {
+    for (index, session) in case.each().filter(|(_, session)| is_dead(session) && case.is_needed(session)) {
         let same_host = || {
-            case.sessions
-                .iter()
+            case.each()
+                .map(|(_, other)| other)
                 .filter(|other| other.facts.host == session.facts.host && other.facts.address.port() == session.facts.address.port())
         };
         let v4 = session.facts.address.is_ipv4();
@@ -124,7 +127,7 @@ fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
             && !own_family_works
             && let Some((event, _, failure)) = session.facts.transcript.failure()
         {
-            let (dead, alive) = if v4 { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+            let (dead, alive) = (super::side::family(v4), super::side::family(!v4));
             evidence.push(Evidence::event(index, session, event, words(failure)).with("dead", dead).with("alive", alive));
         }
     }
@@ -135,8 +138,10 @@ fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
 fn first_host_dead(case: &Case<'_>) -> Vec<Evidence> {
     let hosts = &case.facts.route.hosts;
     let best = hosts.iter().filter_map(|host| host.preference).min();
-    let is_best = |session: &&SessionCase<'_>| best.is_some() && hosts.get(session.facts.host).is_some_and(|host| host.preference == best);
-    let (first, others): (Vec<_>, Vec<_>) = case.sessions.iter().partition(is_best);
+    let is_best = |session: &&SessionCase<'_>| {
+        best.is_some() && session.facts.host.and_then(|host| hosts.get(host)).is_some_and(|host| host.preference == best)
+    };
+    let (first, others): (Vec<_>, Vec<_>) = case.each().map(|(_, session)| session).partition(is_best);
     if first.is_empty() || !first.iter().all(|s| is_dead(s)) || !others.iter().any(|s| talked(s)) {
         return Vec::new();
     }

@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "no_greeting",
         severity: Severity::Failure,
         reference: "RFC 5321 section 4.5.3.2.1",
-        check: |case| broken(case, |k| matches!(k, FailureKind::TimedOut(_))),
+        check: |case| broken(case, |k| matches!(k, FailureKind::TimedOut(_) | FailureKind::Stalled(_) | FailureKind::SessionTimeOver)),
     },
     Rule {
         id: "closed_without_greeting",

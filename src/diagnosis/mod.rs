@@ -6,25 +6,27 @@
 mod answer;
 mod connection;
 mod greeting;
+mod port;
 mod recipient;
 mod route;
 mod session;
+mod side;
 mod timing;
 mod verdict;
 
 pub use answer::SessionAnswer;
 pub use connection::words as failure_words;
+pub use port::PortState;
 pub use session::{as_sent, days_left};
 pub use timing::seconds;
 pub use verdict::{Outcome, Twist, Verdict};
-
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::annotation::{Annotation, annotate_all};
 use crate::knowledge::Knowledge;
-use crate::probe::{Facts, SessionFacts};
+use crate::probe::{Facts, Role, SessionFacts};
+use crate::settings::Question;
 use crate::smtp::{Answer, Reply};
 use crate::target::Host;
 
@@ -95,9 +97,11 @@ pub struct Case<'a> {
 pub struct SessionCase<'a> {
     /// What happened.
     pub facts: &'a SessionFacts,
+    /// What the port turned out to be.
+    pub state: PortState,
     /// Each reply's event with its explanation.
     pub annotations: Vec<(usize, Annotation)>,
-    /// What the session says about the question; none if another address answered first.
+    /// What the session says about the question; none if another address answered first, or if it was not asked for.
     pub answer: Option<SessionAnswer>,
 }
 
@@ -107,15 +111,23 @@ impl<'a> Case<'a> {
     pub fn new(facts: &'a Facts, knowledge: &'a Knowledge) -> Self {
         let sum_up = |session: &'a SessionFacts| {
             let annotations = annotate_all(knowledge, &session.transcript);
-            let answer = answer::of(facts, session, &annotations);
-            SessionCase { facts: session, annotations, answer }
+            let answer = answer::of(facts, session, &annotations).filter(|_| session.role == Role::Asked);
+            SessionCase { facts: session, state: PortState::of(session), annotations, answer }
         };
         Self { facts, knowledge, sessions: facts.sessions.iter().map(sum_up).collect() }
     }
 
-    /// The sessions with their places.
+    /// The sessions that were asked for, with their places.
     fn each(&self) -> impl Iterator<Item = (usize, &SessionCase<'a>)> {
-        self.sessions.iter().enumerate()
+        self.sessions.iter().enumerate().filter(|(_, session)| session.facts.role == Role::Asked)
+    }
+
+    /// Whether mail needs the port of `session`: every port that a mail is to be handed over at, and of several ports that are
+    /// only looked at, those that the user named.
+    #[must_use]
+    pub fn is_needed(&self, session: &SessionCase<'_>) -> bool {
+        let port = session.facts.address.port();
+        self.facts.question == Question::Mail || self.facts.needed.iter().any(|needed| needed.number() == port)
     }
 }
 
@@ -233,7 +245,7 @@ pub fn quote(reply: &Reply) -> String {
 
 /// Every rule, by topic.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [route::RULES, connection::RULES, greeting::RULES, session::RULES, recipient::RULES, timing::RULES].into_iter().flatten()
+    [route::RULES, connection::RULES, side::RULES, greeting::RULES, session::RULES, recipient::RULES, timing::RULES].into_iter().flatten()
 }
 
 /// Applies every rule.
@@ -248,18 +260,6 @@ pub fn diagnose(case: &Case<'_>) -> Vec<Finding> {
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Verdict {
     verdict::of(case)
-}
-
-/// Whether an address means nothing outside its own machine or network: loopback, private (RFC 1918, RFC 4193), link-local,
-/// shared (RFC 6598) or unspecified.
-fn is_nonpublic(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified() || (a == 100 && (64..128).contains(&b))
-        }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Findings about the route: what DNS says about where the mail goes.
 
-use super::{Case, Evidence, Rule, Severity, is_nonpublic};
+use super::{Case, Evidence, Rule, Severity};
 use crate::probe::LeftOutWhy;
 use crate::route::{HostFault, LookupFailure, LookupKind, LookupResult, MailHost, Origin};
+use crate::target::is_nonpublic;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "reply_missing",
         severity: Severity::Failure,
         reference: "RFC 5321 section 4.5.3.2",
-        check: |case| broken(case, |s, f| talking(s) && matches!(f.kind, FailureKind::TimedOut(_))),
+        check: |case| broken(case, |s, f| talking(s) && matches!(f.kind, FailureKind::TimedOut(_) | FailureKind::Stalled(_))),
     },
     Rule {
         id: "smtputf8_missing",
@@ -169,11 +169,15 @@ fn premature(case: &Case<'_>, before_tls: bool) -> Vec<Evidence> {
     let mut all = Vec::new();
     // Of another protocol's first words, that they are no SMTP is all there is to say.
     let foreign = |session: &SessionCase<'_>| {
-        session.facts.transcript.failure().is_some_and(|(_, _, failure)| matches!(failure.kind, FailureKind::NotSmtp(_)))
+        session
+            .facts
+            .transcript
+            .failure()
+            .is_some_and(|(_, _, failure)| matches!(failure.kind, FailureKind::NotSmtp(_) | FailureKind::NotTls))
     };
     for (index, session) in case.each().filter(|(_, session)| !foreign(session)) {
         for (at, (_, event)) in session.facts.transcript.events.iter().enumerate() {
-            if let Event::Premature { stage, bytes } = event
+            if let Event::Premature { stage, bytes, .. } = event
                 && (*stage == Stage::Tls) == before_tls
             {
                 let text = String::from_utf8_lossy(bytes);

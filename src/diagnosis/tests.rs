@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::knowledge::{Actor, Confidence, Reason};
-use crate::probe::Vantage;
+use crate::probe::{Role, Vantage};
 use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route};
-use crate::settings::Walk;
+use crate::settings::{Question, Walk};
 use crate::smtp::{
     Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, Purpose, Stage, TlsFacts, TlsUse,
     Transcript, Verb,
 };
+use crate::target::Port;
 
 const NOW: u64 = 1_795_000_000;
 
@@ -22,7 +23,14 @@ fn at(seconds: u64) -> Elapsed {
 fn session(host: usize, address: &str, events: Vec<(Elapsed, Event)>, reached: Option<Stage>) -> SessionFacts {
     let address: SocketAddr = address.parse().expect(address);
     let name = Host::Name(format!("mx{host}.example.com").parse().expect("a name"));
-    SessionFacts { host, name, address, tls: TlsUse::IfOffered, transcript: Transcript { began: at(0), events, reached } }
+    SessionFacts {
+        role: Role::Asked,
+        host: Some(host),
+        name,
+        address,
+        tls: TlsUse::IfOffered,
+        transcript: Transcript { began: at(0), events, reached },
+    }
 }
 
 /// A session that never came to be.
@@ -34,7 +42,8 @@ fn failed(host: usize, address: &str, kind: FailureKind, errno: Option<i32>) -> 
 fn greeted(host: usize, address: &str, after: u64) -> SessionFacts {
     let ends = Connected { local: "192.0.2.9:40000".parse().unwrap(), peer: address.parse().unwrap() };
     let reply = Reply::parse("220 hi\r\n").unwrap();
-    let greeting = Event::Received { verb: Verb::Connect, answers: Answers::Connection, purpose: Purpose::Target, reply };
+    let began = at(1 + after);
+    let greeting = Event::Received { verb: Verb::Connect, answers: Answers::Connection, purpose: Purpose::Target, began, reply };
     session(host, address, vec![(at(1), Event::Connected(ends)), (at(1 + after), greeting)], Some(Stage::Greeting))
 }
 
@@ -43,7 +52,7 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
         name: Host::Name(format!("mx{index}.example.com").parse().unwrap()),
         preference: Some(10 * (index + 1)),
         aliases: Vec::new(),
-        addresses: sessions.iter().filter(|s| s.host == usize::from(index)).map(|s| s.address.ip()).collect(),
+        addresses: sessions.iter().filter(|s| s.host == Some(usize::from(index))).map(|s| s.address.ip()).collect(),
         fault: None,
     };
     let lookup = Lookup {
@@ -57,6 +66,9 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
         chain: Vec::new(),
     };
     Facts {
+        question: Question::Mail,
+        needed: vec![Port::SMTP],
+        identities: Vec::new(),
         target: "anna@example.com".parse().unwrap(),
         until: Stage::Rcpt,
         walk: Walk::All,
@@ -141,7 +153,7 @@ fn an_old_reply_that_was_slow_and_a_certificate_that_ends_soon_are_told() {
     let sent = Event::Sent { command: crate::smtp::Command::Ehlo("probe.example.net".parse().unwrap()), purpose: Purpose::Target };
     events.push((at(1), sent));
     let reply = Reply::parse("250-hi\r\n250 STARTTLS\r\n").unwrap();
-    events.push((at(9), Event::Received { verb: Verb::Ehlo, answers: Answers::Command(2), purpose: Purpose::Target, reply }));
+    events.push((at(9), Event::Received { verb: Verb::Ehlo, answers: Answers::Command(2), purpose: Purpose::Target, began: at(9), reply }));
     let certificate = Certificate {
         subject: String::new(),
         issuer: String::new(),
@@ -190,7 +202,7 @@ fn addresses_that_mean_nothing_elsewhere_are_known() {
         ("2001:db8::1", false),
         ("::ffff:192.0.2.1", false),
     ] {
-        assert_eq!(is_nonpublic(address.parse().unwrap()), nonpublic, "{address}");
+        assert_eq!(crate::target::is_nonpublic(address.parse().unwrap()), nonpublic, "{address}");
     }
 }
 

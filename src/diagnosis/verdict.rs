@@ -3,15 +3,20 @@
 //! Outcome, reason, actor and confidence are four answers, never one. A mailbox is called dead only by a 5yz that says so: never
 //! because of silence, a 4yz, a closed connection or a refusal that is about the sender.
 
+mod ports;
+
 use serde::{Deserialize, Serialize};
 
 use super::answer::SessionAnswer;
-use super::{Case, Evidence, SessionCase, is_nonpublic, quote, recipient, route};
+use super::port::in_other_mode;
+use super::side::{Shut, Side, intercepted, is_local_firewall};
+use super::{Case, Evidence, PortState, SessionCase, quote, recipient, route};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::SessionFacts;
 use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
-use crate::smtp::{EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, Verb};
-use crate::target::{Mailbox, Port, Target};
+use crate::settings::Question;
+use crate::smtp::{EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, TlsUse, Verb};
+use crate::target::{Mailbox, Port, Target, is_nonpublic};
 
 /// What a probe comes to; also its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,6 +79,16 @@ pub enum Twist {
     RefusedForAll,
     /// The probe was stopped before it was through.
     CutShort,
+    /// Control hosts cannot be reached on the port either: it is shut on this side.
+    ShutHere,
+    /// This machine's own rules shut the port.
+    LocalFirewall,
+    /// A control host can be reached on the port: it is shut on the target's side.
+    TheirSide,
+    /// Of the ports asked for, some are open.
+    Partly,
+    /// The target is this machine, or is behind the same router.
+    OwnAddress,
 }
 
 /// Draws the conclusion.
@@ -81,11 +96,17 @@ pub(super) fn of(case: &Case<'_>) -> Verdict {
     let answers: Vec<Given<'_>> = case
         .each()
         .filter_map(|(index, session)| session.answer.clone().map(|answer| Given { index, session, answer }))
-        .map(|given| with_controls(case, given))
+        .map(|given| in_the_right_mode(case, with_controls(case, given)))
         .collect();
     let cut = case.facts.cut_short.is_some();
     if answers.is_empty() {
         return by_route(case);
+    }
+    if let Some(verdict) = by_another(case, &answers) {
+        return verdict;
+    }
+    if case.facts.question == Question::Ports {
+        return ports::of(case, &answers);
     }
     let of_kind = |outcome| answers.iter().filter(|given| given.answer.outcome == outcome).collect::<Vec<_>>();
     let (yes, mut no, mut later) = (of_kind(Outcome::Accepted), of_kind(Outcome::Rejected), of_kind(Outcome::Deferred));
@@ -116,7 +137,10 @@ struct Given<'a> {
 fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
     let (host, port) = (given.session.facts.host, given.session.facts.address.port());
     let asked = |purpose: Purpose| {
-        let mut same_place = case.sessions.iter().filter(move |session| session.facts.host == host && session.facts.address.port() == port);
+        let mut same_place = case
+            .each()
+            .map(|(_, session)| session)
+            .filter(move |session| session.facts.host == host && session.facts.address.port() == port);
         same_place.find_map(move |session| Some((session, recipient::control_reply(session, purpose)?.reply.code)))
     };
     let (made_up, postmaster) = (asked(Purpose::CatchAll), asked(Purpose::Postmaster));
@@ -141,6 +165,32 @@ fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
         _ => {}
     }
     given
+}
+
+/// A second try in the other TLS mode explains the failure of the first.
+fn in_the_right_mode<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
+    let confirmed = in_other_mode(given.session.facts, &case.facts.sessions).is_some();
+    if confirmed || given.session.state == PortState::Plain {
+        given.answer.reason = Reason::WrongTlsMode;
+        given.answer.confidence = if confirmed { Confidence::Certain } else { Confidence::Likely };
+    }
+    given
+}
+
+/// Somebody else answers in the place of every server, so that nothing is known of the target's.
+fn by_another(case: &Case<'_>, answers: &[Given<'_>]) -> Option<Verdict> {
+    let proof = intercepted(case);
+    let shown = answers.iter().find(|given| proof.iter().any(|evidence| evidence.session == Some(given.index)))?;
+    let verdict = conclude(case, Outcome::Unreachable, Reason::MiddleboxInterference, shown, &[shown]);
+    Some(Verdict {
+        confidence: Confidence::Certain,
+        stage: Stage::Greeting,
+        code: None,
+        enhanced: None,
+        text: None,
+        evidence: proof,
+        ..verdict
+    })
 }
 
 fn unclear(answer: &SessionAnswer) -> bool {
@@ -220,7 +270,47 @@ fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
     let (outcome, reason) = (shown.answer.outcome, shown.answer.reason);
     let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
     let twist = if cut { Twist::CutShort } else { Twist::None };
-    Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) }
+    let verdict = Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) };
+    if cut { verdict } else { whose_side(case, considered, verdict) }
+}
+
+/// Says whose side shuts the port, where connections beside those asked for tell it.
+fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict {
+    let of_reason = |reason, confidence, twist, verdict: Verdict| {
+        let text = case.knowledge.reason(reason);
+        Verdict { reason, confidence, twist, actor: text.actor, fix: text.fix, ..verdict }
+    };
+    if shut.iter().all(|given| is_local_firewall(given.session)) {
+        return Verdict {
+            actor: Actor::SenderAdmin,
+            ..of_reason(Reason::PortBlockedHere, Confidence::Certain, Twist::LocalFirewall, verdict)
+        };
+    }
+    // One family may be shut here and the other there; what the user can act on counts.
+    let shown_v4 = verdict.session.and_then(|index| case.facts.sessions.get(index)).map(|session| session.address.is_ipv4());
+    let families: Vec<Shut> =
+        Shut::of(case).into_iter().filter(|family| family.failed_controls.len() + family.open_controls.len() > 0).collect();
+    let confidence = |family: &Shut| if let Side::Ours(confidence) = family.side() { Some(confidence) } else { None };
+    let here = families.iter().filter_map(confidence).max();
+    let there = families.iter().find(|family| family.side() == Side::Theirs && Some(family.v4) == shown_v4);
+    let beside = |indexes: &[usize], role| indexes.iter().map(|index| Evidence::beside(case, *index, role)).collect::<Vec<_>>();
+    match (here, there) {
+        (Some(confidence), None) => {
+            let mut verdict = of_reason(Reason::PortBlockedHere, confidence, Twist::ShutHere, verdict);
+            for family in families.iter().filter(|family| matches!(family.side(), Side::Ours(_))) {
+                verdict.evidence.extend(beside(&family.failed_controls, "control"));
+                verdict.evidence.extend(beside(&family.other_ports, "other_port"));
+            }
+            verdict
+        }
+        (_, Some(family)) => {
+            let mut verdict = Verdict { actor: Actor::RecipientAdmin, twist: Twist::TheirSide, ..verdict };
+            verdict.evidence.extend(beside(&family.open_controls, "control"));
+            verdict.evidence.extend(beside(&family.other_ports, "other_port"));
+            verdict
+        }
+        (None, None) => verdict,
+    }
 }
 
 fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
@@ -250,12 +340,24 @@ fn actor(case: &Case<'_>, reason: Reason, shown: &Given<'_>) -> Option<Actor> {
     match reason {
         // A domain's own mail host does not know the domain: either it or the DNS is wrong, and both are the receiver's.
         Reason::RelayDenied if by_dns && shown.session.facts.address.port() == Port::SMTP.number() => Some(Actor::RecipientAdmin),
+        // On a port that has its mode by the standards, it is the server that has the wrong one.
+        Reason::WrongTlsMode if is_usual_mode(shown.session.facts) => Some(Actor::RecipientAdmin),
         // The mailbox cannot be addressed at a server that lacks what its name needs; a sender's name can be changed.
         Reason::FeatureUnsupported if matches!(failure, Some(FailureKind::NotOffered(_))) => {
             let for_mailbox = case.facts.target.mailbox().is_some_and(Mailbox::needs_smtputf8);
             Some(if for_mailbox { Actor::RecipientAdmin } else { Actor::SenderUser })
         }
         _ => None,
+    }
+}
+
+/// Whether TLS was used as the port's number demands (RFC 8314 §3, RFC 3207).
+fn is_usual_mode(session: &SessionFacts) -> bool {
+    let implicit = session.tls == TlsUse::Implicit;
+    match Port::try_from(session.address.port()) {
+        Ok(Port::SUBMISSIONS) => implicit,
+        Ok(Port::SMTP | Port::SUBMISSION) => !implicit,
+        _ => false,
     }
 }
 

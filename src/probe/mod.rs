@@ -1,30 +1,41 @@
 //! Which conversations to hold, with which hosts, how many at once, and which control questions to add.
 //!
 //! Looking up and connecting overlap: a host is connected to as soon as one of its addresses is known. What to connect to when is
-//! the `Plan`'s business; what to ask beyond the target's own question is decided in `controls`.
+//! the `Plan`'s business, and that of `Beside` for connections that nobody asked for but that tell whose fault it is; what to ask
+//! beyond the target's own question is decided in `controls`.
 
+mod beside;
 mod controls;
+mod course;
+mod errands;
 mod plan;
+mod vantage;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use self::plan::{Attempt, Ending, Plan};
+use self::course::{Course, Happening};
+use self::errands::News;
+use self::plan::{Attempt, Ending};
+pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
-use crate::route::{self, Lookup, LookupFailure, MailHost, Origin, Resolver, Route};
+use crate::route::{self, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route};
 use crate::sender;
-use crate::settings::{Clock, Settings, Walk};
-use crate::smtp::{CodeClass, Dialogue, Event, FailureKind, HelloName, Purpose, Session, Stage, TlsUse, Transaction, Transcript, Verb};
-use crate::target::{Host, Target};
+use crate::settings::{Clock, Question, Settings, Walk};
+use crate::smtp::{
+    CodeClass, Dialogue, FailureKind, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
+};
+use crate::target::{Host, Port, Target};
 use crate::transport::{Line, Stop, TlsClient};
 
 /// What happened in one probe: plain facts, without any judgement.
@@ -32,6 +43,10 @@ use crate::transport::{Line, Stop, TlsClient};
 pub struct Facts {
     /// What was asked for.
     pub target: Target,
+    /// What was to be found out about it.
+    pub question: Question,
+    /// The ports that have to be open: those that the settings or the target name, else 25.
+    pub needed: Vec<Port>,
     /// The last stage that was to be asked for.
     pub until: Stage,
     /// Which hosts and addresses were to be asked.
@@ -46,30 +61,23 @@ pub struct Facts {
     pub vantage: Vantage,
     /// Where the mail goes.
     pub route: Route,
-    /// The conversations, in the route's order.
+    /// The conversations: first those asked for in the route's order, then those beside them.
     pub sessions: Vec<SessionFacts>,
+    /// What the DNS says of names in greetings that look strange at their hosts.
+    pub identities: Vec<Identity>,
     /// What was not connected to, and why.
     pub left_out: Vec<LeftOut>,
     /// Why the probe was ended before it was through; none if it was not.
     pub cut_short: Option<FailureKind>,
 }
 
-/// From where the probe was held.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vantage {
-    /// This host's name; none if it has none that is qualified.
-    pub hostname: Option<String>,
-    /// The name said in EHLO; none if nothing was said.
-    pub hello: Option<String>,
-    /// This machine's addresses, as its connections had them.
-    pub addresses: Vec<IpAddr>,
-}
-
 /// One conversation.
 #[derive(Clone, Debug)]
 pub struct SessionFacts {
-    /// The host's place in the route.
-    pub host: usize,
+    /// What it was held for.
+    pub role: Role,
+    /// The host's place in the route; none for a control host.
+    pub host: Option<usize>,
     /// The host.
     pub name: Host,
     /// Where it was connected to.
@@ -78,6 +86,21 @@ pub struct SessionFacts {
     pub tls: TlsUse,
     /// What happened.
     pub transcript: Transcript,
+}
+
+/// What a conversation is held for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It was asked for.
+    #[default]
+    Asked,
+    /// A second try in the other TLS mode, after a first one that looked like the wrong one.
+    OtherMode,
+    /// Another mail port of a host whose own port is shut.
+    OtherPort,
+    /// A host that is known to listen, to learn whose side shuts a port.
+    Control,
 }
 
 /// An address that was not connected to.
@@ -125,7 +148,11 @@ pub enum Progress<'a> {
 /// How far a probe of `target` goes.
 #[must_use]
 pub fn until(target: &Target, settings: &Settings) -> Stage {
-    let usual = if target.mailbox().is_some() { Stage::Rcpt } else { Stage::StartTls };
+    let usual = match settings.question {
+        Question::Ports => Stage::Greeting,
+        Question::Mail if target.mailbox().is_some() => Stage::Rcpt,
+        Question::Mail => Stage::StartTls,
+    };
     settings.until.unwrap_or(usual)
 }
 
@@ -143,6 +170,7 @@ pub async fn probe(
     let (clock, started_at) = (Clock::start(), SystemTime::now());
     let tls = TlsClient::new(&settings.extra_roots);
     let hostname = sender::host_name();
+    let (tell, mut news) = mpsc::unbounded_channel();
     let hello = settings.hello.clone().or_else(|| hostname.clone().map(HelloName::Domain));
     let conversations = Conversations {
         target,
@@ -150,83 +178,68 @@ pub async fn probe(
         knowledge,
         until: until(target, settings),
         hello,
-        line: Line { settings, clock, tls: &tls },
+        line: Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout },
         asked: RefCell::default(),
         speaking: Cell::new(None),
+        news: tell,
         progress: &progress,
     };
 
     let (found, mut steps) = mpsc::unbounded_channel();
     let resolver = Resolver::new(settings, clock);
     let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
-    let mut route: Option<Route> = None;
-    let mut plan = Plan::new(target, settings);
     let (halt, stop) = watch::channel(None);
+    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), clock, halt);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
-    let mut cut_short = None;
     let mut running = FuturesUnordered::new();
-    let mut sessions = Vec::new();
     loop {
-        while let Some(attempt) = plan.next(clock.now(), conversations.speaking.get().is_some()) {
-            // An attempt that was overtaken and is made again has said nothing the first time.
-            sessions.retain(|session: &SessionFacts| session.address != attempt.address);
+        while let Some(attempt) = course.next(conversations.speaking.get().is_some()) {
             running.push(conversations.hold(attempt, stop.clone()));
         }
-        let nothing_to_wait_for = cut_short.is_some() || plan.is_settled() || (route.is_some() && plan.is_done());
-        if running.is_empty() && nothing_to_wait_for {
+        if running.is_empty() && course.is_over() {
             break;
         }
-        let wake = plan.wake(clock.now());
-        let halted = cut_short.is_some();
-        tokio::select! {
+        let (wake, halted) = (course.wake(), course.cut_short.is_some());
+        let happening = tokio::select! {
             biased;
-            () = &mut interrupt, if !halted => cut_short = Some(FailureKind::Interrupted),
-            () = &mut deadline, if !halted => cut_short = Some(FailureKind::ProbeTimeOver),
-            Some(news) = steps.recv() => {
-                plan.take(news, clock.now());
-                if let Some(hosts) = plan.just_routed() {
-                    progress(Progress::Routed(hosts));
-                }
+            () = &mut interrupt, if !halted => Happening::Stopped(FailureKind::Interrupted),
+            () = &mut deadline, if !halted => Happening::Stopped(FailureKind::ProbeTimeOver),
+            Some(found) = steps.recv() => Happening::Step(found),
+            done = &mut resolving, if course.route.is_none() && !halted => Happening::Routed(done),
+            Some(news) = news.recv() => Happening::News(news),
+            Some(done) = course.errands.next(), if !course.errands.is_empty() => Happening::Errand(done),
+            Some((attempt, transcript)) = running.next(), if !running.is_empty() => Happening::Ended(attempt, transcript),
+            () = sleep(wake.unwrap_or_default()), if wake.is_some() => Happening::Time,
+        };
+        if matches!(happening, Happening::Routed(_)) {
+            while let Ok(step) = steps.try_recv() {
+                course.take(Happening::Step(step));
             }
-            done = &mut resolving, if route.is_none() && !halted => {
-                route = Some(done);
-                while let Ok(step) = steps.try_recv() {
-                    plan.take(step, clock.now());
-                }
-            }
-            Some((attempt, transcript)) = running.next(), if !running.is_empty() => {
-                if plan.finished(&attempt, ending(&transcript, conversations.until)) {
-                    halt.send_replace(Some(FailureKind::Overtaken));
-                }
-                sessions.push(SessionFacts { host: attempt.host, name: attempt.name, address: attempt.address, tls: attempt.tls, transcript });
-            }
-            () = sleep(wake.unwrap_or_default()), if wake.is_some() => {}
         }
-        if !halted && let Some(why) = &cut_short {
-            plan.give_up();
-            halt.send_replace(Some(why.clone()));
+        course.take(happening);
+        if let Some(hosts) = course.plan.just_routed() {
+            progress(Progress::Routed(hosts));
         }
     }
     drop(running);
 
+    let Course { plan, route, mut sessions, identities, own_name, cut_short, .. } = course;
     let route = route.unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
-    sessions.sort_by_key(|session: &SessionFacts| plan::rank(&route, session.host, session.address));
-    let addresses: BTreeSet<IpAddr> = sessions.iter().filter_map(|s| local_address(&s.transcript)).collect();
+    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address)));
     Facts {
         target: target.clone(),
+        question: settings.question,
+        needed: plan.needed(),
         until: conversations.until,
         walk: settings.walk,
         size: settings.size,
         started_at,
         duration: clock.now().0,
-        vantage: Vantage {
-            hostname: hostname.map(|name| name.to_string()),
-            hello: sessions.iter().find_map(|s| said_hello(&s.transcript)),
-            addresses: addresses.into_iter().collect(),
-        },
+        vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name),
         left_out: plan.left_out(&route),
         route,
         sessions,
+        identities,
         cut_short,
     }
 }
@@ -240,9 +253,10 @@ struct Conversations<'a, P> {
     hello: Option<HelloName>,
     line: Line<'a>,
     /// Control questions asked so far, by host and port: one of each kind is enough.
-    asked: RefCell<BTreeSet<(usize, u16, Purpose)>>,
+    asked: RefCell<BTreeSet<(Option<usize>, Port, Purpose)>>,
     /// Walking as an MTA: the one address that is being talked to.
     speaking: Cell<Option<SocketAddr>>,
+    news: mpsc::UnboundedSender<News>,
     progress: &'a P,
 }
 
@@ -251,17 +265,22 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let dialogue = Dialogue {
             hello: self.hello.clone(),
             tls: attempt.tls,
-            until: self.until,
+            until: attempt.until,
             pipelining: self.settings.pipelining,
-            times: self.settings.times,
+            times: self.times(&attempt),
         };
         let mut session = Session::new(dialogue, self.line.clock.now());
-        if self.until >= Stage::Mail {
+        if attempt.until >= Stage::Mail {
             session.enqueue(self.question());
         }
         let mut considered = false;
+        let mut told = errands::Told::default();
         let watch = |session: &mut Session| {
             self.keep_to_one(&attempt, session);
+            for news in told.news(&attempt, session.transcript()) {
+                // Whoever listens is gone only when the probe is over.
+                let _ = self.news.send(news);
+            }
             let sender_taken = session.transcript().reply_to(Verb::Mail, Purpose::Target).is_some_and(|mail| mail.is_yes());
             if !considered
                 && sender_taken
@@ -276,11 +295,19 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             let (transcript, over) = (session.transcript(), session.is_answered());
             (self.progress)(Progress::Session { name: &attempt.name, address: attempt.address, transcript, over });
         };
-        let transcript = self.line.hold(&attempt.name, attempt.address, session, stop, watch).await;
+        let line = Line { connect_timeout: attempt.connect_timeout, ..self.line };
+        let transcript = line.hold(&attempt.name, attempt.address, session, stop, watch).await;
         if self.speaking.get() == Some(attempt.address) {
             self.speaking.set(None);
         }
         (attempt, transcript)
+    }
+
+    /// Nobody waits for the reply to QUIT where a port is all that was asked for. QUIT itself is sent.
+    fn times(&self, attempt: &Attempt) -> StageTimes {
+        let times = self.settings.times;
+        let brief = attempt.role != Role::Asked || self.settings.question == Question::Ports;
+        if brief { StageTimes { farewell: Duration::ZERO, ..times } } else { times }
     }
 
     /// The transaction that asks what the user wants to know.
@@ -296,7 +323,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// Adds a control question, in a transaction of its own, unless this host was asked it already on that port.
     fn ask(&self, purpose: Purpose, attempt: &Attempt, session: &mut Session) {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
-        if self.asked.borrow_mut().insert((attempt.host, attempt.address.port(), purpose)) {
+        if self.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
             session.enqueue(Transaction { from: self.settings.from.clone(), recipients: vec![recipient], size: None, purpose });
         }
     }
@@ -304,7 +331,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// Walking as an MTA: of two connections that come to stand at the same time, only the first is talked over.
     fn keep_to_one(&self, attempt: &Attempt, session: &mut Session) {
         let connected = session.transcript().reached == Some(Stage::Connect);
-        if self.settings.walk == Walk::First && connected {
+        if self.settings.walk == Walk::First && attempt.role == Role::Asked && connected {
             match self.speaking.get() {
                 None => self.speaking.set(Some(attempt.address)),
                 Some(other) if other != attempt.address => session.broke(self.line.clock.now(), FailureKind::Overtaken.into()),
@@ -329,17 +356,6 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
     let settled = failure.is_none() || stage >= Stage::Mail;
     let definite = refused || (transcript.reached >= Some(stage) && settled);
     if definite { Ending::Definite } else { Ending::Open }
-}
-
-fn local_address(transcript: &Transcript) -> Option<IpAddr> {
-    transcript.events.iter().find_map(|(_, event)| if let Event::Connected(ends) = event { Some(ends.local.ip()) } else { None })
-}
-
-fn said_hello(transcript: &Transcript) -> Option<String> {
-    transcript.events.iter().find_map(|(_, event)| match event {
-        Event::Sent { command: crate::smtp::Command::Ehlo(name), .. } => Some(name.to_string()),
-        _ => None,
-    })
 }
 
 impl Route {

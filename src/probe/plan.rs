@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{LeftOut, LeftOutWhy};
+use super::beside::usual;
+use super::{LeftOut, LeftOutWhy, Role, until};
 use crate::route::{Lookup, MailHost, Route, Step};
-use crate::settings::{Settings, Walk};
-use crate::smtp::{Elapsed, TlsUse};
+use crate::settings::{Question, Settings, Walk};
+use crate::smtp::{Elapsed, Stage, TlsUse};
 use crate::target::{Host, Port, Scheme, Target};
 
 /// Connections of one probe, at most.
 const CONNECTIONS_LIMIT: usize = 16;
-/// Addresses of one family and host, at most.
+/// The same where ports are asked for: they are told apart by connecting, and little is said to each.
+const CONNECTIONS_LIMIT_OF_PORTS: usize = 96;
+/// Addresses of one family and host, at most; where ports are asked for, all of them.
 const FAMILY_LIMIT: usize = 2;
 /// Walking as an MTA: an address (or a lookup) that stays silent for this long no longer holds up the next (RFC 8305 §5).
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -22,14 +25,22 @@ const PATIENCE_LEFT: Duration = Duration::from_millis(50);
 /// One conversation to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// The host's place in the route.
-    pub(super) host: usize,
+    /// What for.
+    pub(super) role: Role,
+    /// The host's place in the route; none for a control host.
+    pub(super) host: Option<usize>,
     /// The host.
     pub(super) name: Host,
     /// Where to connect.
     pub(super) address: SocketAddr,
+    /// The port of the address.
+    pub(super) port: Port,
     /// How TLS is used there.
     pub(super) tls: TlsUse,
+    /// The last stage to ask for.
+    pub(super) until: Stage,
+    /// How long connecting may take.
+    pub(super) connect_timeout: Duration,
 }
 
 /// How an attempt ended, as a mail server would see it.
@@ -57,8 +68,14 @@ struct HostPlan {
 #[derive(Debug)]
 pub(super) struct Plan {
     target: Target,
+    question: Question,
     walk: Walk,
+    /// The last stage to ask for; none is as far as it takes to tell what a port is.
+    until: Option<Stage>,
+    connect_timeout: Duration,
     ports: Vec<Port>,
+    /// Whether the user named them.
+    ports_named: bool,
     server_ports: Vec<Option<Port>>,
     tls: Option<TlsUse>,
     mail_hosts: Vec<MailHost>,
@@ -86,11 +103,19 @@ impl Plan {
             Target::Host { port, scheme, .. } => (*port, *scheme),
             _ => (None, None),
         };
+        let usual_ports = match settings.question {
+            Question::Ports if own_port.is_none() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
+            _ => own_port.into_iter().collect(),
+        };
         let own_tls = (scheme == Some(Scheme::Submissions)).then_some(TlsUse::Implicit);
         Self {
             target: target.clone(),
+            question: settings.question,
             walk: settings.walk,
-            ports: if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() },
+            until: (settings.question == Question::Mail || settings.until.is_some()).then(|| until(target, settings)),
+            connect_timeout: settings.connect_timeout,
+            ports_named: own_port.is_some() || !settings.ports.is_empty(),
+            ports: if settings.ports.is_empty() { usual_ports } else { settings.ports.clone() },
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
             tls: settings.tls.or(own_tls),
             mail_hosts: Vec::new(),
@@ -207,6 +232,11 @@ impl Plan {
         self.walk == Walk::First && self.over
     }
 
+    /// The ports that have to be open: those that the user named, else 25.
+    pub(super) fn needed(&self) -> Vec<Port> {
+        if self.ports_named { self.ports.clone() } else { vec![Port::SMTP] }
+    }
+
     /// Begins nothing more.
     pub(super) fn give_up(&mut self) {
         self.over = true;
@@ -229,7 +259,7 @@ impl Plan {
                 }));
             }
         }
-        all.sort_by_key(|left| rank(route, left.host, left.address));
+        all.sort_by_key(|left| rank(route, Some(left.host), left.address));
         all
     }
 
@@ -264,18 +294,22 @@ impl Plan {
     fn spread(&mut self, host: usize, address: IpAddr) {
         let Some(plan) = self.hosts.get_mut(host) else { return };
         plan.untried.retain(|other| *other != address);
+        let (family_limit, connections_limit) = match self.question {
+            Question::Mail => (FAMILY_LIMIT, CONNECTIONS_LIMIT),
+            Question::Ports => (usize::MAX, CONNECTIONS_LIMIT_OF_PORTS),
+        };
         let same_family = plan.tried.iter().filter(|other| other.is_ipv4() == address.is_ipv4()).count();
-        if same_family < FAMILY_LIMIT {
+        if same_family < family_limit {
             plan.tried.push(address);
         }
         let ports: Vec<Port> = self.ports_of(host).collect();
         for port in ports {
             let socket = SocketAddr::new(address, port.number());
-            let why = if same_family >= FAMILY_LIMIT {
+            let why = if same_family >= family_limit {
                 Some(LeftOutWhy::EnoughOfTheHost)
             } else if self.seen.contains(&socket) {
                 Some(LeftOutWhy::SameAddress)
-            } else if self.started >= CONNECTIONS_LIMIT {
+            } else if self.started >= connections_limit {
                 Some(LeftOutWhy::EnoughInAll)
             } else {
                 None
@@ -286,9 +320,17 @@ impl Plan {
             }
             self.seen.insert(socket);
             self.started += 1;
-            let usual = if port == Port::SUBMISSIONS { TlsUse::Implicit } else { TlsUse::IfOffered };
-            let name = self.mail_hosts[host].name.clone();
-            self.ready.push(Attempt { host, name, address: socket, tls: self.tls.unwrap_or(usual) });
+            let (tls, enough) = usual(port);
+            self.ready.push(Attempt {
+                role: Role::Asked,
+                host: Some(host),
+                name: self.mail_hosts[host].name.clone(),
+                address: socket,
+                port,
+                tls: self.tls.unwrap_or(tls),
+                until: self.until.unwrap_or(enough),
+                connect_timeout: self.connect_timeout,
+            });
         }
     }
 
@@ -304,7 +346,8 @@ impl Plan {
 }
 
 /// Where an address stands in the order of the route: by host, then as the host's addresses are listed, then by port.
-pub(super) fn rank(route: &Route, host: usize, address: SocketAddr) -> (usize, usize, u16) {
+pub(super) fn rank(route: &Route, host: Option<usize>, address: SocketAddr) -> (usize, usize, u16) {
+    let host = host.unwrap_or(usize::MAX);
     let place = route.hosts.get(host).and_then(|h| h.addresses.iter().position(|a| *a == address.ip()));
     (host, place.unwrap_or(usize::MAX), address.port())
 }
@@ -347,8 +390,16 @@ mod tests {
     }
 
     fn attempt(address: &str) -> Attempt {
-        let name = Host::Name("mx0.example.com".parse().expect("a name"));
-        Attempt { host: 0, name, address: address.parse().expect(address), tls: TlsUse::IfOffered }
+        Attempt {
+            role: Role::Asked,
+            host: Some(0),
+            name: Host::Name("mx0.example.com".parse().expect("a name")),
+            address: address.parse().expect(address),
+            port: Port::SMTP,
+            tls: TlsUse::IfOffered,
+            until: Stage::Rcpt,
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 
     #[test]

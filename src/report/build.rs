@@ -19,6 +19,7 @@ use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, d
 use crate::knowledge::{Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{LookupResult, Origin};
+use crate::settings::Question;
 use crate::smtp::{Answers, Certificate, CertificateVerdict, Elapsed, Event, IcmpError, Purpose, Stage, TlsFacts, TlsUse, Verb};
 use crate::target::{MailDomain, Target};
 
@@ -35,6 +36,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             hostname: facts.vantage.hostname.clone(),
             helo: facts.vantage.hello.clone(),
             addresses: facts.vantage.addresses.clone(),
+            egress: facts.vantage.egress.clone(),
         },
         route: route(facts),
         sessions: case.sessions.iter().map(|session| self::session(case, session)).collect(),
@@ -52,7 +54,19 @@ fn target(input: &str, facts: &Facts) -> TargetPart {
         Target::Domain(domain) => (TargetKind::Domain, Some(domain.to_string())),
         Target::Host { .. } => (TargetKind::Host, None),
     };
-    TargetPart { input: input.to_owned(), kind, mailbox: facts.target.mailbox().map(ToString::to_string), domain, until: facts.until }
+    let question = match facts.question {
+        Question::Mail => "mail",
+        Question::Ports => "ports",
+    };
+    TargetPart {
+        input: input.to_owned(),
+        kind,
+        mailbox: facts.target.mailbox().map(ToString::to_string),
+        domain,
+        question: question.to_owned(),
+        until: facts.until,
+        ports: facts.needed.iter().map(|port| port.number()).collect(),
+    }
 }
 
 fn route(facts: &Facts) -> RoutePart {
@@ -117,6 +131,8 @@ fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
     };
     let capabilities = transcript.capabilities().unwrap_or_default();
     SessionPart {
+        role: facts.role,
+        state: session.state,
         host: facts.name.to_string(),
         address: facts.address.ip(),
         port: facts.address.port(),
@@ -211,7 +227,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             command: Some(command.to_string()),
             ..blank(EventKind::Sent, Stage::of(command.verb()))
         },
-        Event::Received { verb, answers, purpose, reply } => EventPart {
+        Event::Received { verb, answers, purpose, reply, .. } => EventPart {
             purpose: control(*purpose),
             answers: Some(*verb),
             unasked: *answers == Answers::Nothing,
@@ -223,7 +239,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             annotation: session.annotation(index).map(annotation),
             ..blank(EventKind::Reply, Stage::of(*verb))
         },
-        Event::Premature { stage, bytes } => EventPart {
+        Event::Premature { stage, bytes, .. } => EventPart {
             text: Some(String::from_utf8_lossy(bytes).into_owned()),
             raw: Some(BASE64.encode(bytes)),
             ..blank(EventKind::Premature, *stage)

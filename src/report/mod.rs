@@ -25,8 +25,9 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{Outcome, Severity};
+use crate::diagnosis::{Outcome, PortState, Severity};
 use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
+use crate::probe::Role;
 use crate::smtp::{Purpose, Stage, Verb};
 
 /// The name and version of the contract.
@@ -69,8 +70,12 @@ pub struct TargetPart {
     /// The domain in A-labels.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub domain: Option<String>,
+    /// `mail`, or `ports` where it was to be found out which ports can be reached.
+    pub question: String,
     /// The last stage that was asked for.
     pub until: Stage,
+    /// The ports that have to be open.
+    pub ports: Vec<u16>,
 }
 
 /// The kinds of targets.
@@ -96,6 +101,9 @@ pub struct VantagePart {
     pub helo: Option<String>,
     /// This machine's addresses, as its connections had them.
     pub addresses: Vec<IpAddr>,
+    /// The addresses that it is seen with from outside, as servers named them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub egress: Vec<IpAddr>,
 }
 
 /// Where the mail goes.
@@ -184,6 +192,9 @@ pub struct LeftOutPart {
 /// One conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionPart {
+    /// What it was held for, where it was not asked for: `control`, `other_port` or `other_mode`.
+    #[serde(skip_serializing_if = "is_asked", default)]
+    pub role: Role,
     /// The host.
     pub host: String,
     /// Its address.
@@ -194,6 +205,8 @@ pub struct SessionPart {
     pub family: u8,
     /// `none`, `starttls` or `implicit`.
     pub tls: String,
+    /// What the port turned out to be.
+    pub state: PortState,
     /// The last stage that the server answered with a yes; absent if the connection never stood.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reached: Option<Stage>,
@@ -217,6 +230,11 @@ pub struct SessionPart {
     pub answer: Option<AnswerPart>,
     /// What happened.
     pub events: Vec<EventPart>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_asked(role: &Role) -> bool {
+    *role == Role::Asked
 }
 
 /// TLS and the certificate.

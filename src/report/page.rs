@@ -89,6 +89,21 @@ impl Page {
         }
     }
 
+    /// One line of parts, each in a style of its own; they must be safe already.
+    pub(crate) fn parts(&mut self, parts: &[(Style, String)]) {
+        let mut line = String::new();
+        let last = parts.iter().rposition(|(_, text)| !text.trim_end().is_empty()).map_or(0, |last| last + 1);
+        for (style, text) in &parts[..last] {
+            if self.colour && *style != PLAIN {
+                let _ = write!(line, "{style}{text}{style:#}");
+            } else {
+                line.push_str(text);
+            }
+        }
+        self.text.push_str(&line);
+        self.text.push('\n');
+    }
+
     pub(crate) fn gap(&mut self) {
         self.text.push('\n');
     }

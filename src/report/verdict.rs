@@ -8,6 +8,8 @@ use super::VerdictPart;
 use super::build::evidence;
 use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, gist, seconds};
 use crate::knowledge::{Actor, Fix, Reason};
+use crate::probe::Role;
+use crate::settings::Question;
 use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage};
 use crate::target::Target;
 
@@ -32,7 +34,32 @@ struct VerdictPhrases {
     disagreement_sender: String,
     send_real: String,
     other_family_untested: String,
+    shut_here: String,
+    shut_here_family: String,
+    shut_here_control: String,
+    other_ports: String,
+    no_other_port: String,
+    other_port_at: String,
+    local_firewall: String,
+    local_firewall_why: String,
+    local_firewall_fix: String,
+    more: String,
+    their_side: String,
+    their_side_sender: String,
+    intercepted_why: String,
+    ports_open: String,
+    ports_open_all: String,
+    ports_partly: String,
+    ports_family: String,
+    own_here: String,
+    own_behind: String,
+    own_here_why: String,
+    own_behind_why: String,
+    own_fix: String,
 }
+
+/// Places named in one sentence.
+const PLACES: usize = 2;
 
 /// Puts the verdict into words.
 pub(super) struct Wording<'a> {
@@ -79,6 +106,8 @@ impl<'a> Wording<'a> {
         match (verdict.twist, verdict.outcome, &self.case.facts.target) {
             (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
             (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
+            (Twist::ShutHere | Twist::LocalFirewall | Twist::Partly | Twist::OwnAddress, ..) => self.of_reach(verdict),
+            (_, Outcome::Accepted, _) if self.case.facts.question == Question::Ports => self.of_reach(verdict),
             (_, Outcome::Accepted, Target::Mailbox(_)) if self.case.facts.until >= Stage::Rcpt => named(&self.phrases.accepted_mailbox),
             (_, Outcome::Accepted, Target::Mailbox(mailbox)) => fill(&self.phrases.accepted_domain, |_| Some(mailbox.domain().to_string())),
             (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
@@ -104,6 +133,8 @@ impl<'a> Wording<'a> {
                 let template = if interrupted { &self.phrases.interrupted } else { &self.phrases.time_over };
                 why.push(fill(template, |_| Some(time.clone())));
             }
+            Twist::None if verdict.reason == Reason::MiddleboxInterference => why.extend(self.alike(verdict)),
+            Twist::ShutHere | Twist::TheirSide | Twist::LocalFirewall | Twist::OwnAddress => why.extend(self.whose_side(verdict)),
             _ => {
                 why.extend(self.proof(verdict));
                 // What a yes means is said by the title; what a no means needs its sentence.
@@ -127,7 +158,8 @@ impl<'a> Wording<'a> {
 
     /// `552 5.2.2 … to RCPT TO, at all 3 addresses`: the proof, and how many say the same.
     fn proof(&self, verdict: &Verdict) -> Option<String> {
-        let proof: Vec<&Evidence> = verdict.evidence.iter().filter(|e| e.slot("control").is_none()).collect();
+        let beside = |evidence: &Evidence| evidence.slot("control").is_some() || evidence.slot("beside").is_some();
+        let proof: Vec<&Evidence> = verdict.evidence.iter().filter(|evidence| !beside(evidence)).collect();
         let first = proof.iter().find(|e| e.session == verdict.session).or_else(|| proof.first())?;
         let Some(place) = first.slot("place") else { return Some(first.quote.clone()) };
         let quote = quoted(verdict).unwrap_or_else(|| first.quote.clone());
@@ -139,8 +171,13 @@ impl<'a> Wording<'a> {
             }
             _ => quote,
         };
-        let total = self.case.sessions.iter().filter(|session| session.answer.is_some()).count();
-        let count = proof.iter().filter(|evidence| gist(&evidence.quote) == gist(&first.quote)).count();
+        let total = self.total();
+        let alike = |evidence: &&&Evidence| gist(&evidence.quote) == gist(&first.quote);
+        // An ICMP error is worded by its family; which side it is from is what they have in common.
+        let count = match verdict.twist {
+            Twist::ShutHere | Twist::LocalFirewall => proof.len(),
+            _ => proof.iter().filter(alike).count(),
+        };
         let template = match count {
             1 => &self.phrases.at_one,
             _ if count == total => &self.phrases.at_all,
@@ -153,6 +190,102 @@ impl<'a> Wording<'a> {
             _ => None,
         });
         Some(format!("{reply}, {at}"))
+    }
+
+    /// How many addresses and ports the verdict is about.
+    fn total(&self) -> usize {
+        self.case.sessions.iter().filter(|session| session.answer.is_some() && self.case.is_needed(session)).count()
+    }
+
+    /// The headline about ports.
+    fn of_reach(&self, verdict: &Verdict) -> String {
+        let facts = self.case.facts;
+        let of_session = |evidence: &Evidence| evidence.session.and_then(|index| self.case.sessions.get(index));
+        let shown: Vec<&SessionCase<'_>> = verdict.evidence.iter().filter(|e| e.slot("beside").is_none()).filter_map(of_session).collect();
+        let v4 = shown.first().is_some_and(|session| session.facts.address.is_ipv4());
+        let usable = |session: &&SessionCase<'_>| session.answer.is_some() && self.case.is_needed(session) && session.state.is_open();
+        let other_family = self.case.sessions.iter().filter(usable).any(|session| session.facts.address.is_ipv4() != v4);
+        let open = self.case.sessions.iter().filter(usable).count();
+        let own = facts.vantage.own.first();
+        let template = match (verdict.twist, verdict.outcome) {
+            (Twist::OwnAddress, _) if own.is_some_and(|own| own.here) => &self.phrases.own_here,
+            (Twist::OwnAddress, _) => &self.phrases.own_behind,
+            (Twist::LocalFirewall, _) => &self.phrases.local_firewall,
+            (Twist::ShutHere, _) if other_family => &self.phrases.shut_here_family,
+            (Twist::ShutHere, _) => &self.phrases.shut_here,
+            (_, Outcome::Accepted) if open == 1 => &self.phrases.ports_open,
+            (_, Outcome::Accepted) => &self.phrases.ports_open_all,
+            _ if verdict.reason == Reason::FamilyBroken => &self.phrases.ports_family,
+            _ => &self.phrases.ports_partly,
+        };
+        fill(template, |slot| match slot {
+            "port" => Some(self.ports()),
+            "count" if verdict.outcome == Outcome::Accepted => Some(open.to_string()),
+            "count" => Some(self.total().saturating_sub(open).to_string()),
+            "total" => Some(self.total().to_string()),
+            "family" => Some(if v4 { "IPv4" } else { "IPv6" }.to_owned()),
+            "address" => own.map(|own| own.address.to_string()),
+            "host" => shown.first().map(|session| session.facts.name.to_string()),
+            _ => None,
+        })
+    }
+
+    /// The ports that the verdict is about.
+    fn ports(&self) -> String {
+        self.case.facts.needed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The proof, and what connections beside those asked for add to it.
+    fn whose_side(&self, verdict: &Verdict) -> Vec<String> {
+        let beside = |role| verdict.evidence.iter().filter(move |evidence| evidence.slot("beside") == Some(role));
+        let at = |evidence: &Evidence| evidence.slot("place").unwrap_or_default().to_owned();
+        let with_places = |template: &str, mut places: Vec<String>| {
+            let more = places.len().saturating_sub(PLACES);
+            places.truncate(PLACES);
+            if more > 0 {
+                places.push(fill(&self.phrases.more, |_| Some(more.to_string())));
+            }
+            let filled = fill(template, |slot| Some(if slot == "port" { self.ports() } else { places.join(", ") }));
+            (!places.is_empty()).then_some(filled)
+        };
+        let timed = |evidence: &Evidence| fill(&self.phrases.other_port_at, |slot| evidence.slot(slot).map(str::to_owned));
+        let standing = |evidence: &&Evidence| evidence.slot("time").is_some_and(|time| !time.is_empty());
+        let own_here = self.case.facts.vantage.own.first().is_some_and(|own| own.here);
+        let controls: Vec<String> = beside("control").map(at).collect();
+        let added = match verdict.twist {
+            Twist::ShutHere => [
+                with_places(&self.phrases.shut_here_control, controls),
+                with_places(&self.phrases.other_ports, beside("other_port").filter(standing).map(timed).collect()),
+            ],
+            Twist::TheirSide => {
+                let others: Vec<String> = beside("other_port").filter(standing).map(timed).collect();
+                // A port that refuses is a sign of life as well.
+                let lifeless = beside("other_port").next().is_none() && self.was_asked_elsewhere(verdict);
+                let others =
+                    if lifeless { Some(self.phrases.no_other_port.clone()) } else { with_places(&self.phrases.other_ports, others) };
+                [with_places(&self.phrases.their_side, controls), others]
+            }
+            Twist::LocalFirewall => [Some(self.phrases.local_firewall_why.clone()), None],
+            _ if own_here => [Some(self.phrases.own_here_why.clone()), None],
+            _ => [Some(self.phrases.own_behind_why.clone()), None],
+        };
+        self.proof(verdict).into_iter().chain(added.into_iter().flatten()).collect()
+    }
+
+    /// Whether other ports of the host shown were tried over the same family.
+    fn was_asked_elsewhere(&self, verdict: &Verdict) -> bool {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index)).map(|session| session.facts);
+        shown.is_some_and(|shown| {
+            self.case.sessions.iter().map(|session| session.facts).any(|other| {
+                other.host == shown.host && other.address.ip() == shown.address.ip() && other.address.port() != shown.address.port()
+            })
+        })
+    }
+
+    /// One and the same greeting at unlike hosts.
+    fn alike(&self, verdict: &Verdict) -> Option<String> {
+        let first = verdict.evidence.iter().find(|evidence| evidence.slot("control").is_some())?;
+        Some(fill(&self.phrases.intercepted_why, |slot| first.slot(slot).map(str::to_owned)))
     }
 
     fn control_recipient(&self) -> Option<String> {
@@ -171,6 +304,13 @@ impl<'a> Wording<'a> {
                 vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
             }
             (Twist::CutShort, _) => Vec::new(),
+            (Twist::OwnAddress, _) => vec![say(Actor::SenderAdmin, &self.phrases.own_fix)],
+            (Twist::LocalFirewall, _) => vec![say(Actor::SenderAdmin, &self.phrases.local_firewall_fix)],
+            // What the first advice would find out has been found out.
+            (Twist::TheirSide, _) => {
+                let theirs = verdict.fix.iter().filter(|fix| fix.actor == Actor::RecipientAdmin).cloned();
+                std::iter::once(say(Actor::SenderAdmin, &self.phrases.their_side_sender)).chain(theirs).collect()
+            }
             (_, Outcome::Accepted) => {
                 vec![say(Actor::Nobody, &self.phrases.send_real)].into_iter().filter(|_| self.case.facts.until >= Stage::Rcpt).collect()
             }
@@ -183,7 +323,8 @@ impl<'a> Wording<'a> {
         // What a yes leaves open is said by what to do about it.
         let usual = usual.filter(|_| mailbox && verdict.twist != Twist::Contradiction && verdict.outcome != Outcome::Accepted);
         let no_route = |v4: bool| {
-            let mut family = self.case.sessions.iter().filter(|session| session.facts.address.is_ipv4() == v4).peekable();
+            let asked = self.case.sessions.iter().filter(|session| session.facts.role == Role::Asked);
+            let mut family = asked.filter(|session| session.facts.address.is_ipv4() == v4).peekable();
             let unrouted =
                 |s: &SessionCase<'_>| s.facts.transcript.failure().is_some_and(|(_, _, failure)| failure.kind == FailureKind::NoRoute);
             family.peek().is_some() && family.all(unrouted)

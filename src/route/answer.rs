@@ -135,6 +135,7 @@ pub(super) const fn record_type(kind: LookupKind) -> RecordType {
         LookupKind::Mx => RecordType::MX,
         LookupKind::A => RecordType::A,
         LookupKind::Aaaa => RecordType::AAAA,
+        LookupKind::Ptr => RecordType::PTR,
     }
 }
 
@@ -170,6 +171,7 @@ pub(super) fn domain_name(name: &Name) -> Option<DomainName> {
 fn record_text(data: &RData) -> String {
     match data {
         RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
+        RData::PTR(name) => name_text(&name.0),
         other => other.to_string(),
     }
 }

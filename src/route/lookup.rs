@@ -45,6 +45,8 @@ pub enum LookupKind {
     A,
     /// An IPv6 address.
     Aaaa,
+    /// The name of an address (RFC 1035 §3.5).
+    Ptr,
 }
 
 impl LookupKind {
@@ -55,6 +57,7 @@ impl LookupKind {
             Self::Mx => "MX",
             Self::A => "A",
             Self::Aaaa => "AAAA",
+            Self::Ptr => "PTR",
         }
     }
 }

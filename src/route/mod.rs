@@ -11,6 +11,7 @@ mod addresses;
 mod answer;
 mod exchange;
 mod exchangers;
+mod identity;
 mod lookup;
 mod resolver;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+pub use self::identity::{Identity, addresses_of, identify};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
 pub use self::resolver::Resolver;
 

@@ -19,17 +19,22 @@ pub enum TlsUse {
     Implicit,
 }
 
-/// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting.
+/// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting. A reply has to begin within its stage's
+/// time; from then on it may go on for as long as bytes keep coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageTimes {
     /// For the greeting, from the moment the connection stands (RFC: 5 minutes).
     pub greeting: Duration,
     /// For each reply to a command (RFC: 5 minutes; DATA 2 minutes).
     pub command: Duration,
+    /// For the next byte of a reply that has begun; none takes the stage's own time.
+    pub gap: Option<Duration>,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For the reply to QUIT, which changes nothing; zero does not wait for it.
     pub farewell: Duration,
+    /// For the whole session; none leaves it to the time of the whole probe.
+    pub session: Option<Duration>,
 }
 
 impl Default for StageTimes {
@@ -37,8 +42,10 @@ impl Default for StageTimes {
         Self {
             greeting: Duration::from_secs(30),
             command: Duration::from_secs(30),
+            gap: None,
             handshake: Duration::from_secs(15),
             farewell: Duration::from_secs(2),
+            session: None,
         }
     }
 }
@@ -50,7 +57,8 @@ pub struct Dialogue {
     pub hello: Option<HelloName>,
     /// How TLS is used.
     pub tls: TlsUse,
-    /// The last stage to ask for; transactions beyond it are not begun.
+    /// The last stage to ask for; transactions beyond it are not begun. Where TLS is implicit, [`Stage::Tls`] comes before the
+    /// greeting and ends the session there.
     pub until: Stage,
     /// Whether commands may be sent ahead where the server offers it.
     pub pipelining: bool,

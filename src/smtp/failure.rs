@@ -98,6 +98,8 @@ pub enum FailureKind {
     Refused,
     /// Nothing came for this long.
     TimedOut(Duration),
+    /// A reply had begun, and nothing more of it came for this long.
+    Stalled(Duration),
     /// The network says that it does not get to the host.
     HostUnreachable,
     /// This machine has no route to it.
@@ -122,6 +124,8 @@ pub enum FailureKind {
     TlsHandshake(String),
     /// What the transaction needs is not offered by the server; the extension's keyword.
     NotOffered(&'static str),
+    /// The time for the whole session was over.
+    SessionTimeOver,
     /// The time for the whole probe was over.
     ProbeTimeOver,
     /// The user stopped the probe.
@@ -130,6 +134,14 @@ pub enum FailureKind {
     Overtaken,
     /// Our own machine could not do it, in the system's words.
     Local(String),
+}
+
+impl FailureKind {
+    /// Whether time ran out, ours or the server's, on a connection that may still stand.
+    #[must_use]
+    pub const fn is_of_time(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Stalled(_) | Self::SessionTimeOver | Self::ProbeTimeOver)
+    }
 }
 
 /// What else than SMTP may answer on a port, known by its first bytes.

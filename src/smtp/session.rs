@@ -2,9 +2,12 @@
 //!
 //! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
+mod waiting;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, TlsFacts, Transcript};
 use super::{Capabilities, CodeClass, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
@@ -87,8 +90,7 @@ pub struct Session {
     reader: ReplyReader,
     premature: usize,
     garbage: usize,
-    waiting_since: Elapsed,
-    now: Elapsed,
+    waiting: Waiting,
     transcript: Transcript,
 }
 
@@ -111,8 +113,7 @@ impl Session {
             reader: ReplyReader::default(),
             premature: 0,
             garbage: 0,
-            waiting_since: began,
-            now: began,
+            waiting: Waiting::new(began),
             transcript: Transcript { began, ..Transcript::default() },
         }
     }
@@ -160,7 +161,7 @@ impl Session {
             _ => times.command,
         };
         if self.outbox.is_empty() {
-            Need::Read(limit.saturating_sub(self.now.since(self.waiting_since)))
+            Need::Read(self.waiting.left(times, limit))
         } else {
             Need::Write(self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect())
         }
@@ -174,7 +175,7 @@ impl Session {
         }
         self.record(Event::Connected(ends));
         self.transcript.reached = Some(Stage::Connect);
-        self.waiting_since = at;
+        self.waiting.restart();
         self.state = match (self.dialogue.until, self.dialogue.tls) {
             (Stage::Dns | Stage::Connect, _) => State::Over,
             (_, TlsUse::Implicit) => State::Handshake,
@@ -186,9 +187,10 @@ impl Session {
     pub fn sent(&mut self, at: Elapsed) {
         self.tick(at);
         // A line that began before we spoke cannot be the answer to what we said.
+        let since = self.waiting.coming_since();
         let early = self.reader.take_rest();
-        self.note_premature(early);
-        self.waiting_since = at;
+        self.note_premature(since, early);
+        self.waiting.restart();
         for (command, purpose) in std::mem::take(&mut self.outbox) {
             self.awaited.push_back(Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose });
             self.record(Event::Sent { command, purpose });
@@ -199,13 +201,17 @@ impl Session {
     pub fn received(&mut self, at: Elapsed, bytes: &[u8]) {
         self.tick(at);
         self.reader.push(bytes);
+        let mut since = self.waiting.coming_since();
         while self.state != State::Over && self.state != State::Handshake {
             let Some(item) = self.reader.next() else { break };
-            self.take(item);
+            self.take(since, item);
+            since = at;
         }
         if self.state == State::Handshake {
             let early = self.reader.take_rest();
-            self.note_premature(early);
+            self.note_premature(since, early);
+        } else if !self.reader.is_empty() && self.state != State::Quit {
+            self.waiting.partial(since);
         }
         // Whoever sends without end and unasked is not waited for.
         if self.premature >= PREMATURE_LIMIT && !matches!(self.state, State::Over | State::Quit) {
@@ -220,9 +226,10 @@ impl Session {
         self.record(Event::Secured(facts));
         self.reach(Stage::Tls);
         self.secured = true;
-        self.waiting_since = at;
+        self.waiting.restart();
         if self.dialogue.tls == TlsUse::Implicit {
-            self.state = State::Greeting;
+            // Before the greeting nothing may be said, QUIT neither.
+            self.state = if self.dialogue.until == Stage::Tls { State::Over } else { State::Greeting };
         } else {
             // What was learnt before TLS does not count any more (RFC 3207 §4.2).
             self.capabilities = None;
@@ -233,9 +240,12 @@ impl Session {
     /// What [`Need`] asked for did not come to pass.
     pub fn broke(&mut self, at: Elapsed, failure: Failure) {
         self.tick(at);
+        let kind = if matches!(failure.kind, FailureKind::TimedOut(_)) { self.waiting.over(&self.dialogue.times) } else { failure.kind };
+        let failure = Failure { kind, ..failure };
+        let since = self.waiting.coming_since();
         let ended = matches!(failure.kind, FailureKind::Closed | FailureKind::Reset);
         if ended && let Some(item) = self.reader.finish() {
-            self.take(item);
+            self.take(since, item);
         }
         match self.state {
             State::Over => return,
@@ -244,9 +254,9 @@ impl Session {
             _ => {}
         }
         let partial = self.reader.take_rest();
-        self.note_premature(partial);
+        self.note_premature(since, partial);
         let failure = self.foreign().map_or(failure, |protocol| FailureKind::NotSmtp(protocol).into());
-        let can_quit = matches!(failure.kind, FailureKind::TimedOut(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted);
+        let can_quit = failure.kind.is_of_time() || failure.kind == FailureKind::Interrupted;
         self.fail(failure);
         // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
         let mute = matches!(self.state, State::Handshake | State::Data);
@@ -258,25 +268,25 @@ impl Session {
         }
     }
 
-    fn take(&mut self, item: Item) {
+    fn take(&mut self, since: Elapsed, item: Item) {
         match item {
             Item::Reply(reply) if self.state == State::Greeting => {
-                self.receive(Verb::Connect, Answers::Connection, Purpose::Target, reply);
+                self.receive(since, Verb::Connect, Answers::Connection, Purpose::Target, reply);
             }
             // 220 answers a connection or STARTTLS, never EHLO: a second greeting that was on its way.
-            Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 220 => self.note_premature(reply.raw),
+            Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 220 => self.note_premature(since, reply.raw),
             Item::Reply(reply) => match self.awaited.pop_front() {
-                Some(Awaited { verb, event, purpose }) => self.receive(verb, Answers::Command(event), purpose, reply),
+                Some(Awaited { verb, event, purpose }) => self.receive(since, verb, Answers::Command(event), purpose, reply),
                 // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
                 None if reply.code.closes_channel() => {
                     let verb = self.transcript.replies().next_back().map_or(Verb::Connect, |last| last.verb);
-                    self.receive(verb, Answers::Nothing, Purpose::Target, reply);
+                    self.receive(since, verb, Answers::Nothing, Purpose::Target, reply);
                 }
-                None => self.note_premature(reply.raw),
+                None => self.note_premature(since, reply.raw),
             },
             Item::Garbage(bytes) => {
                 let foreign = ForeignProtocol::recognise(&bytes).filter(|_| self.state == State::Greeting);
-                self.note_premature(bytes);
+                self.note_premature(since, bytes);
                 self.garbage += 1;
                 if let Some(protocol) = foreign.or((self.garbage >= GARBAGE_LIMIT).then_some(ForeignProtocol::Unknown)) {
                     self.fail(FailureKind::NotSmtp(protocol).into());
@@ -284,18 +294,18 @@ impl Session {
                 }
             }
             Item::TooLong(bytes) => {
-                self.note_premature(bytes);
+                self.note_premature(since, bytes);
                 self.fail(FailureKind::ReplyTooLong.into());
                 self.state = State::Over;
             }
         }
     }
 
-    fn receive(&mut self, verb: Verb, answers: Answers, purpose: Purpose, reply: Reply) {
+    fn receive(&mut self, began: Elapsed, verb: Verb, answers: Answers, purpose: Purpose, reply: Reply) {
         let code = reply.code;
         let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
-        self.record(Event::Received { verb, answers, purpose, reply });
-        self.waiting_since = self.now;
+        self.record(Event::Received { verb, answers, purpose, began, reply });
+        self.waiting.restart();
         let yes = code.is_yes_to(verb);
         if yes && purpose == Purpose::Target && answers != Answers::Nothing {
             self.reach(Stage::of(verb));
@@ -407,7 +417,7 @@ impl Session {
     /// What has spoken instead of a greeting, if it was anything but the beginning of one.
     fn foreign(&self) -> Option<ForeignProtocol> {
         match self.transcript.events.last() {
-            Some((_, Event::Premature { stage: Stage::Greeting, bytes })) if !bytes[0].is_ascii_digit() => {
+            Some((_, Event::Premature { stage: Stage::Greeting, bytes, .. })) if !bytes[0].is_ascii_digit() => {
                 Some(ForeignProtocol::recognise(bytes).unwrap_or(ForeignProtocol::Unknown))
             }
             _ => None,
@@ -431,12 +441,8 @@ impl Session {
         self.outbox = vec![(Command::Quit, Purpose::Target)];
     }
 
-    fn fail(&mut self, mut failure: Failure) {
+    fn fail(&mut self, failure: Failure) {
         let stage = self.stage();
-        // What counts is how long the server was waited for, not how much of it the last read had left.
-        if let FailureKind::TimedOut(waited) = &mut failure.kind {
-            *waited = self.now.since(self.waiting_since);
-        }
         self.record(Event::Broke { stage, failure });
     }
 
@@ -465,14 +471,14 @@ impl Session {
     }
 
     fn tick(&mut self, at: Elapsed) {
-        self.now = at;
+        self.waiting.now = at;
     }
 
     fn record(&mut self, event: Event) {
-        self.transcript.events.push((self.now, event));
+        self.transcript.events.push((self.waiting.now, event));
     }
 
-    fn note_premature(&mut self, mut bytes: Vec<u8>) {
+    fn note_premature(&mut self, began: Elapsed, mut bytes: Vec<u8>) {
         bytes.truncate(PREMATURE_LIMIT - self.premature);
         if bytes.is_empty() {
             return;
@@ -480,8 +486,8 @@ impl Session {
         self.premature += bytes.len();
         let stage = self.stage();
         match self.transcript.events.last_mut() {
-            Some((_, Event::Premature { stage: last, bytes: kept })) if *last == stage => kept.append(&mut bytes),
-            _ => self.record(Event::Premature { stage, bytes }),
+            Some((_, Event::Premature { stage: last, bytes: kept, .. })) if *last == stage => kept.append(&mut bytes),
+            _ => self.record(Event::Premature { stage, began, bytes }),
         }
     }
 }

@@ -131,6 +131,8 @@ pub enum Event {
         answers: Answers,
         /// For whose sake the command was sent.
         purpose: Purpose,
+        /// When its first byte came; the event's own time is that of the last one.
+        began: Elapsed,
         /// The reply.
         reply: Reply,
     },
@@ -138,6 +140,8 @@ pub enum Event {
     Premature {
         /// Where the session was.
         stage: Stage,
+        /// When the first of them came.
+        began: Elapsed,
         /// The bytes as they came, at most 64 KiB.
         bytes: Vec<u8>,
     },
@@ -251,7 +255,7 @@ impl Transcript {
     #[must_use]
     pub fn replies(&self) -> impl DoubleEndedIterator<Item = Answer<'_>> {
         self.events.iter().enumerate().filter_map(|(index, (_, event))| match event {
-            Event::Received { verb, answers, purpose, reply } => {
+            Event::Received { verb, answers, purpose, reply, .. } => {
                 Some(Answer { event: index, verb: *verb, unasked: *answers == Answers::Nothing, purpose: *purpose, reply })
             }
             _ => None,

@@ -8,7 +8,7 @@ mod mailbox;
 mod name;
 
 pub use mailbox::{MailDomain, Mailbox};
-pub use name::{DomainName, Host, Port};
+pub use name::{DomainName, Host, Port, is_nonpublic};
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

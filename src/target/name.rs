@@ -50,6 +50,19 @@ impl FromStr for Port {
     }
 }
 
+/// Whether an address means nothing outside its own machine or network: loopback, private (RFC 1918, RFC 4193), link-local,
+/// shared (RFC 6598) or unspecified.
+#[must_use]
+pub fn is_nonpublic(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 /// A domain name as DNS and SMTP carry it: ASCII (A-labels), lower case, without the final dot, at most 253 octets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainName(String);
@@ -66,6 +79,16 @@ impl DomainName {
     pub fn to_unicode(&self) -> String {
         let (unicode, verdict) = idna::domain_to_unicode(&self.0);
         if verdict.is_ok() { unicode } else { self.0.clone() }
+    }
+
+    /// Whether both names end in the same two labels, so that the same people may be behind them. Nothing tells that for sure:
+    /// under `co.uk` it says yes to strangers.
+    #[must_use]
+    pub fn may_be_kin(&self, other: &Self) -> bool {
+        fn end(name: &str) -> &str {
+            name.rmatch_indices('.').nth(1).map_or(name, |(dot, _)| &name[dot + 1..])
+        }
+        end(&self.0) == end(&other.0)
     }
 
     /// Whether the name has at least two labels, as a name in the public DNS has.

@@ -12,7 +12,7 @@ pub(super) use other::ErrorQueue;
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io::IoSliceMut;
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
     use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
     use nix::libc::{SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, sock_extended_err, sockaddr_in, sockaddr_in6};
@@ -20,6 +20,7 @@ mod linux {
     use tokio::net::TcpSocket;
 
     use crate::smtp::IcmpError;
+    use crate::transport::own::is_own;
 
     /// Messages read of one queue, at most: the first that is ICMP's decides.
     const MESSAGES_LIMIT: usize = 8;
@@ -30,6 +31,9 @@ mod linux {
         socket: OwnedFd,
         v6: bool,
     }
+
+    /// One entry of the queue: an ICMP error, or something else.
+    struct Entry(Option<IcmpError>);
 
     impl ErrorQueue {
         /// Switches the queue of `socket` on. None if the system does not let us, which costs no more than the reason.
@@ -54,11 +58,11 @@ mod linux {
 
         /// The ICMP error that the kernel kept; none if the failure came from elsewhere.
         pub(in crate::transport) fn take(&self) -> Option<IcmpError> {
-            (0..MESSAGES_LIMIT).map_while(|_| self.next()).flatten().next()
+            (0..MESSAGES_LIMIT).map_while(|_| self.next()).find_map(|Entry(icmp)| icmp)
         }
 
-        /// The next message: none if there is no more, and none inside if it is not ICMP's.
-        fn next(&self) -> Option<Option<IcmpError>> {
+        /// The next entry; none if there is no more.
+        fn next(&self) -> Option<Entry> {
             // The packet that the error is about would come along; only what the kernel says of it is wanted.
             let mut packet = [0; 64];
             let mut control = nix::cmsg_space!(sock_extended_err, sockaddr_in6);
@@ -70,7 +74,7 @@ mod linux {
                 ControlMessageOwned::Ipv6RecvErr(error, offender) => read(&error, offender.map_or(Ipv6Addr::UNSPECIFIED.into(), v6)),
                 _ => None,
             });
-            Some(icmp)
+            Some(Entry(icmp))
         }
     }
 
@@ -85,17 +89,7 @@ mod linux {
     /// What an entry says; none if it is not from ICMP (the kernel reports trouble of its own in the same queue).
     fn read(error: &sock_extended_err, from: IpAddr) -> Option<IcmpError> {
         let icmp = matches!(error.ee_origin, SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6);
-        icmp.then(|| IcmpError { kind: error.ee_type, code: error.ee_code, from, here: is_here(from) })
-    }
-
-    /// Whether `address` is this machine's own: packets to it would leave from it. Nothing is sent to find out.
-    fn is_here(address: IpAddr) -> bool {
-        let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let source = UdpSocket::bind((any, 0)).and_then(|socket| {
-            socket.connect(SocketAddr::new(address, 9))?;
-            socket.local_addr()
-        });
-        !address.is_unspecified() && (address.is_loopback() || source.is_ok_and(|source| source.ip() == address))
+        icmp.then(|| IcmpError { kind: error.ee_type, code: error.ee_code, from, here: is_own(from) })
     }
 
     #[cfg(test)]

@@ -4,6 +4,8 @@
 //! wrong with the connection is told to the session as a [`Failure`](crate::smtp::Failure) and stands in the transcript; it is no error of the program.
 
 mod error_queue;
+mod overheard;
+mod own;
 mod roots;
 mod tcp;
 mod tls;
@@ -14,9 +16,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
 use self::tcp::Wire;
 pub use self::tls::TlsClient;
+use self::tls::Unshaken;
 use crate::settings::{Clock, Settings};
 use crate::smtp::{FailureKind, Need, Session, Transcript};
 use crate::target::Host;
@@ -40,6 +44,8 @@ pub struct Line<'a> {
     pub clock: Clock,
     /// How TLS is done.
     pub tls: &'a TlsClient,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
 }
 
 impl Line<'_> {
@@ -58,7 +64,7 @@ impl Line<'_> {
         let connected = tokio::select! {
             biased;
             why = stopped(&mut stop) => Err(why.into()),
-            connected = tcp::connect(self.settings, address) => connected,
+            connected = tcp::connect(self.settings, address, self.connect_timeout) => connected,
         };
         let mut wire = match connected {
             Ok((wire, ends)) => {
@@ -112,10 +118,15 @@ impl Line<'_> {
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.received(self.clock.now(), &bytes[..length]);
             }
-            Need::Handshake(limit) => {
-                let facts = timeout(limit, wire.secure(self.tls, name)).await.map_err(|_| FailureKind::TimedOut(limit))??;
-                session.secured(self.clock.now(), facts);
-            }
+            Need::Handshake(limit) => match timeout(limit, wire.secure(self.tls, name)).await.map_err(|_| FailureKind::TimedOut(limit))? {
+                Ok(facts) => session.secured(self.clock.now(), facts),
+                Err(Unshaken { failure, bytes }) => {
+                    if !bytes.is_empty() {
+                        session.received(self.clock.now(), &bytes);
+                    }
+                    return Err(failure);
+                }
+            },
             Need::Close => {}
         }
         Ok(())

@@ -16,7 +16,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::READ_SIZE;
 use super::error_queue::ErrorQueue;
-use super::tls::TlsClient;
+use super::overheard::Overheard;
+use super::tls::{TlsClient, Unshaken};
 use crate::settings::Settings;
 use crate::smtp::{Connected, Failure, FailureKind, IcmpError, TlsFacts};
 use crate::target::Host;
@@ -57,15 +58,14 @@ impl Failure {
 /// "Address family not supported", which the standard library has no name for.
 const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 
-/// Opens a connection to `address`, or to where the settings say that it really is.
-pub(super) async fn connect(settings: &Settings, address: SocketAddr) -> Result<(Wire, Connected), Broken> {
+/// Opens a connection to `address`, or to where the settings say that it really is, within `limit`.
+pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Duration) -> Result<(Wire, Connected), Broken> {
     let real = settings.connect_to.get(&address).copied().unwrap_or(address);
     let socket = if real.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(local) = settings.bind {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     let errors = ErrorQueue::of(&socket, real.is_ipv6());
-    let limit = settings.connect_timeout;
     let stream = match timeout(limit, socket.connect(real)).await {
         Err(_) => return Err(FailureKind::TimedOut(limit).into()),
         Ok(Err(error)) => return Err(of_connect(&error, errors.and_then(|errors| errors.take()))),
@@ -107,7 +107,7 @@ pub(super) enum Wire {
     /// TCP alone.
     Plain(TcpStream),
     /// TLS over TCP.
-    Secure(Box<TlsStream<TcpStream>>),
+    Secure(Box<TlsStream<Overheard>>),
     /// The handshake took the connection and failed.
     Lost,
 }
@@ -130,7 +130,7 @@ impl Wire {
             Self::Secure(stream) => {
                 stream.write_all(bytes).await?;
                 stream.flush().await?;
-                acknowledge_at_once(stream.get_ref().0)?;
+                acknowledge_at_once(stream.get_ref().0.stream())?;
             }
             Self::Lost => return Err(FailureKind::Closed.into()),
         }
@@ -160,12 +160,12 @@ impl Wire {
     }
 
     /// Does the TLS handshake over what was plain until now.
-    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host) -> Result<TlsFacts, Broken> {
+    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host) -> Result<TlsFacts, Unshaken> {
         let Self::Plain(stream) = std::mem::replace(self, Self::Lost) else {
-            return Err(FailureKind::Closed.into());
+            return Err(Broken::from(FailureKind::Closed).into());
         };
         let (stream, facts) = tls.handshake(stream, name).await?;
-        acknowledge_at_once(stream.get_ref().0)?;
+        acknowledge_at_once(stream.get_ref().0.stream()).map_err(Broken::from)?;
         *self = Self::Secure(Box::new(stream));
         Ok(facts)
     }

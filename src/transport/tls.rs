@@ -21,6 +21,7 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::overheard::Overheard;
 use super::roots::Roots;
 use super::tcp::Broken;
 use crate::smtp::{Certificate, CertificateVerdict, FailureKind, TlsFacts};
@@ -44,10 +45,10 @@ impl TlsClient {
         Self { roots: Arc::new(Roots::new(Arc::clone(&provider), extra_roots)), provider }
     }
 
-    /// Shakes hands, whatever the certificate.
-    pub(super) async fn handshake(&self, stream: TcpStream, name: &Host) -> Result<(TlsStream<TcpStream>, TlsFacts), Broken> {
+    /// Shakes hands, whatever the certificate. What comes instead of TLS is handed back with the failure.
+    pub(super) async fn handshake(&self, stream: TcpStream, name: &Host) -> Result<(TlsStream<Overheard>, TlsFacts), Unshaken> {
         let recorder = Arc::new(Recorder { roots: Arc::clone(&self.roots), provider: Arc::clone(&self.provider), seen: Mutex::default() });
-        let trouble = |error: Error| Broken::from(FailureKind::Local(error.to_string()));
+        let trouble = |error: Error| Unshaken::from(Broken::from(FailureKind::Local(error.to_string())));
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(trouble)?
@@ -56,7 +57,11 @@ impl TlsClient {
             .with_no_client_auth();
         // A resumed session would never show its certificate.
         config.resumption = Resumption::disabled();
-        let stream = TlsConnector::from(Arc::new(config)).connect(server_name(name), stream).await.map_err(broken)?;
+        let connecting = TlsConnector::from(Arc::new(config)).connect(server_name(name), Overheard::new(stream));
+        let stream = connecting.into_fallible().await.map_err(|(error, stream)| match stream.not_tls() {
+            Some(bytes) => Unshaken { failure: FailureKind::NotTls.into(), bytes: bytes.to_vec() },
+            None => broken(error).into(),
+        })?;
         let facts = {
             let connection = stream.get_ref().1;
             let seen = std::mem::take(&mut *recorder.seen());
@@ -81,6 +86,19 @@ impl TlsClient {
     }
 }
 
+/// A handshake that failed.
+pub(super) struct Unshaken {
+    pub(super) failure: Broken,
+    /// What came instead of TLS; empty if it was TLS, or nothing.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl From<Broken> for Unshaken {
+    fn from(failure: Broken) -> Self {
+        Self { failure, bytes: Vec::new() }
+    }
+}
+
 /// The name to ask for and to verify. A name that TLS cannot carry is asked for as an address that no certificate has.
 fn server_name(host: &Host) -> ServerName<'static> {
     match host {
@@ -94,7 +112,6 @@ fn server_name(host: &Host) -> ServerName<'static> {
 fn broken(error: io::Error) -> Broken {
     let words = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::AlertReceived(alert)) => format!("the server sent the TLS alert {}", alert_name(*alert)),
-        Some(Error::InvalidMessage(_)) => "the server answered with something that is not TLS".to_owned(),
         Some(other) => other.to_string(),
         None => return error.into(),
     };

@@ -3,6 +3,7 @@
 //! Read from the bottom up. Marks are those of swaks: `->` and `<-` plain, `~>` and `<~` inside TLS, `**` for what was not
 //! expected, `==` for what we say. Colours only help; the same text without them loses nothing.
 
+mod ports;
 mod session;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use super::{EvidencePart, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
+use crate::probe::Role;
 use crate::smtp::Stage;
 
 /// Where annotations and the words of the verdict begin.
@@ -54,8 +56,15 @@ struct Phrases {
 #[must_use]
 pub fn render(report: &Report, knowledge: &Knowledge, look: Look) -> String {
     let mut view = View { page: Page::new(look), phrases: knowledge.phrases("terminal"), knowledge, report, look };
-    view.route();
-    view.sessions();
+    if report.target.question == "ports" && !report.route.hosts.is_empty() {
+        view.ports();
+        if look.verbose {
+            view.sessions();
+        }
+    } else {
+        view.route();
+        view.sessions();
+    }
     view.findings();
     view.verdict();
     view.page.text
@@ -141,10 +150,17 @@ impl View<'_> {
     fn sessions(&mut self) {
         let report = self.report;
         let mut shown: Vec<(Key, String)> = Vec::new();
-        let mut keys: Vec<Key> = report.sessions.iter().map(key).collect();
+        let mut keys: Vec<Key> = report.sessions.iter().filter(|session| session.role == Role::Asked).map(key).collect();
         keys.sort();
         keys.dedup();
         for session in &report.sessions {
+            if session.role != Role::Asked && !self.look.verbose {
+                // Another port that is shut as well adds nothing.
+                if session.role != Role::OtherPort || session.reached.is_some() {
+                    self.beside_line(session);
+                }
+                continue;
+            }
             let (place, key) = (place(session), key(session));
             let before = shown.iter().find(|(other, _)| *other == key).map(|(_, place)| place.clone());
             match before {

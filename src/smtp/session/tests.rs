@@ -66,7 +66,7 @@ fn account(transcript: &Transcript) -> Vec<String> {
             Event::Sent { command, purpose } => Some(format!("-> {command}{}", control(*purpose))),
             Event::Received { answers: Answers::Nothing, reply, .. } => Some(format!("** {}", reply.code)),
             Event::Received { verb, purpose, reply, .. } => Some(format!("<- {} to {}{}", reply.code, verb.as_str(), control(*purpose))),
-            Event::Premature { stage, bytes } => Some(format!("** {stage} {}", String::from_utf8_lossy(bytes).replace("\r\n", "|"))),
+            Event::Premature { stage, bytes, .. } => Some(format!("** {stage} {}", String::from_utf8_lossy(bytes).replace("\r\n", "|"))),
             Event::Secured(_) => Some("== TLS".to_owned()),
             Event::Broke { stage, failure } => Some(format!("!! {stage} {:?}", failure.kind)),
         })
@@ -263,17 +263,7 @@ fn silence_ends_in_quit_where_the_server_has_greeted() {
     let said = talk(dialogue(Stage::Rcpt), &[], &["<silence>"]);
     assert_eq!(said, ["!! greeting TimedOut(30s)"]);
     let said = talk(dialogue(Stage::Rcpt), &[], &["220 hi|", "250-half an ans", "<silence>"]);
-    assert_eq!(said, [GREETING, EHLO, "** ehlo 250-half an ans", "!! ehlo TimedOut(30s)", "-> QUIT"]);
-}
-
-#[test]
-fn a_slow_answer_has_one_time_in_all_however_it_drips() {
-    let mut session = Session::new(dialogue(Stage::Ehlo), Elapsed::default());
-    session.connected(Elapsed::default(), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") });
-    for second in 1..=29 {
-        session.received(Elapsed(Duration::from_secs(second)), b"2");
-        assert_eq!(session.need(), Need::Read(Duration::from_secs(30 - second)));
-    }
+    assert_eq!(said, [GREETING, EHLO, "** ehlo 250-half an ans", "!! ehlo Stalled(30s)", "-> QUIT"]);
 }
 
 #[test]
@@ -326,7 +316,7 @@ fn a_second_greeting_is_no_answer_to_ehlo() {
 
 #[test]
 fn what_speaks_instead_of_a_greeting_is_no_late_greeting() {
-    for (words, failure) in [("\u{1}\u{2}", "!! greeting NotSmtp(Unknown)"), ("22", "!! greeting TimedOut(30s)")] {
+    for (words, failure) in [("\u{1}\u{2}", "!! greeting NotSmtp(Unknown)"), ("22", "!! greeting Stalled(30s)")] {
         assert_eq!(talk(dialogue(Stage::Rcpt), &[], &[words, "<silence>"]).last().unwrap(), failure);
     }
 }
@@ -406,4 +396,64 @@ fn without_a_name_the_connections_own_address_is_said() {
 fn a_stopped_probe_says_quit_and_does_not_wait() {
     let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "<stop>"]);
     assert_eq!(said[3..], ["-> MAIL FROM:<>", "!! mail Interrupted", "-> QUIT"]);
+}
+
+/// A session that is told of time: bytes at seconds, until it wants no more of them.
+fn paced(times: StageTimes, pieces: &[(u64, &str)]) -> (Vec<String>, Transcript) {
+    let mut session = Session::new(Dialogue { times, ..dialogue(Stage::Greeting) }, Elapsed::default());
+    let at = |seconds| Elapsed(Duration::from_secs(seconds));
+    session.connected(at(0), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") });
+    let (mut pieces, mut now) = (pieces.iter(), 0);
+    while let Need::Read(limit) = session.need() {
+        match pieces.as_slice().first() {
+            Some((then, bytes)) if *then - now <= limit.as_secs() => {
+                now = *then;
+                session.received(at(now), bytes.replace('|', "\r\n").as_bytes());
+                pieces.next();
+            }
+            _ => {
+                now += limit.as_secs();
+                session.broke(at(now), FailureKind::TimedOut(limit).into());
+            }
+        }
+    }
+    (account(session.transcript()), session.into_transcript())
+}
+
+#[test]
+fn implicit_tls_alone_ends_before_the_greeting() {
+    let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::Tls) };
+    assert_eq!(talk(implicit.clone(), &[], &["<tls>", "220 late|"]), ["== TLS"]);
+    let greeted = talk(Dialogue { until: Stage::Greeting, ..implicit }, &[], &["<tls>", "220 hi|", "221 bye|"]);
+    assert_eq!(greeted, ["== TLS", "<- 220 to CONNECT", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn a_reply_has_to_begin_in_time_and_may_then_take_as_long_as_bytes_come() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let usual = StageTimes { greeting: Duration::from_secs(30), ..StageTimes::default() };
+    let timed_out = |words: &str| vec![format!("!! greeting {words}")];
+    let cut_off = |words: &str| vec!["** greeting 22".to_owned(), format!("!! greeting {words}")];
+    let five_minutes = StageTimes { greeting: Duration::from_secs(300), ..StageTimes::default() };
+    for (times, pieces, expected) in [
+        (usual, &[(29, "220 late|")][..], vec!["<- 220 to CONNECT".to_owned()]),
+        (usual, &[(31, "220 too late|")], timed_out("TimedOut(30s)")),
+        (five_minutes, &[(299, "220 in time|")], vec!["<- 220 to CONNECT".to_owned()]),
+        // Each byte within the gap, and far more than the greeting's own time in all.
+        (usual, &[(25, "2"), (50, "2"), (75, "0"), (100, "|")], vec!["<- 220 to CONNECT".to_owned()]),
+        (usual, &[(1, "22"), (40, "0 late|")], cut_off("Stalled(30s)")),
+        (StageTimes { gap: seconds(5), ..usual }, &[(20, "22"), (27, "0 late|")], cut_off("Stalled(5s)")),
+        (StageTimes { session: seconds(10), ..usual }, &[(4, "2"), (8, "2"), (12, "0")], cut_off("SessionTimeOver")),
+        (StageTimes { session: seconds(10), ..usual }, &[], timed_out("SessionTimeOver")),
+    ] {
+        assert_eq!(paced(times, pieces).0, expected, "{pieces:?}");
+    }
+}
+
+#[test]
+fn a_reply_knows_when_its_first_byte_came() {
+    let (_, transcript) = paced(StageTimes::default(), &[(3, "220-a|22"), (9, "0 b|")]);
+    let began = |event: &Event| if let Event::Received { began, .. } = event { Some(began.0.as_secs()) } else { None };
+    let times: Vec<(u64, u64)> = transcript.events.iter().filter_map(|(at, event)| Some((began(event)?, at.0.as_secs()))).collect();
+    assert_eq!(times, [(3, 9)]);
 }

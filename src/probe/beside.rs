@@ -1,0 +1,311 @@
+//! Connections beside those asked for, and when to make them: plain computation over what became of the others, and the time.
+//!
+//! - A port that did not speak as expected is tried once more in the other TLS mode, after the first try has ended.
+//! - Where a port stays shut at every address of a family, other mail ports of the same hosts are tried (unless they were asked
+//!   for anyway), and where that port is 25, a control host is: a host that is known to listen tells whose side shuts it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::Role;
+use super::plan::Attempt;
+use crate::settings::{Question, Settings};
+use crate::smtp::{Elapsed, Event, FailureKind, ForeignProtocol, Stage, TlsUse, Transcript};
+use crate::target::{Host, Port, is_nonpublic};
+
+/// Whoever has not greeted after this time waits for the client to begin, most likely. Those that only let it wait to see whether
+/// it speaks too early, and remember who does, have greeted by then.
+const MUTE: Duration = Duration::from_secs(20);
+/// An attempt to connect that is silent for this long is taken for shut; it goes on all the same.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A control host that is silent for this long is joined by the next one.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What has become of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// No answer yet.
+    Trying,
+    /// The connection stands, or stood.
+    Open,
+    /// No connection came about, by no fault of this machine's.
+    Shut,
+    /// No connection, and nothing can be concluded from it.
+    Excused,
+}
+
+#[derive(Debug)]
+struct Cell {
+    attempt: Attempt,
+    began: Elapsed,
+    fate: Fate,
+}
+
+/// How far the control hosts are.
+#[derive(Debug, Default)]
+enum Controls {
+    /// Nobody needs them.
+    #[default]
+    Unneeded,
+    /// Their addresses are wanted.
+    Wanted,
+    /// Their addresses are being looked up.
+    Sought,
+    /// Their addresses: one host and address of each control host and family.
+    Found(Vec<(Host, IpAddr)>),
+}
+
+/// What to connect to beside what was asked for.
+#[derive(Debug)]
+pub(super) struct Beside {
+    question: Question,
+    connect_timeout: Duration,
+    /// No control may be asked.
+    uncontrolled: bool,
+    cells: BTreeMap<SocketAddr, Cell>,
+    /// Families (IPv4: true) whose asked port is shut everywhere.
+    shut: BTreeMap<bool, Vec<Port>>,
+    /// Families in which something else than the hosts seems to answer.
+    doubted: Vec<bool>,
+    controls: Controls,
+    ready: Vec<Attempt>,
+}
+
+impl Beside {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            question: settings.question,
+            connect_timeout: settings.connect_timeout,
+            uncontrolled: settings.control.is_empty(),
+            cells: BTreeMap::new(),
+            shut: BTreeMap::new(),
+            doubted: Vec::new(),
+            controls: Controls::default(),
+            ready: Vec::new(),
+        }
+    }
+
+    /// An attempt is being made.
+    pub(super) fn began(&mut self, attempt: &Attempt, now: Elapsed) {
+        // A second try in the other mode is about a port that is open.
+        if attempt.role != Role::OtherMode {
+            self.cells.insert(attempt.address, Cell { attempt: attempt.clone(), began: now, fate: Fate::Trying });
+        }
+    }
+
+    /// A connection stands.
+    pub(super) fn stands(&mut self, address: SocketAddr) {
+        if let Some(cell) = self.cells.get_mut(&address) {
+            cell.fate = Fate::Open;
+        }
+    }
+
+    /// An attempt has ended.
+    pub(super) fn ended(&mut self, attempt: &Attempt, transcript: &Transcript) {
+        if let Some(cell) = self.cells.get_mut(&attempt.address).filter(|cell| cell.attempt.role == attempt.role) {
+            cell.fate = fate(transcript);
+        }
+        if attempt.role == Role::Asked
+            && let Some(tls) = other_mode(attempt.tls, transcript)
+        {
+            let until = if tls == TlsUse::Implicit { Stage::Tls } else { Stage::Greeting };
+            self.ready.push(Attempt { role: Role::OtherMode, tls, until, ..attempt.clone() });
+        }
+    }
+
+    /// The greeting at `address` does not look like that of the host: a control host's would tell who answers there.
+    pub(super) fn doubt(&mut self, address: SocketAddr) {
+        let v4 = address.is_ipv4();
+        if address.port() == Port::SMTP.number() && !self.doubted.contains(&v4) {
+            self.doubted.push(v4);
+            self.want_controls();
+        }
+    }
+
+    /// The addresses of the control hosts.
+    pub(super) fn found(&mut self, controls: Vec<(Host, IpAddr)>) {
+        let of_target = |host: &Host, address: &IpAddr| {
+            self.cells.values().any(|cell| {
+                let same_name = match (&cell.attempt.name, host) {
+                    (Host::Name(one), Host::Name(other)) => one.may_be_kin(other),
+                    _ => false,
+                };
+                same_name || cell.attempt.address.ip() == *address
+            })
+        };
+        self.controls = Controls::Found(controls.into_iter().filter(|(host, address)| !of_target(host, address)).collect());
+    }
+
+    /// Whether the addresses of the control hosts are to be looked up now; says so once.
+    pub(super) fn wants_controls(&mut self) -> bool {
+        let wanted = matches!(self.controls, Controls::Wanted);
+        if wanted {
+            self.controls = Controls::Sought;
+        }
+        wanted
+    }
+
+    fn want_controls(&mut self) {
+        if !self.uncontrolled && matches!(self.controls, Controls::Unneeded) {
+            self.controls = Controls::Wanted;
+        }
+    }
+
+    /// The next connection to make beside those asked for. `all_begun` says that no further address will be asked for.
+    pub(super) fn next(&mut self, now: Elapsed, all_begun: bool) -> Option<Attempt> {
+        if all_begun {
+            for v4 in [true, false] {
+                self.look_at(v4, now);
+            }
+        }
+        self.call_controls(now);
+        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+    }
+
+    /// When time alone may change what is to be done.
+    pub(super) fn wake(&self, now: Elapsed) -> Option<Duration> {
+        let limit = |cell: &Cell| if cell.attempt.role == Role::Control { self.control_patience() } else { self.patience() };
+        let trying = self.cells.values().filter(|cell| cell.fate == Fate::Trying);
+        trying.map(|cell| limit(cell).saturating_sub(now.since(cell.began))).filter(|left| !left.is_zero()).min()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.connect_timeout / 3)
+    }
+
+    fn control_patience(&self) -> Duration {
+        CONTROL_PATIENCE.min(self.connect_timeout / 10)
+    }
+
+    fn of_role(&self, role: Role, v4: bool) -> impl Iterator<Item = &Cell> {
+        self.cells.values().filter(move |cell| cell.attempt.role == role && cell.attempt.address.is_ipv4() == v4)
+    }
+
+    /// Notes which ports of a family have turned out to be shut everywhere.
+    fn look_at(&mut self, v4: bool, now: Elapsed) {
+        let mut ports: Vec<Port> = self.of_role(Role::Asked, v4).map(|cell| cell.attempt.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let known = self.shut.entry(v4).or_default().clone();
+        for port in ports.into_iter().filter(|port| !known.contains(port)) {
+            let cells = || self.of_role(Role::Asked, v4).filter(|cell| cell.attempt.port == port && cell.fate != Fate::Excused);
+            let shut = |cell: &Cell| match cell.fate {
+                Fate::Trying => now.since(cell.began) >= self.patience(),
+                fate => fate == Fate::Shut,
+            };
+            // What lies in this network does not tell what leaves it.
+            let telling = cells().any(|cell| !is_nonpublic(cell.attempt.address.ip()));
+            if cells().next().is_none() || !cells().all(shut) {
+                continue;
+            }
+            self.shut.entry(v4).or_default().push(port);
+            if self.question == Question::Mail {
+                self.try_other_ports(v4);
+            }
+            if port == Port::SMTP && telling {
+                self.want_controls();
+            }
+        }
+    }
+
+    /// Other mail ports at one address of the most preferred host.
+    fn try_other_ports(&mut self, v4: bool) {
+        let Some(first) = self.of_role(Role::Asked, v4).map(|cell| &cell.attempt).min_by_key(|attempt| attempt.host).cloned() else {
+            return;
+        };
+        for port in [Port::SUBMISSION, Port::SUBMISSIONS] {
+            let address = SocketAddr::new(first.address.ip(), port.number());
+            if !self.cells.contains_key(&address) {
+                let (tls, until) = usual(port);
+                self.ready.push(Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() });
+            }
+        }
+    }
+
+    /// Calls the first control host of each family that is in question, and the next one where that one stays silent.
+    fn call_controls(&mut self, now: Elapsed) {
+        let Controls::Found(found) = &self.controls else { return };
+        let mut calls = Vec::new();
+        for v4 in [true, false] {
+            let called: Vec<&Cell> = self.of_role(Role::Control, v4).collect();
+            let waiting = |cell: &&Cell| match cell.fate {
+                Fate::Trying => now.since(cell.began) < self.control_patience(),
+                fate => fate == Fate::Open,
+            };
+            let shut = self.shut.get(&v4).is_some_and(|ports| ports.contains(&Port::SMTP));
+            // Who answers is told by one control host; that nobody does, by more than one.
+            let in_question = shut || (self.doubted.contains(&v4) && called.is_empty());
+            if !in_question || called.iter().any(waiting) {
+                continue;
+            }
+            let uncalled = found
+                .iter()
+                .find(|(_, address)| address.is_ipv4() == v4 && called.iter().all(|cell| cell.attempt.address.ip() != *address));
+            calls.extend(uncalled.map(|(name, address)| Attempt {
+                role: Role::Control,
+                host: None,
+                name: name.clone(),
+                address: SocketAddr::new(*address, Port::SMTP.number()),
+                port: Port::SMTP,
+                tls: TlsUse::Never,
+                until: Stage::Greeting,
+                connect_timeout: self.time_left(now),
+            }));
+        }
+        for call in calls {
+            // Known from now on, so that it is not called again before it has begun.
+            self.began(&call, now);
+            self.ready.push(call);
+        }
+    }
+
+    /// What a control host has left of the time that the hosts themselves have: nobody waits longer for it. A third at least.
+    fn time_left(&self, now: Elapsed) -> Duration {
+        let first = self.cells.values().map(|cell| cell.began).min().unwrap_or(now);
+        self.connect_timeout.saturating_sub(now.since(first)).max(self.connect_timeout / 3)
+    }
+}
+
+/// How TLS is used on a port, and how far one has to go to see what it is.
+pub(super) fn usual(port: Port) -> (TlsUse, Stage) {
+    if port == Port::SUBMISSIONS { (TlsUse::Implicit, Stage::Tls) } else { (TlsUse::IfOffered, Stage::Greeting) }
+}
+
+fn fate(transcript: &Transcript) -> Fate {
+    match transcript.failure() {
+        _ if transcript.reached.is_some() => Fate::Open,
+        Some((_, _, failure)) => match failure.kind {
+            // That this machine forbids it needs no control.
+            FailureKind::Rejected if failure.icmp.is_some_and(|icmp| icmp.here) => Fate::Excused,
+            FailureKind::Refused
+            | FailureKind::TimedOut(_)
+            | FailureKind::HostUnreachable
+            | FailureKind::Rejected
+            | FailureKind::Reset
+            | FailureKind::Closed => Fate::Shut,
+            _ => Fate::Excused,
+        },
+        None => Fate::Excused,
+    }
+}
+
+/// The mode to try once more in, if what happened looks like the wrong one.
+fn other_mode(tls: TlsUse, transcript: &Transcript) -> Option<TlsUse> {
+    let (_, stage, failure) = transcript.failure()?;
+    match (stage, &failure.kind) {
+        // A server that begins with TLS waits for the client to speak first.
+        (Stage::Greeting, FailureKind::TimedOut(waited)) if tls != TlsUse::Implicit && *waited >= MUTE => Some(TlsUse::Implicit),
+        (_, FailureKind::NotSmtp(ForeignProtocol::Tls)) if tls != TlsUse::Implicit => Some(TlsUse::Implicit),
+        (Stage::Tls, FailureKind::NotTls) if tls == TlsUse::Implicit && speaks_smtp(transcript) => Some(TlsUse::Never),
+        _ => None,
+    }
+}
+
+/// Whether the bytes that came instead of TLS begin like a reply.
+fn speaks_smtp(transcript: &Transcript) -> bool {
+    transcript.events.iter().any(|(_, event)| match event {
+        Event::Premature { bytes, .. } => bytes.first_chunk::<3>().is_some_and(|code| code.iter().all(u8::is_ascii_digit)),
+        _ => false,
+    })
+}

@@ -1,0 +1,150 @@
+//! The course of one probe: what has happened so far, and what is to be begun next.
+
+use tokio::sync::watch;
+
+use super::beside::Beside;
+use super::errands::{Errand, Errands, News};
+use super::plan::{Attempt, Plan};
+use super::{Role, SessionFacts, ending};
+use crate::route::{Identity, Resolver, Route, Step};
+use crate::settings::{Clock, Settings};
+use crate::smtp::{FailureKind, Stage, Transcript};
+use crate::target::{DomainName, Target};
+
+/// What a probe waits for.
+pub(super) enum Happening {
+    /// The route has been found a step further.
+    Step(Step),
+    /// The route has been found.
+    Routed(Route),
+    /// A conversation has told something.
+    News(News),
+    /// Something has been looked up.
+    Errand(Errand),
+    /// A conversation has ended.
+    Ended(Attempt, Transcript),
+    /// The probe has to stop.
+    Stopped(FailureKind),
+    /// Time has passed.
+    Time,
+}
+
+/// What has happened so far.
+pub(super) struct Course<'a> {
+    clock: Clock,
+    until: Stage,
+    pub(super) plan: Plan,
+    pub(super) beside: Beside,
+    pub(super) errands: Errands<'a>,
+    pub(super) route: Option<Route>,
+    pub(super) sessions: Vec<SessionFacts>,
+    pub(super) identities: Vec<Identity>,
+    /// The addresses of this host's own name, where they were looked up.
+    pub(super) own_name: Vec<std::net::IpAddr>,
+    pub(super) cut_short: Option<FailureKind>,
+    /// Tells the conversations to end.
+    halt: watch::Sender<Option<FailureKind>>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(
+        target: &Target,
+        settings: &'a Settings,
+        resolver: &'a Resolver,
+        hostname: Option<&'a DomainName>,
+        clock: Clock,
+        halt: watch::Sender<Option<FailureKind>>,
+    ) -> Self {
+        Self {
+            clock,
+            until: super::until(target, settings),
+            plan: Plan::new(target, settings),
+            beside: Beside::new(settings),
+            errands: Errands::new(settings, resolver, hostname),
+            route: None,
+            sessions: Vec::new(),
+            identities: Vec::new(),
+            own_name: Vec::new(),
+            cut_short: None,
+            halt,
+        }
+    }
+
+    /// The next conversation to begin now; none if none is due. `speaking` says whether one is under way on a connection that stands.
+    pub(super) fn next(&mut self, speaking: bool) -> Option<Attempt> {
+        let now = self.clock.now();
+        let attempt = match self.plan.next(now, speaking) {
+            Some(attempt) => {
+                // An attempt that was overtaken and is made again has said nothing the first time.
+                self.sessions.retain(|session| session.address != attempt.address);
+                attempt
+            }
+            None if self.cut_short.is_none() && !self.plan.is_settled() => {
+                let attempt = self.beside.next(now, self.all_begun());
+                if self.beside.wants_controls() {
+                    self.errands.find_controls();
+                }
+                attempt?
+            }
+            None => return None,
+        };
+        self.beside.began(&attempt, now);
+        Some(attempt)
+    }
+
+    /// Whether every address that was asked for is being asked.
+    fn all_begun(&self) -> bool {
+        self.route.is_some() && self.plan.is_done()
+    }
+
+    /// Whether nothing is to come once the conversations under way have ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.cut_short.is_some() || self.plan.is_settled() || (self.all_begun() && self.errands.is_empty())
+    }
+
+    /// How long nothing is to be done, if time alone will change that.
+    pub(super) fn wake(&self) -> Option<std::time::Duration> {
+        let now = self.clock.now();
+        [self.plan.wake(now), self.beside.wake(now)].into_iter().flatten().min()
+    }
+
+    /// Takes in what has happened.
+    pub(super) fn take(&mut self, happening: Happening) {
+        match happening {
+            Happening::Step(step) => self.plan.take(step, self.clock.now()),
+            Happening::Routed(route) => self.route = Some(route),
+            Happening::News(News::Stands(address)) => self.beside.stands(address),
+            Happening::News(News::Masked(address)) => self.beside.doubt(address),
+            Happening::News(News::Stranger(name, address)) => self.errands.identify(name, address),
+            Happening::Errand(Errand::Controls(found)) => self.beside.found(found),
+            Happening::Errand(Errand::Identity(identity, address)) => {
+                if identity.answered && !identity.holds() {
+                    self.beside.doubt(address);
+                }
+                self.identities.push(identity);
+            }
+            Happening::Errand(Errand::OwnName(addresses)) => self.own_name = addresses,
+            Happening::Errand(Errand::Nothing) | Happening::Time => {}
+            Happening::Ended(attempt, transcript) => self.ended(attempt, transcript),
+            Happening::Stopped(why) => {
+                self.plan.give_up();
+                self.halt.send_replace(Some(why.clone()));
+                self.cut_short = Some(why);
+            }
+        }
+    }
+
+    fn ended(&mut self, attempt: Attempt, transcript: Transcript) {
+        self.beside.ended(&attempt, &transcript);
+        if attempt.role == Role::Asked {
+            if self.plan.finished(&attempt, ending(&transcript, self.until)) {
+                self.halt.send_replace(Some(FailureKind::Overtaken));
+            }
+            if transcript.reached.is_none() {
+                self.errands.find_own_name(attempt.address.ip());
+            }
+        }
+        let Attempt { role, host, name, address, tls, .. } = attempt;
+        self.sessions.push(SessionFacts { role, host, name, address, tls, transcript });
+    }
+}
