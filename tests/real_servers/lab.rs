@@ -3,8 +3,9 @@
 //! In a namespace of its own a server has port 25 and any address, without a neighbour noticing. What they are laid out as, is
 //! told by `loopback` (one namespace, everything on its loopback device) and `network` (three, with a router between).
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{self, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -97,14 +98,15 @@ impl Lab {
 
     /// Runs the command that is being tested.
     pub(crate) fn probe(&self, arguments: &[&str]) -> Probed {
-        self.probe_with(&[], arguments)
+        self.probe_with::<&str>(&[], arguments)
     }
 
     /// The same with variables in its environment.
-    pub(crate) fn probe_with(&self, environment: &[(&str, &Path)], arguments: &[&str]) -> Probed {
+    pub(crate) fn probe_with<V: AsRef<OsStr>>(&self, environment: &[(&str, V)], arguments: &[&str]) -> Probed {
         let mut command = self.smtpprobe();
+        command.args(arguments).args(["-o", "json"]).envs(environment.iter().map(|(name, value)| (name, value)));
         let began = Instant::now();
-        let output = command.envs(environment.iter().copied()).args(["-o", "json"]).args(arguments).output().expect("the command runs");
+        let output = command.output().expect("the command runs");
         Probed::new(arguments, &output, began.elapsed())
     }
 

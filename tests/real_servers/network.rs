@@ -196,10 +196,12 @@ fn services() -> String {
     services
 }
 
-/// The domains: `pair` has two hosts, `solo` the first of them.
+/// The domains: `pair` has two hosts, `solo` the first of them; the host of `renamed` greets with another name of its own.
 fn zone() -> String {
-    let mut zone = "pair MX 10 mx1.pair\npair MX 20 mx2.pair\nsolo MX 10 mx1.pair\n".to_owned();
-    for (name, [v4, v6]) in [("mx1.pair", MX1), ("mx2.pair", MX2), ("control", CONTROL)] {
+    let mut zone = "pair MX 10 mx1.pair\npair MX 20 mx2.pair\nsolo MX 10 mx1.pair\nrenamed MX 10 mx.renamed\n".to_owned();
+    for (name, [v4, v6]) in
+        [("mx1.pair", MX1), ("mx2.pair", MX2), ("control", CONTROL), ("interceptor", INTERCEPTOR), ("mx.renamed", INTERCEPTOR)]
+    {
         let _ = write!(zone, "{name} A {v4}\n{name} AAAA {v6}\n");
     }
     zone

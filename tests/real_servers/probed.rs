@@ -79,16 +79,38 @@ impl Probed {
         self
     }
 
-    /// Checks which findings there are, by their ids.
+    /// Checks which findings there are, by their ids. Certificates are another matter.
     #[track_caller]
     pub(crate) fn finds_just(&self, ids: &[&str]) -> &Self {
         let mut wanted = ids.to_vec();
         wanted.sort_unstable();
         let all = self.at("/findings").as_array().cloned().unwrap_or_default();
         let mut found: Vec<&str> = all.iter().filter_map(|finding| finding["id"].as_str()).collect();
+        found.retain(|id| !id.starts_with("certificate_"));
         found.sort_unstable();
-        found.dedup();
         assert_eq!(found, wanted, "{}", self.shown);
+        self
+    }
+
+    /// Checks what became of the connections that were asked for: of each address, the states of its ports in their order.
+    #[track_caller]
+    pub(crate) fn shows(&self, wanted: &[(&str, &str)]) -> &Self {
+        let mut shown: Vec<(&str, Vec<(u64, &str)>)> = Vec::new();
+        for session in self.sessions(None) {
+            let cell = (session["port"].as_u64().unwrap_or(0), session["state"].as_str().unwrap_or("-"));
+            let address = session["address"].as_str().unwrap_or("-");
+            match shown.iter_mut().find(|(other, _)| *other == address) {
+                Some((_, cells)) => cells.push(cell),
+                None => shown.push((address, vec![cell])),
+            }
+        }
+        let row = |(address, mut cells): (_, Vec<(u64, _)>)| {
+            cells.sort_unstable();
+            (address, cells.into_iter().map(|(_, state)| state).collect::<Vec<_>>().join(" "))
+        };
+        let shown: Vec<(&str, String)> = shown.into_iter().map(row).collect();
+        let wanted: Vec<(&str, String)> = wanted.iter().map(|(address, states)| (*address, (*states).to_owned())).collect();
+        assert_eq!(shown, wanted, "{}", self.shown);
         self
     }
 
@@ -96,8 +118,7 @@ impl Probed {
     /// `-` for none.
     #[track_caller]
     pub(crate) fn tells(&self, address: &str, port: u64, icmp: &str) -> &Self {
-        let sessions = self.at("/sessions").as_array().map_or(&[][..], Vec::as_slice);
-        let session = sessions.iter().find(|session| session["address"] == address && session["port"] == port);
+        let session = self.sessions(None).into_iter().find(|session| session["address"] == address && session["port"] == port);
         let session = session.unwrap_or_else(|| panic!("no {address}:{port} in {}", self.shown));
         let events = session["events"].as_array().map_or(&[][..], Vec::as_slice);
         let error = events.iter().find(|event| event["kind"] == "failed").map_or(&Value::Null, |event| &event["icmp"]);
@@ -107,6 +128,25 @@ impl Probed {
         });
         assert_eq!(told, icmp, "{address}:{port} in {}", self.shown);
         self
+    }
+
+    /// Checks what became of the connections made in a `role` beside those that were asked for: `198.51.100.25 25 greeted`.
+    #[track_caller]
+    pub(crate) fn also_tried(&self, role: &str, tries: &[&str]) -> &Self {
+        let words = |session: &Value| {
+            let words = ["address", "port", "state"].map(|part| session[part].to_string().replace('"', ""));
+            words.join(" ")
+        };
+        let mut all: Vec<String> = self.sessions(Some(role)).into_iter().map(words).collect();
+        all.sort_unstable();
+        assert_eq!(all, tries, "{role} in {}", self.shown);
+        self
+    }
+
+    /// The sessions with this role; without a role, those that were asked for.
+    fn sessions(&self, role: Option<&str>) -> Vec<&Value> {
+        let sessions = self.at("/sessions").as_array().into_iter().flatten();
+        sessions.filter(|session| session["role"].as_str() == role).collect()
     }
 
     /// Checks that it was over within `limit`.

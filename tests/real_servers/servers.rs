@@ -1,8 +1,9 @@
 //! The servers: how Postfix, Unbound and dnsmasq are set up in a [`Lab`].
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use super::lab::Lab;
 use super::loopback::{CLOSING, DEAD_V4, DEAD_V6, MX, MX_V6, SCREENED, SLOW};
@@ -11,6 +12,8 @@ use super::loopback::{CLOSING, DEAD_V4, DEAD_V6, MX, MX_V6, SCREENED, SLOW};
 pub(crate) const MAIL_LOG: &str = "mail.log";
 /// Where the certificate of the authority lies that Postfix' own was issued by.
 pub(crate) const AUTHORITY: &str = "tls/authority.pem";
+/// The names in Postfix' certificate.
+pub(crate) const CERTIFIED: [&str; 5] = ["mx.real.test", "real.test", "mx1.pair.test", "mx2.pair.test", "control.test"];
 /// So many MX hosts has `many.test`: far more than fit into 1232 octets.
 pub(crate) const MANY: usize = 40;
 
@@ -90,7 +93,10 @@ pub(crate) fn postfix(lab: &Lab) {
 pub(crate) fn postfix_with(lab: &Lab, services: &str) {
     make_certificates(lab);
     let here = lab.path("").display().to_string();
-    lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
+    let main = lab.write("postfix/main.cf", &MAIN.replace('@', here.trim_end_matches('/')));
+    // Postfix reads a file again and again until nobody has written to it for some seconds.
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    File::options().write(true).open(main).and_then(|main| main.set_modified(long_ago)).expect("a file has a time");
     lab.write("postfix/domains", "/\\.test$/ virtual\n");
     lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n");
     lab.write("postfix/answers", ANSWERS);
@@ -119,8 +125,9 @@ fn make_certificates(lab: &Lab) {
         run(openssl.args(arguments));
     };
     request(&["-keyout", "authority-key.pem", "-out", "authority.pem"], "/CN=The lab");
-    let names = "subjectAltName=DNS:mx.real.test,DNS:real.test";
-    let issued = ["-CA", "authority.pem", "-CAkey", "authority-key.pem", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"];
+    let names = format!("subjectAltName=DNS:{}", CERTIFIED.join(",DNS:"));
+    let issued =
+        ["-CA", "authority.pem", "-CAkey", "authority-key.pem", "-addext", &names, "-addext", "basicConstraints=critical,CA:FALSE"];
     request(&[&issued[..], &["-keyout", "key.pem", "-out", "certificate.pem"]].concat(), "/CN=mx.real.test");
 }
 
