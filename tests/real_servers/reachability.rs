@@ -183,7 +183,8 @@ fn rules_of_this_machine_are_told_as_such() {
     ] {
         lab.block(Place::Client, &format!("tcp dport 25 {rule}"));
         let own = ports(&lab, &["solo.test"]);
-        own.finds("local_firewall").shows(&both(MX1, REJECTED_25)).tells(MX1[0], 25, v4).tells(MX1[1], 25, v6);
+        own.ends(4, "unreachable port_blocked_here").finds("local_firewall").also_tried("control", &[]);
+        own.shows(&both(MX1, REJECTED_25)).tells(MX1[0], 25, v4).tells(MX1[1], 25, v6);
     }
     lab.open_all();
     for (kind, state, reason, finding) in [
