@@ -1,6 +1,7 @@
 //! Findings about the greeting: refused, masked, missing, or not SMTP at all.
 
 use super::connection::words;
+use super::port::without_wrong_mode;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::knowledge::Place;
 use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, Verb};
@@ -69,21 +70,22 @@ fn broken(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence>
         Some((event, Stage::Greeting, failure)) if kind(&failure.kind) => Some((event, words(failure))),
         _ => None,
     };
-    case.each()
-        .filter_map(|(index, session)| waiting(session).map(|(event, words)| Evidence::event(index, session, event, words)))
-        .collect()
+    let broken = case.each().filter_map(|(index, session)| {
+        let (event, words) = waiting(session)?;
+        Some(Evidence::event(index, session, event, words))
+    });
+    without_wrong_mode(case, broken.collect())
 }
 
 fn not_smtp(case: &Case<'_>) -> Vec<Evidence> {
-    case.each()
-        .filter_map(|(index, session)| match session.facts.transcript.failure() {
-            Some((event, _, failure)) => match failure.kind {
-                FailureKind::NotSmtp(protocol) => {
-                    Some(Evidence::event(index, session, event, words(failure)).with("protocol", protocol.as_str()))
-                }
-                _ => None,
-            },
-            None => None,
-        })
-        .collect()
+    let foreign = case.each().filter_map(|(index, session)| match session.facts.transcript.failure() {
+        Some((event, _, failure)) => match failure.kind {
+            FailureKind::NotSmtp(protocol) => {
+                Some(Evidence::event(index, session, event, words(failure)).with("protocol", protocol.as_str()))
+            }
+            _ => None,
+        },
+        None => None,
+    });
+    without_wrong_mode(case, foreign.collect())
 }

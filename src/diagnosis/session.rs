@@ -1,6 +1,7 @@
 //! Findings about the conversation between greeting and recipient: EHLO, TLS, broken rules, broken connections.
 
 use super::connection::words;
+use super::port::without_wrong_mode;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::smtp::{Answer, CertificateVerdict, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
@@ -115,7 +116,9 @@ fn starttls_refused(case: &Case<'_>) -> Vec<Evidence> {
 
 fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
     let stopped = |kind: &FailureKind| matches!(kind, FailureKind::ProbeTimeOver | FailureKind::Interrupted | FailureKind::Overtaken);
-    broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered)
+    let failed =
+        broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered);
+    without_wrong_mode(case, failed)
 }
 
 fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {

@@ -1,6 +1,6 @@
 //! Findings about whose side shuts a port, and about who really answers: what connections beside those asked for tell.
 
-use super::port::in_other_mode;
+use super::port::{in_other_mode, is_wrong_mode};
 use super::timing::seconds;
 use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
 use crate::knowledge::Confidence;
@@ -187,10 +187,10 @@ fn wrong_tls_mode(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     for (index, session) in case.each() {
         let Some((event, _, failure)) = session.facts.transcript.failure() else { continue };
-        let confirmed = in_other_mode(session.facts, &case.facts.sessions);
-        if confirmed.is_none() && session.state != PortState::Plain {
+        if !is_wrong_mode(session.facts, &case.facts.sessions) {
             continue;
         }
+        let confirmed = in_other_mode(session.facts, &case.facts.sessions);
         let implicit = session.facts.tls == TlsUse::Implicit;
         let (spoken, expected) = if implicit { ("TLS", "plain text") } else { ("plain text", "TLS") };
         let with = |evidence: Evidence| evidence.with("spoken", spoken).with("expected", expected);
