@@ -26,7 +26,7 @@ pub(super) struct Shut {
     pub(super) v4: bool,
     /// The sessions that show it.
     pub(super) asked: Vec<usize>,
-    /// Control hosts that cannot be reached either.
+    /// Control hosts that cannot be reached either, in a like manner: what is silent and what refuses do not share a cause.
     pub(super) failed_controls: Vec<usize>,
     /// Control hosts that can.
     pub(super) open_controls: Vec<usize>,
@@ -62,17 +62,20 @@ impl Shut {
         if asked.is_empty() || !asked.iter().all(|(_, state)| state.is_shut()) {
             return None;
         }
-        let asked: Vec<usize> = asked.into_iter().map(|(index, _)| index).collect();
+        let alike = |control: &SessionCase<'_>| asked.iter().all(|(_, state)| is_answered(*state) == is_answered(control.state));
         let controls = |open: bool| {
             let of_control = family().filter(move |(_, session)| session.facts.role == Role::Control);
-            of_control.filter(move |(_, s)| if open { is_standing(s) } else { s.state.is_shut() }).map(|(index, _)| index).collect()
+            let counts = |s: &SessionCase<'_>| if open { is_standing(s) } else { s.state.is_shut() && alike(s) };
+            of_control.filter(|(_, session)| counts(session)).map(|(index, _)| index).collect()
         };
+        let (failed_controls, open_controls) = (controls(false), controls(true));
+        let asked: Vec<usize> = asked.into_iter().map(|(index, _)| index).collect();
         let same_host = |session: &SessionCase<'_>| asked.iter().any(|index| case.sessions[*index].facts.host == session.facts.host);
         let other_ports = family()
             .filter(|(_, s)| matches!(s.facts.role, Role::Asked | Role::OtherPort) && !on_25(s) && same_host(s) && answers(s))
             .map(|(index, _)| index)
             .collect();
-        Some(Self { v4, failed_controls: controls(false), open_controls: controls(true), other_ports, asked })
+        Some(Self { v4, failed_controls, open_controls, other_ports, asked })
     }
 
     pub(super) fn side(&self) -> Side {
@@ -97,6 +100,11 @@ pub(super) const fn family(v4: bool) -> &'static str {
 /// Whether a connection came about.
 fn is_standing(session: &SessionCase<'_>) -> bool {
     session.facts.transcript.reached.is_some()
+}
+
+/// Whether a shut port was shut by an answer in the host's name, and not by silence or somebody else's word.
+const fn is_answered(state: PortState) -> bool {
+    matches!(state, PortState::Refused | PortState::Reset)
 }
 
 /// Whether the host gave any sign of life on a port: also that nothing listens there.
