@@ -223,6 +223,8 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
         .enumerate()
         .filter(|(_, session)| session.facts.role == Role::Control)
         .filter_map(|(index, session)| Some((index, greeting_name(session)?.1)))
+        // One that greets as itself is itself: then both belong to it, and nobody stands in between.
+        .filter(|(index, name)| !matches!(&case.sessions[*index].facts.name, Host::Name(own) if own.may_be_kin(name)))
         .collect();
     let mut all = Vec::new();
     for (index, session) in case.each() {
