@@ -2,6 +2,7 @@
 
 use super::connection::words;
 use super::port::without_wrong_mode;
+use super::side::masked_here;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::knowledge::Place;
 use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, Verb};
@@ -19,12 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 5321 section 3.8",
         check: |case| greeted(case, |a, _| a.reply.code.class() == CodeClass::Transient),
     },
-    Rule {
-        id: "greeting_masked",
-        severity: Severity::Warning,
-        reference: "RFC 5321 section 4.2",
-        check: |case| greeted(case, |a, _| a.reply.text().contains("****")),
-    },
+    Rule { id: "greeting_masked", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: greeting_masked },
     Rule {
         id: "greeting_of_tarpit",
         severity: Severity::Warning,
@@ -59,6 +55,13 @@ fn greeted(case: &Case<'_>, applies: impl Fn(&Answer<'_>, &Case<'_>) -> bool) ->
             Some(Evidence::reply(index, session, &answer))
         })
         .collect()
+}
+
+/// Where no control host tells at whose end it is.
+fn greeting_masked(case: &Case<'_>) -> Vec<Evidence> {
+    let mut masked = greeted(case, |answer, _| answer.reply.text().contains("****"));
+    masked.retain(|evidence| evidence.session.is_none_or(|index| masked_here(case, &case.sessions[index]).is_none()));
+    masked
 }
 
 fn software(answer: &Answer<'_>, case: &Case<'_>) -> Option<crate::knowledge::Software> {

@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "own_address", severity: Severity::Note, reference: "RFC 4787 section 6", check: own_address },
     Rule { id: "wrong_tls_mode", severity: Severity::Failure, reference: "RFC 8314 section 3.3", check: wrong_tls_mode },
     Rule { id: "intercepted", severity: Severity::Failure, reference: "RFC 5321 section 4.3.1", check: intercepted },
+    Rule { id: "masked_here", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: |case| masked_at(case, true) },
+    Rule { id: "masked_there", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: |case| masked_at(case, false) },
     Rule { id: "greeting_foreign", severity: Severity::Note, reference: "RFC 5321 section 4.3.1", check: greeting_foreign },
     Rule { id: "starttls_differs", severity: Severity::Warning, reference: "RFC 3207 section 6", check: starttls_differs },
 ];
@@ -236,6 +238,32 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
         }
     }
     all
+}
+
+/// Whether something on the way has made the greeting of `session` unreadable; none if there was no greeting.
+pub(super) fn is_masked(session: &SessionCase<'_>) -> Option<bool> {
+    let greeting = session.facts.transcript.reply_to(Verb::Connect, Purpose::Target)?;
+    Some(greeting.reply.text().contains("****"))
+}
+
+/// A control host that tells at whose end the greeting of `session` is masked, and whether that is ours: another host's greeting
+/// is masked as well, or is not.
+pub(super) fn masked_here<'a>(case: &'a Case<'_>, session: &SessionCase<'_>) -> Option<(&'a SessionCase<'a>, bool)> {
+    let v4 = session.facts.address.is_ipv4();
+    let mut controls = case.sessions.iter().filter(|s| s.facts.role == Role::Control && s.facts.address.is_ipv4() == v4);
+    controls.find_map(|control| is_masked(control).map(|masked| (control, masked)))
+}
+
+/// Masked greetings of which a control host tells that they are masked at our end, or at theirs.
+fn masked_at(case: &Case<'_>, ours: bool) -> Vec<Evidence> {
+    let masked = case.each().filter(|(_, session)| is_masked(session) == Some(true));
+    masked
+        .filter_map(|(index, session)| {
+            let (control, _) = masked_here(case, session).filter(|(_, here)| *here == ours)?;
+            let answer = session.facts.transcript.reply_to(Verb::Connect, Purpose::Target)?;
+            Some(Evidence::reply(index, session, &answer).with("control", control.place()))
+        })
+        .collect()
 }
 
 fn greeting_foreign(case: &Case<'_>) -> Vec<Evidence> {
