@@ -288,7 +288,7 @@ fn named(session: &SessionCase<'_>, name: &DomainName) -> bool {
 }
 
 /// A host offers STARTTLS at one port or over one family, and not at the other.
-fn starttls_differs(case: &Case<'_>) -> Vec<Evidence> {
+pub(super) fn starttls_differs(case: &Case<'_>) -> Vec<Evidence> {
     let offer = |session: &SessionCase<'_>| {
         let hello = session.facts.transcript.replies().find(|a| a.verb == Verb::Ehlo && a.is_yes())?.event;
         let plain = session.facts.tls != TlsUse::Implicit;
