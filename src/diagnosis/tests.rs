@@ -145,6 +145,16 @@ fn beside(role: Role, session: SessionFacts) -> SessionFacts {
 }
 
 #[test]
+fn what_is_shut_here_is_not_blamed_on_a_host() {
+    let silent = |host, address| failed(host, address, FailureKind::TimedOut(Duration::from_secs(10)), None);
+    let control = || beside(Role::Control, silent(0, "[2001:db8::25]:25"));
+    let family = facts(vec![greeted(0, "192.0.2.1:25", 0), silent(0, "[2001:db8::1]:25"), control()]);
+    assert_eq!(found(&family), ["port_silent", "port_blocked_here"]);
+    let first = facts(vec![silent(0, "[2001:db8::1]:25"), greeted(1, "192.0.2.2:25", 0), control()]);
+    assert_eq!(found(&first), ["port_silent", "port_blocked_here"]);
+}
+
+#[test]
 fn whose_side_it_is_takes_a_control_that_fails_alike_or_answers() {
     const SILENT: FailureKind = FailureKind::TimedOut(Duration::from_secs(10));
     let asked = |address, kind| failed(0, address, kind, None);
