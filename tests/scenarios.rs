@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use smtpprobe::demo::{Scenario, World, scenarios};
 use smtpprobe::diagnosis::{Case, diagnose, judge};
@@ -168,17 +169,19 @@ fn own_scenarios() -> Vec<Scenario> {
 
 /// Probes all, some at a time, and gives the reports in the order of the scenarios.
 fn all_probed(knowledge: &Knowledge) -> Vec<(Scenario, Report)> {
-    let mut waiting: Vec<Scenario> = scenarios().into_iter().chain(own_scenarios()).collect();
-    let mut done = Vec::new();
-    while !waiting.is_empty() {
-        let batch: Vec<Scenario> = waiting.drain(..AT_ONCE.min(waiting.len())).collect();
-        let reports: Vec<Report> = std::thread::scope(|scope| {
-            let threads: Vec<_> = batch.iter().map(|scenario| scope.spawn(|| settled(&probed(scenario, knowledge)))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("a probe does not panic")).collect()
-        });
-        done.extend(batch.into_iter().zip(reports));
-    }
-    done
+    let all: Vec<Scenario> = scenarios().into_iter().chain(own_scenarios()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let report = |place: usize| all.get(place).map(|scenario| (place, settled(&probed(scenario, knowledge))));
+        places.map_while(report).collect::<Vec<_>>()
+    };
+    let mut reports: Vec<(usize, Report)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a probe does not panic")).collect()
+    });
+    reports.sort_by_key(|(place, _)| *place);
+    all.into_iter().zip(reports.into_iter().map(|(_, report)| report)).collect()
 }
 
 /// Whose screens are kept: one for each kind of picture.

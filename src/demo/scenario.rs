@@ -6,14 +6,15 @@
 //! teaches = "What one learns from it, in one line."
 //! expect = { outcome = "rejected", reason = "mailbox_full", actor = "recipient", confidence = "certain" }
 //!
-//! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout;
-//! greeting_timeout = 5000          # and size, the octets to declare in MAIL; ports = true asks for ports instead of mail
-//! control = ["mx.control.test"]    # hosts to compare with where port 25 is shut
+//! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
+//! greeting_timeout = 5000          # gap_timeout, session_timeout; size, the octets to declare in MAIL; ports = true asks for
+//! control = ["mx.control.test"]    # ports instead of mail; control names hosts to compare with where port 25 is shut
 //!
-//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, and ANY for a word
+//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, and ANY for a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
 //! "mx1.demo.test A" = ["192.0.2.1"]
 //! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA
+//! "192.0.2.1 PTR" = ["mx1.demo.test"]
 //!
 //! [[server]]                       # addresses without a server refuse connections
 //! at = ["192.0.2.1:25"]
@@ -38,12 +39,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::manners::{Moment, Policy};
 use super::zone::{Value, Zone};
 use crate::settings::{Control, Question, Settings};
-use crate::target::{Host, Target, TargetError};
+use crate::target::{DomainName, Host, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
 #[derive(Clone, Debug)]
@@ -115,13 +117,19 @@ pub(super) struct Probe {
     connect_timeout: Option<u64>,
     greeting_timeout: Option<u64>,
     command_timeout: Option<u64>,
+    gap_timeout: Option<u64>,
+    session_timeout: Option<u64>,
     size: Option<u64>,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
     /// Control hosts.
-    #[serde(default)]
-    control: Vec<String>,
+    #[serde(default, deserialize_with = "names")]
+    control: Vec<DomainName>,
+}
+
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DomainName>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
 }
 
 impl Probe {
@@ -132,9 +140,12 @@ impl Probe {
         put(&mut settings.connect_timeout, self.connect_timeout);
         put(&mut settings.times.greeting, self.greeting_timeout);
         put(&mut settings.times.command, self.command_timeout);
+        let given = |millis: Option<u64>| millis.map(Duration::from_millis);
+        settings.times.gap = given(self.gap_timeout).or(settings.times.gap);
+        settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
         // Nobody outside of the world is asked.
-        settings.control = self.control.iter().filter_map(|host| Some(Control::Host(Host::Name(host.parse().ok()?)))).collect();
+        settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {
             settings.question = Question::Ports;
         }
@@ -410,11 +421,17 @@ mod tests {
 
     #[test]
     fn the_probe_is_told_its_times() {
-        let scenario = parse("[probe]\ntimeout = 1\nconnect_timeout = 2\ngreeting_timeout = 3\ncommand_timeout = 4\nsize = 5").unwrap();
+        let text = "[probe]\ntimeout = 1\nconnect_timeout = 2\ngreeting_timeout = 3\ncommand_timeout = 4\nsize = 5\n\
+            gap_timeout = 6\nsession_timeout = 7\nports = true\ncontrol = [\"mx.control.test\"]";
+        let scenario = parse(text).unwrap();
         let mut settings = Settings::default();
         scenario.probe.apply(&mut settings);
         let times = [settings.timeout, settings.connect_timeout, settings.times.greeting, settings.times.command];
         assert_eq!((times.map(|time| time.as_millis()), settings.size), ([1, 2, 3, 4], Some(5)));
+        let within = [settings.times.gap, settings.times.session].map(|time| time.map(|time| time.as_millis()));
+        assert_eq!((within, settings.question), ([Some(6), Some(7)], Question::Ports));
+        let control = Control::Host(Host::Name("mx.control.test".parse().expect("a name")));
+        assert_eq!(settings.control, [control]);
     }
 
     #[test]
@@ -448,6 +465,7 @@ mod tests {
         let server = |rest: &str| format!("[[server]]\nat = [\"192.0.2.1:25\"]\n{rest}");
         for (text, word) in [
             ("colour = 1".to_owned(), "colour"),
+            ("[probe]\ncontrol = [\"mx.control..test\"]".to_owned(), "mx.control..test"),
             ("[dns]\n\"demo.test MX\" = [\"mx1.demo.test\"]".to_owned(), "[dns] \"demo.test MX\": an MX record"),
             ("[[server]]\nat = []".to_owned(), "number 1: `at` is empty"),
             ("[[server]]\nat = [\"mx1.demo.test:25\"]".to_owned(), "invalid socket address"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// Aliases followed in one answer; a loop ends here.
@@ -49,20 +49,25 @@ pub(super) enum Value {
 }
 
 impl Zone {
-    /// Adds what `key`, such as `demo.test MX`, is answered with.
+    /// Adds what `key`, such as `demo.test MX` or `192.0.2.1 PTR`, is answered with.
     ///
     /// # Errors
     /// What is wrong with it, in words.
     pub(super) fn insert(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
         let (name, kind) = key.split_once(' ').ok_or("a name and a type belong there, such as \"demo.test MX\"")?;
-        let name = absolute(name)?;
         let kind = match kind.trim() {
             "A" => RecordType::A,
             "AAAA" => RecordType::AAAA,
             "MX" => RecordType::MX,
             "CNAME" => RecordType::CNAME,
+            "PTR" => RecordType::PTR,
             "ANY" => RecordType::ANY,
-            _ => return Err("the type is none of A, AAAA, MX, CNAME and ANY"),
+            _ => return Err("the type is none of A, AAAA, MX, CNAME, PTR and ANY"),
+        };
+        let name = match (kind, name.parse::<IpAddr>()) {
+            (RecordType::PTR, Ok(address)) => Name::from(address),
+            (RecordType::PTR, Err(_)) => return Err("a PTR record belongs to an address, such as \"192.0.2.1 PTR\""),
+            _ => absolute(name)?,
         };
         let entry = match value {
             Value::Word(word) => match word.as_str() {
@@ -169,6 +174,7 @@ fn record(kind: RecordType, text: &str) -> Result<RData, &'static str> {
         RecordType::A => text.parse().map(|a| RData::A(A(a))).map_err(|_| "an A record is an IPv4 address"),
         RecordType::AAAA => text.parse().map(|a| RData::AAAA(AAAA(a))).map_err(|_| "an AAAA record is an IPv6 address"),
         RecordType::CNAME => Ok(RData::CNAME(CNAME(absolute(text)?))),
+        RecordType::PTR => Ok(RData::PTR(PTR(absolute(text)?))),
         RecordType::MX => {
             let wrong = "an MX record is a preference and a name, such as \"10 mx1.demo.test\"";
             let (preference, exchange) = text.split_once(' ').ok_or(wrong)?;
@@ -226,6 +232,8 @@ mod tests {
             ("bare.test MX", &["NODATA"]),
             ("broken.test ANY", &["SERVFAIL"]),
             ("mute.test A", &["TIMEOUT"]),
+            ("192.0.2.1 PTR", &["mx1.demo.test"]),
+            ("2001:db8::1 PTR", &["SERVFAIL"]),
         ]);
         for (name, kind, expected) in [
             ("demo.test", RecordType::MX, "NoError demo.test. 10 mx1.demo.test., demo.test. 20 mx2.demo.test."),
@@ -246,6 +254,9 @@ mod tests {
             ("broken.test", RecordType::AAAA, "ServFail"),
             ("mute.test", RecordType::A, "silence"),
             ("mute.test", RecordType::AAAA, "NoError"),
+            ("1.2.0.192.in-addr.arpa", RecordType::PTR, "NoError 1.2.0.192.in-addr.arpa. mx1.demo.test."),
+            ("2.2.0.192.in-addr.arpa", RecordType::PTR, "NXDomain"),
+            ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", RecordType::PTR, "ServFail"),
         ] {
             assert_eq!(ask(&zone, name, kind), expected, "{name} {kind}");
         }
@@ -277,6 +288,7 @@ mod tests {
             ("demo.test MX", records(&["x mx1.demo.test"]), "preference"),
             ("demo.test MX", records(&["10 mx1..test"]), "name is wrong"),
             ("demo.test CNAME", records(&["a.test", "b.test"]), "only one"),
+            ("demo.test PTR", records(&["a.test"]), "belongs to an address"),
             ("demo.test A", records(&[]), "no record"),
             ("demo.test ANY", records(&["192.0.2.1"]), "only a word"),
             ("demo.test A", Value::Word("NXDOMAIN".to_owned()), "none of NODATA"),

@@ -1,5 +1,6 @@
 //! Findings about connections: which addresses cannot be reached, and how that shows.
 
+use super::side::{Shut, Side};
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::smtp::{Failure, FailureKind, Stage};
 
@@ -111,10 +112,16 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
     session.facts.transcript.failure().is_some_and(|(_, stage, failure)| stage == Stage::Connect && !excused(&failure.kind))
 }
 
+/// Sessions that this side shut: they say nothing about the host.
+fn shut_here(case: &Case<'_>) -> Vec<usize> {
+    Shut::of(case).into_iter().filter(|shut| matches!(shut.side(), Side::Ours(_))).flat_map(|shut| shut.asked).collect()
+}
+
 /// One host, one port, two families: one answers and the other does not.
 fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    for (index, session) in case.each().filter(|(_, session)| is_dead(session) && case.is_needed(session)) {
+    let here = shut_here(case);
+    for (index, session) in case.each().filter(|(index, session)| is_dead(session) && case.is_needed(session) && !here.contains(index)) {
         let same_host = || {
             case.each()
                 .map(|(_, other)| other)
@@ -138,11 +145,13 @@ fn family_broken(case: &Case<'_>) -> Vec<Evidence> {
 fn first_host_dead(case: &Case<'_>) -> Vec<Evidence> {
     let hosts = &case.facts.route.hosts;
     let best = hosts.iter().filter_map(|host| host.preference).min();
-    let is_best = |session: &&SessionCase<'_>| {
+    let is_best = |session: &SessionCase<'_>| {
         best.is_some() && session.facts.host.and_then(|host| hosts.get(host)).is_some_and(|host| host.preference == best)
     };
-    let (first, others): (Vec<_>, Vec<_>) = case.each().map(|(_, session)| session).partition(is_best);
-    if first.is_empty() || !first.iter().all(|s| is_dead(s)) || !others.iter().any(|s| talked(s)) {
+    let (first, others): (Vec<_>, Vec<_>) = case.each().partition(|(_, session)| is_best(session));
+    let here = shut_here(case);
+    let dead = |(index, session): &(usize, &SessionCase<'_>)| is_dead(session) && !here.contains(index);
+    if first.is_empty() || !first.iter().all(dead) || !others.iter().any(|(_, session)| talked(session)) {
         return Vec::new();
     }
     case.each()

@@ -1,6 +1,8 @@
 //! Findings about the greeting: refused, masked, missing, or not SMTP at all.
 
 use super::connection::words;
+use super::port::without_wrong_mode;
+use super::side::masked_here;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::knowledge::Place;
 use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, Verb};
@@ -18,12 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 5321 section 3.8",
         check: |case| greeted(case, |a, _| a.reply.code.class() == CodeClass::Transient),
     },
-    Rule {
-        id: "greeting_masked",
-        severity: Severity::Warning,
-        reference: "RFC 5321 section 4.2",
-        check: |case| greeted(case, |a, _| a.reply.text().contains("****")),
-    },
+    Rule { id: "greeting_masked", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: greeting_masked },
     Rule {
         id: "greeting_of_tarpit",
         severity: Severity::Warning,
@@ -60,6 +57,13 @@ fn greeted(case: &Case<'_>, applies: impl Fn(&Answer<'_>, &Case<'_>) -> bool) ->
         .collect()
 }
 
+/// Where no control host tells at whose end it is.
+fn greeting_masked(case: &Case<'_>) -> Vec<Evidence> {
+    let mut masked = greeted(case, |answer, _| answer.reply.text().contains("****"));
+    masked.retain(|evidence| evidence.session.is_none_or(|index| masked_here(case, &case.sessions[index]).is_none()));
+    masked
+}
+
 fn software(answer: &Answer<'_>, case: &Case<'_>) -> Option<crate::knowledge::Software> {
     case.knowledge.software(Place::Greeting, &super::session::as_sent(answer.reply))
 }
@@ -69,21 +73,22 @@ fn broken(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence>
         Some((event, Stage::Greeting, failure)) if kind(&failure.kind) => Some((event, words(failure))),
         _ => None,
     };
-    case.each()
-        .filter_map(|(index, session)| waiting(session).map(|(event, words)| Evidence::event(index, session, event, words)))
-        .collect()
+    let broken = case.each().filter_map(|(index, session)| {
+        let (event, words) = waiting(session)?;
+        Some(Evidence::event(index, session, event, words))
+    });
+    without_wrong_mode(case, broken.collect())
 }
 
 fn not_smtp(case: &Case<'_>) -> Vec<Evidence> {
-    case.each()
-        .filter_map(|(index, session)| match session.facts.transcript.failure() {
-            Some((event, _, failure)) => match failure.kind {
-                FailureKind::NotSmtp(protocol) => {
-                    Some(Evidence::event(index, session, event, words(failure)).with("protocol", protocol.as_str()))
-                }
-                _ => None,
-            },
-            None => None,
-        })
-        .collect()
+    let foreign = case.each().filter_map(|(index, session)| match session.facts.transcript.failure() {
+        Some((event, _, failure)) => match failure.kind {
+            FailureKind::NotSmtp(protocol) => {
+                Some(Evidence::event(index, session, event, words(failure)).with("protocol", protocol.as_str()))
+            }
+            _ => None,
+        },
+        None => None,
+    });
+    without_wrong_mode(case, foreign.collect())
 }

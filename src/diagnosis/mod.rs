@@ -248,11 +248,16 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     [route::RULES, connection::RULES, side::RULES, greeting::RULES, session::RULES, recipient::RULES, timing::RULES].into_iter().flatten()
 }
 
-/// Applies every rule.
+/// Applies every rule. What somebody else said in a host's place is no evidence for anything but that.
 #[must_use]
 pub fn diagnose(case: &Case<'_>) -> Vec<Finding> {
-    let apply =
-        |rule: &'static Rule| Some((rule.check)(case)).filter(|evidence| !evidence.is_empty()).map(|evidence| Finding { rule, evidence });
+    let taken: Vec<Option<usize>> = side::intercepted(case).iter().map(|evidence| evidence.session).collect();
+    let counts =
+        |rule: &Rule, evidence: &Evidence| rule.id == "intercepted" || evidence.session.is_none() || !taken.contains(&evidence.session);
+    let apply = |rule: &'static Rule| {
+        let evidence: Vec<Evidence> = (rule.check)(case).into_iter().filter(|evidence| counts(rule, evidence)).collect();
+        (!evidence.is_empty()).then_some(Finding { rule, evidence })
+    };
     rules().filter_map(apply).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Case, Evidence};
 use crate::probe::{Role, SessionFacts};
 use crate::smtp::{Event, FailureKind, Purpose, Stage, Transcript, Verb};
 
@@ -103,4 +104,16 @@ fn speaks_smtp(transcript: &Transcript) -> bool {
 pub(super) fn in_other_mode<'a>(session: &SessionFacts, all: &'a [SessionFacts]) -> Option<(usize, &'a SessionFacts)> {
     let same = |other: &SessionFacts| other.role == Role::OtherMode && other.address == session.address && PortState::of(other).is_open();
     all.iter().enumerate().find(|(_, other)| session.role == Role::Asked && same(other))
+}
+
+/// Whether `session` failed for no other reason than that the port speaks the other TLS mode, as far as is known.
+pub(super) fn is_wrong_mode(session: &SessionFacts, all: &[SessionFacts]) -> bool {
+    PortState::of(session) == PortState::Plain || in_other_mode(session, all).is_some()
+}
+
+/// `evidence` without that of sessions whose whole trouble is the wrong TLS mode, which is told by a finding of its own.
+pub(super) fn without_wrong_mode(case: &Case<'_>, mut evidence: Vec<Evidence>) -> Vec<Evidence> {
+    let session = |evidence: &Evidence| evidence.session.and_then(|index| case.facts.sessions.get(index));
+    evidence.retain(|evidence| !session(evidence).is_some_and(|session| is_wrong_mode(session, &case.facts.sessions)));
+    evidence
 }

@@ -2,6 +2,7 @@
 
 use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity, gist};
 use crate::knowledge::Reason;
+use crate::settings::Question;
 use crate::smtp::{Answer, Answers, CodeClass, Command, Event, Purpose, ReplyCode, Verb};
 
 pub(super) const RULES: &[Rule] = &[
@@ -117,8 +118,11 @@ fn control_inconclusive(case: &Case<'_>) -> Vec<Evidence> {
     all
 }
 
-/// Definite answers that contradict each other.
+/// Definite answers that contradict each other. Greetings of unlike ports are no answers to one question.
 fn hosts_disagree(case: &Case<'_>) -> Vec<Evidence> {
+    if case.facts.question == Question::Ports {
+        return Vec::new();
+    }
     let definite = |session: &SessionCase<'_>| {
         session
             .answer

@@ -1,6 +1,8 @@
 //! Findings about the conversation between greeting and recipient: EHLO, TLS, broken rules, broken connections.
 
 use super::connection::words;
+use super::port::without_wrong_mode;
+use super::side::starttls_differs;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::smtp::{Answer, CertificateVerdict, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
@@ -99,8 +101,12 @@ fn keywords_masked(case: &Case<'_>) -> Vec<Evidence> {
 }
 
 fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
+    // Of a host that offers it elsewhere, this is told as a difference.
+    let differing: Vec<Option<usize>> = starttls_differs(case).iter().map(|evidence| evidence.session).collect();
     each(case, |index, session| {
-        let wanted = matches!(session.facts.tls, TlsUse::IfOffered | TlsUse::Require) && case.facts.until >= Stage::StartTls;
+        let wanted = matches!(session.facts.tls, TlsUse::IfOffered | TlsUse::Require)
+            && case.facts.until >= Stage::StartTls
+            && !differing.contains(&Some(index));
         let transcript = &session.facts.transcript;
         let missing =
             transcript.tls().is_none() && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
@@ -115,7 +121,9 @@ fn starttls_refused(case: &Case<'_>) -> Vec<Evidence> {
 
 fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
     let stopped = |kind: &FailureKind| matches!(kind, FailureKind::ProbeTimeOver | FailureKind::Interrupted | FailureKind::Overtaken);
-    broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered)
+    let failed =
+        broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered);
+    without_wrong_mode(case, failed)
 }
 
 fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {

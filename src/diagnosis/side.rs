@@ -1,6 +1,6 @@
 //! Findings about whose side shuts a port, and about who really answers: what connections beside those asked for tell.
 
-use super::port::in_other_mode;
+use super::port::{in_other_mode, is_wrong_mode};
 use super::timing::seconds;
 use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
 use crate::knowledge::Confidence;
@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "own_address", severity: Severity::Note, reference: "RFC 4787 section 6", check: own_address },
     Rule { id: "wrong_tls_mode", severity: Severity::Failure, reference: "RFC 8314 section 3.3", check: wrong_tls_mode },
     Rule { id: "intercepted", severity: Severity::Failure, reference: "RFC 5321 section 4.3.1", check: intercepted },
+    Rule { id: "masked_here", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: |case| masked_at(case, true) },
+    Rule { id: "masked_there", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: |case| masked_at(case, false) },
     Rule { id: "greeting_foreign", severity: Severity::Note, reference: "RFC 5321 section 4.3.1", check: greeting_foreign },
     Rule { id: "starttls_differs", severity: Severity::Warning, reference: "RFC 3207 section 6", check: starttls_differs },
 ];
@@ -26,7 +28,7 @@ pub(super) struct Shut {
     pub(super) v4: bool,
     /// The sessions that show it.
     pub(super) asked: Vec<usize>,
-    /// Control hosts that cannot be reached either.
+    /// Control hosts that cannot be reached either, in a like manner: what is silent and what refuses do not share a cause.
     pub(super) failed_controls: Vec<usize>,
     /// Control hosts that can.
     pub(super) open_controls: Vec<usize>,
@@ -62,17 +64,20 @@ impl Shut {
         if asked.is_empty() || !asked.iter().all(|(_, state)| state.is_shut()) {
             return None;
         }
-        let asked: Vec<usize> = asked.into_iter().map(|(index, _)| index).collect();
+        let alike = |control: &SessionCase<'_>| asked.iter().all(|(_, state)| is_answered(*state) == is_answered(control.state));
         let controls = |open: bool| {
             let of_control = family().filter(move |(_, session)| session.facts.role == Role::Control);
-            of_control.filter(move |(_, s)| if open { is_standing(s) } else { s.state.is_shut() }).map(|(index, _)| index).collect()
+            let counts = |s: &SessionCase<'_>| if open { is_standing(s) } else { s.state.is_shut() && alike(s) };
+            of_control.filter(|(_, session)| counts(session)).map(|(index, _)| index).collect()
         };
+        let (failed_controls, open_controls) = (controls(false), controls(true));
+        let asked: Vec<usize> = asked.into_iter().map(|(index, _)| index).collect();
         let same_host = |session: &SessionCase<'_>| asked.iter().any(|index| case.sessions[*index].facts.host == session.facts.host);
         let other_ports = family()
             .filter(|(_, s)| matches!(s.facts.role, Role::Asked | Role::OtherPort) && !on_25(s) && same_host(s) && answers(s))
             .map(|(index, _)| index)
             .collect();
-        Some(Self { v4, failed_controls: controls(false), open_controls: controls(true), other_ports, asked })
+        Some(Self { v4, failed_controls, open_controls, other_ports, asked })
     }
 
     pub(super) fn side(&self) -> Side {
@@ -97,6 +102,11 @@ pub(super) const fn family(v4: bool) -> &'static str {
 /// Whether a connection came about.
 fn is_standing(session: &SessionCase<'_>) -> bool {
     session.facts.transcript.reached.is_some()
+}
+
+/// Whether a shut port was shut by an answer in the host's name, and not by silence or somebody else's word.
+const fn is_answered(state: PortState) -> bool {
+    matches!(state, PortState::Refused | PortState::Reset)
 }
 
 /// Whether the host gave any sign of life on a port: also that nothing listens there.
@@ -187,10 +197,10 @@ fn wrong_tls_mode(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     for (index, session) in case.each() {
         let Some((event, _, failure)) = session.facts.transcript.failure() else { continue };
-        let confirmed = in_other_mode(session.facts, &case.facts.sessions);
-        if confirmed.is_none() && session.state != PortState::Plain {
+        if !is_wrong_mode(session.facts, &case.facts.sessions) {
             continue;
         }
+        let confirmed = in_other_mode(session.facts, &case.facts.sessions);
         let implicit = session.facts.tls == TlsUse::Implicit;
         let (spoken, expected) = if implicit { ("TLS", "plain text") } else { ("plain text", "TLS") };
         let with = |evidence: Evidence| evidence.with("spoken", spoken).with("expected", expected);
@@ -215,6 +225,8 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
         .enumerate()
         .filter(|(_, session)| session.facts.role == Role::Control)
         .filter_map(|(index, session)| Some((index, greeting_name(session)?.1)))
+        // One that greets as itself is itself: then both belong to it, and nobody stands in between.
+        .filter(|(index, name)| !matches!(&case.sessions[*index].facts.name, Host::Name(own) if own.may_be_kin(name)))
         .collect();
     let mut all = Vec::new();
     for (index, session) in case.each() {
@@ -226,6 +238,32 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
         }
     }
     all
+}
+
+/// Whether something on the way has made the greeting of `session` unreadable; none if there was no greeting.
+pub(super) fn is_masked(session: &SessionCase<'_>) -> Option<bool> {
+    let greeting = session.facts.transcript.reply_to(Verb::Connect, Purpose::Target)?;
+    Some(greeting.reply.text().contains("****"))
+}
+
+/// A control host that tells at whose end the greeting of `session` is masked, and whether that is ours: another host's greeting
+/// is masked as well, or is not.
+pub(super) fn masked_here<'a>(case: &'a Case<'_>, session: &SessionCase<'_>) -> Option<(&'a SessionCase<'a>, bool)> {
+    let v4 = session.facts.address.is_ipv4();
+    let mut controls = case.sessions.iter().filter(|s| s.facts.role == Role::Control && s.facts.address.is_ipv4() == v4);
+    controls.find_map(|control| is_masked(control).map(|masked| (control, masked)))
+}
+
+/// Masked greetings of which a control host tells that they are masked at our end, or at theirs.
+fn masked_at(case: &Case<'_>, ours: bool) -> Vec<Evidence> {
+    let masked = case.each().filter(|(_, session)| is_masked(session) == Some(true));
+    masked
+        .filter_map(|(index, session)| {
+            let (control, _) = masked_here(case, session).filter(|(_, here)| *here == ours)?;
+            let answer = session.facts.transcript.reply_to(Verb::Connect, Purpose::Target)?;
+            Some(Evidence::reply(index, session, &answer).with("control", control.place()))
+        })
+        .collect()
 }
 
 fn greeting_foreign(case: &Case<'_>) -> Vec<Evidence> {
@@ -250,7 +288,7 @@ fn named(session: &SessionCase<'_>, name: &DomainName) -> bool {
 }
 
 /// A host offers STARTTLS at one port or over one family, and not at the other.
-fn starttls_differs(case: &Case<'_>) -> Vec<Evidence> {
+pub(super) fn starttls_differs(case: &Case<'_>) -> Vec<Evidence> {
     let offer = |session: &SessionCase<'_>| {
         let hello = session.facts.transcript.replies().find(|a| a.verb == Verb::Ehlo && a.is_yes())?.event;
         let plain = session.facts.tls != TlsUse::Implicit;

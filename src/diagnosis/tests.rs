@@ -135,6 +135,112 @@ fn a_dead_family_and_a_dead_first_host_are_told() {
     assert_eq!(found(&facts(vec![greeted(0, "192.0.2.1:25", 0), silent(1, "192.0.2.2:25")])), ["port_silent"]);
 }
 
+/// A session beside those asked for.
+fn beside(role: Role, session: SessionFacts) -> SessionFacts {
+    let (host, name) = match role {
+        Role::Control => (None, Host::Name("mx.control.example".parse().unwrap())),
+        _ => (session.host, session.name.clone()),
+    };
+    SessionFacts { role, host, name, ..session }
+}
+
+#[test]
+fn what_is_shut_here_is_not_blamed_on_a_host() {
+    let silent = |host, address| failed(host, address, FailureKind::TimedOut(Duration::from_secs(10)), None);
+    let control = || beside(Role::Control, silent(0, "[2001:db8::25]:25"));
+    let family = facts(vec![greeted(0, "192.0.2.1:25", 0), silent(0, "[2001:db8::1]:25"), control()]);
+    assert_eq!(found(&family), ["port_silent", "port_blocked_here"]);
+    let first = facts(vec![silent(0, "[2001:db8::1]:25"), greeted(1, "192.0.2.2:25", 0), control()]);
+    assert_eq!(found(&first), ["port_silent", "port_blocked_here"]);
+}
+
+#[test]
+fn whose_side_it_is_takes_a_control_that_fails_alike_or_answers() {
+    const SILENT: FailureKind = FailureKind::TimedOut(Duration::from_secs(10));
+    let asked = |address, kind| failed(0, address, kind, None);
+    let other = |session| beside(Role::OtherPort, session);
+    let control = |session| beside(Role::Control, session);
+    let (target, second, elsewhere) = ("192.0.2.1:25", "192.0.2.2:25", "203.0.113.25:25");
+    let silent_control = || control(asked(elsewhere, SILENT));
+    let (here, filtered) = (Reason::PortBlockedHere, Reason::PortFiltered);
+    for (what, sessions, expected) in [
+        (
+            "nothing but silence may be the whole network",
+            vec![asked(target, SILENT), silent_control()],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        (
+            "another port answers",
+            vec![asked(target, SILENT), silent_control(), other(greeted(0, "192.0.2.1:587", 0))],
+            (here, Actor::NetworkAdmin, Confidence::Certain),
+        ),
+        (
+            "a reset is an answer",
+            vec![asked(target, SILENT), silent_control(), other(asked("192.0.2.1:587", FailureKind::Refused))],
+            (here, Actor::NetworkAdmin, Confidence::Certain),
+        ),
+        (
+            "another host's port says nothing about this one's",
+            vec![asked(target, SILENT), silent_control(), other(greeted(1, "192.0.2.2:587", 0))],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        ("no control", vec![asked(target, SILENT)], (filtered, Actor::EitherSide, Confidence::Likely)),
+        (
+            "the control answers",
+            vec![asked(target, SILENT), control(greeted(0, elsewhere, 0))],
+            (filtered, Actor::RecipientAdmin, Confidence::Likely),
+        ),
+        (
+            "one of two controls answers",
+            vec![asked(target, SILENT), silent_control(), control(greeted(0, "203.0.113.26:25", 0))],
+            (filtered, Actor::RecipientAdmin, Confidence::Likely),
+        ),
+        (
+            "a control of the other family says nothing",
+            vec![asked(target, SILENT), control(asked("[2001:db8::25]:25", SILENT))],
+            (filtered, Actor::EitherSide, Confidence::Likely),
+        ),
+        (
+            "the control refuses, the target is silent",
+            vec![asked(target, SILENT), control(asked(elsewhere, FailureKind::Refused))],
+            (filtered, Actor::EitherSide, Confidence::Likely),
+        ),
+        (
+            "the target refuses, the control is silent",
+            vec![asked(target, FailureKind::Refused), silent_control()],
+            (Reason::ConnectionRefused, Actor::RecipientAdmin, Confidence::Certain),
+        ),
+        (
+            "of two hosts one refuses",
+            vec![asked(target, SILENT), failed(1, second, FailureKind::Refused, None), silent_control()],
+            (Reason::ConnectionRefused, Actor::RecipientAdmin, Confidence::Likely),
+        ),
+        (
+            "both refuse",
+            vec![asked(target, FailureKind::Refused), control(asked(elsewhere, FailureKind::Refused))],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        (
+            "a firewall speaks once and is silent once",
+            vec![asked(target, FailureKind::Rejected), silent_control()],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        (
+            "a family that this machine lacks is left aside",
+            vec![asked(target, SILENT), asked("[2001:db8::1]:25", FailureKind::NoRoute), silent_control()],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        (
+            "this machine's own rules",
+            vec![asked(target, FailureKind::Forbidden), silent_control()],
+            (here, Actor::SenderAdmin, Confidence::Certain),
+        ),
+    ] {
+        let (_, reason, actor, confidence) = verdict(&facts(sessions));
+        assert_eq!((reason, actor, confidence), expected, "{what}");
+    }
+}
+
 #[test]
 fn what_is_slow_is_told_with_its_time() {
     assert_eq!(found(&facts(vec![greeted(0, "192.0.2.1:25", 4)])), [""; 0]);

@@ -8,9 +8,9 @@ mod ports;
 use serde::{Deserialize, Serialize};
 
 use super::answer::SessionAnswer;
-use super::port::in_other_mode;
+use super::port::{in_other_mode, is_wrong_mode};
 use super::side::{Shut, Side, intercepted, is_local_firewall};
-use super::{Case, Evidence, PortState, SessionCase, quote, recipient, route};
+use super::{Case, Evidence, SessionCase, quote, recipient, route};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::SessionFacts;
 use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
@@ -169,8 +169,9 @@ fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
 
 /// A second try in the other TLS mode explains the failure of the first.
 fn in_the_right_mode<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
-    let confirmed = in_other_mode(given.session.facts, &case.facts.sessions).is_some();
-    if confirmed || given.session.state == PortState::Plain {
+    let sessions = &case.facts.sessions;
+    if is_wrong_mode(given.session.facts, sessions) {
+        let confirmed = in_other_mode(given.session.facts, sessions).is_some();
         given.answer.reason = Reason::WrongTlsMode;
         given.answer.confidence = if confirmed { Confidence::Certain } else { Confidence::Likely };
     }
@@ -329,8 +330,15 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
         session: Some(shown.index),
         twist: Twist::None,
         fix: text.fix,
-        evidence: proof.iter().filter_map(|given| evidence(given)).collect(),
+        evidence: proof.iter().filter_map(|given| evidence(given)).chain(confirmations(case, reason, proof)).collect(),
     }
+}
+
+/// The second tries that show what was wrong with the first ones.
+fn confirmations(case: &Case<'_>, reason: Reason, proof: &[&Given<'_>]) -> Vec<Evidence> {
+    let second = proof.iter().filter(|_| reason == Reason::WrongTlsMode);
+    let second = second.filter_map(|given| in_other_mode(given.session.facts, &case.facts.sessions));
+    second.map(|(index, _)| Evidence::beside(case, index, "other_mode")).collect()
 }
 
 /// Who acts, where the case tells more than the reason does.

@@ -225,7 +225,8 @@ pub async fn probe(
 
     let Course { plan, route, mut sessions, identities, own_name, cut_short, .. } = course;
     let route = route.unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
-    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address)));
+    // Control hosts have no place in the route: they stand as they were called, however they ended.
+    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
     Facts {
         target: target.clone(),
         question: settings.question,

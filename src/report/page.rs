@@ -61,7 +61,11 @@ impl Page {
 
     pub(crate) fn wrapped(&self, first: &str, rest: &str, text: &str) -> Vec<String> {
         let first = safe(first);
-        let options = textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(rest);
+        // A host name is not broken at its hyphens: it has to survive copying.
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(&first)
+            .subsequent_indent(rest)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::wrap(&safe(text), options).into_iter().map(|line| line.trim_end().to_owned()).collect()
     }
 

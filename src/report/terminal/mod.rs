@@ -186,9 +186,13 @@ impl View<'_> {
         let severities: BTreeMap<String, String> = self.knowledge.phrases("severity");
         let mut any = false;
         for (index, finding) in report.findings.iter().enumerate() {
-            let quiet = finding.severity == Severity::Ok || finding.id == "no_route_here";
+            // Other ports that answer stand in the table, if there is one.
+            let tabled = finding.id == "other_ports_answer" && report.target.question == "ports";
+            let quiet = finding.severity == Severity::Ok || finding.id == "no_route_here" || tabled;
             let closer = report.findings[index + 1..].iter().filter(|other| other.severity >= Severity::Warning);
-            let told = is_within(&finding.evidence, &report.verdict.evidence)
+            // That something is in order does not tell of a failure.
+            let failed_all_the_same = report.verdict.outcome == Outcome::Accepted && finding.severity == Severity::Failure;
+            let told = (is_within(&finding.evidence, &report.verdict.evidence) && !failed_all_the_same)
                 || closer.into_iter().any(|other| is_within(&finding.evidence, &other.evidence));
             if !self.look.verbose && (quiet || told) {
                 continue;

@@ -93,7 +93,9 @@ impl View<'_> {
             }
             self.greetings(&host);
         }
-        for session in report.sessions.iter().filter(|session| session.role != Role::Asked) {
+        // A second try that worked stands in its cell.
+        let told = |session: &&SessionPart| session.role == Role::OtherMode && session.state.is_open();
+        for session in report.sessions.iter().filter(|session| session.role != Role::Asked && !told(session)) {
             self.beside_line(session);
         }
         self.page.gap();
