@@ -77,7 +77,7 @@ impl Shut {
             .filter(|(_, s)| matches!(s.facts.role, Role::Asked | Role::OtherPort) && !on_25(s) && same_host(s) && answers(s))
             .map(|(index, _)| index)
             .collect();
-        Some(Self { v4, failed_controls, open_controls, other_ports, asked })
+        Some(Self { v4, asked, failed_controls, open_controls, other_ports })
     }
 
     pub(super) fn side(&self) -> Side {
