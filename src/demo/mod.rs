@@ -34,7 +34,7 @@ const PORTS: [u16; 3] = [25, 465, 587];
 const FILLERS: usize = 8;
 
 /// The files that come with the program, from the plain to the odd.
-const FILES: [(&str, &str); 46] = [
+const FILES: [(&str, &str); 51] = [
     ("accepted", include_str!("scenarios/accepted.toml")),
     ("domain", include_str!("scenarios/domain.toml")),
     ("unknown-user", include_str!("scenarios/unknown-user.toml")),
@@ -64,7 +64,10 @@ const FILES: [(&str, &str); 46] = [
     ("dead-first-mx", include_str!("scenarios/dead-first-mx.toml")),
     ("ipv6-dead", include_str!("scenarios/ipv6-dead.toml")),
     ("no-answer", include_str!("scenarios/no-answer.toml")),
+    ("blocked-here", include_str!("scenarios/blocked-here.toml")),
+    ("blocked-there", include_str!("scenarios/blocked-there.toml")),
     ("refused-port", include_str!("scenarios/refused-port.toml")),
+    ("ports", include_str!("scenarios/ports.toml")),
     ("slow-greeting", include_str!("scenarios/slow-greeting.toml")),
     ("no-greeting", include_str!("scenarios/no-greeting.toml")),
     ("drip", include_str!("scenarios/drip.toml")),
@@ -76,10 +79,12 @@ const FILES: [(&str, &str); 46] = [
     ("expired", include_str!("scenarios/expired.toml")),
     ("self-signed", include_str!("scenarios/self-signed.toml")),
     ("implicit-tls", include_str!("scenarios/implicit-tls.toml")),
+    ("wrong-mode", include_str!("scenarios/wrong-mode.toml")),
     ("old-server", include_str!("scenarios/old-server.toml")),
     ("masked", include_str!("scenarios/masked.toml")),
     ("speaks-ahead", include_str!("scenarios/speaks-ahead.toml")),
     ("injected", include_str!("scenarios/injected.toml")),
+    ("intercepted", include_str!("scenarios/intercepted.toml")),
     ("utf8-address", include_str!("scenarios/utf8-address.toml")),
 ];
 

@@ -93,8 +93,9 @@ impl View<'_> {
             }
             self.greetings(&host);
         }
-        // A second try that worked stands in its cell.
-        let told = |session: &&SessionPart| session.role == Role::OtherMode && session.state.is_open();
+        // A second try that worked stands in its cell, and unfolded sessions follow the table.
+        let verbose = self.look.verbose;
+        let told = |session: &&SessionPart| verbose || (session.role == Role::OtherMode && session.state.is_open());
         for session in report.sessions.iter().filter(|session| session.role != Role::Asked && !told(session)) {
             self.beside_line(session);
         }

@@ -7,20 +7,24 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{INDENT, View, duration};
 use crate::diagnosis::fill;
-use crate::report::page::{BOLD, ODD, PLAIN, SENT, SOFT};
+use crate::probe::Role;
+use crate::report::page::{BOLD, ODD, PLAIN, SENT, SOFT, name_in};
 use crate::report::{CertificatePart, EventKind, EventPart, SessionPart};
 use crate::smtp::{Capabilities, Purpose, Reply, Verb};
 
 impl View<'_> {
     pub(super) fn session(&mut self, session: &SessionPart, place: &str) {
+        let roles: BTreeMap<String, String> = self.knowledge.phrases("role");
+        let role = (session.role != Role::Asked).then(|| name_in(&roles, session.role));
         if !has_words(session)
             && let Some(failed) = session.events.iter().find(|event| event.kind == EventKind::Failed)
         {
-            let failure = failed.failure.clone().unwrap_or_default();
-            return self.page.ends(PLAIN, place, &failure);
+            let about: Vec<String> = role.into_iter().chain(failed.failure.clone()).collect();
+            return self.page.ends(PLAIN, place, &about.join(", "));
         }
         let version = session.certificate.as_ref().map(|certificate| certificate.version.clone());
-        let about: Vec<String> = session.software.clone().into_iter().chain(version).chain([duration(session.total_ms)]).collect();
+        let about: Vec<String> =
+            role.into_iter().chain(session.software.clone()).chain(version).chain([duration(session.total_ms)]).collect();
         self.page.ends(BOLD, place, &about.join(", "));
         let mut last_sent = None;
         let mut secure = session.tls == "implicit";
