@@ -1,6 +1,6 @@
 //! Findings about connections: which addresses cannot be reached, and how that shows.
 
-use super::side::{Shut, Side};
+use super::side::Shut;
 use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
 use crate::smtp::{Failure, FailureKind, Stage};
 
@@ -125,7 +125,7 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
 
 /// Sessions that this side shut: they say nothing about the host.
 fn shut_here(case: &Case<'_>) -> Vec<usize> {
-    Shut::of(case).into_iter().filter(|shut| matches!(shut.side(), Side::Ours(_))).flat_map(|shut| shut.asked).collect()
+    Shut::of(case).into_iter().filter(Shut::is_ours).flat_map(|shut| shut.asked).collect()
 }
 
 /// One host, one port, two families: one answers and the other does not.
@@ -159,7 +159,8 @@ fn first_host_dead(case: &Case<'_>) -> Vec<Evidence> {
     let is_best = |session: &SessionCase<'_>| {
         best.is_some() && session.facts.host.and_then(|host| hosts.get(host)).is_some_and(|host| host.preference == best)
     };
-    let (first, others): (Vec<_>, Vec<_>) = case.each().partition(|(_, session)| is_best(session));
+    let needed = case.each().filter(|(_, session)| case.is_needed(session));
+    let (first, others): (Vec<_>, Vec<_>) = needed.partition(|(_, session)| is_best(session));
     let here = shut_here(case);
     let dead = |(index, session): &(usize, &SessionCase<'_>)| is_dead(session) && !here.contains(index);
     if first.is_empty() || !first.iter().all(dead) || !others.iter().any(|(_, session)| talked(session)) {

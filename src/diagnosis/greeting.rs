@@ -73,7 +73,7 @@ fn broken(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence>
         Some((event, Stage::Greeting, failure)) if kind(&failure.kind) => Some((event, words(failure))),
         _ => None,
     };
-    let broken = case.each().filter_map(|(index, session)| {
+    let broken = case.each().filter(|(_, session)| case.is_needed(session)).filter_map(|(index, session)| {
         let (event, words) = waiting(session)?;
         Some(Evidence::event(index, session, event, words))
     });

@@ -126,7 +126,10 @@ impl<'a> Case<'a> {
     /// only looked at, those that the user named.
     #[must_use]
     pub fn is_needed(&self, session: &SessionCase<'_>) -> bool {
-        let port = session.facts.address.port();
+        self.needs(session.facts.address.port())
+    }
+
+    fn needs(&self, port: u16) -> bool {
         self.facts.question == Question::Mail || self.facts.needed.iter().any(|needed| needed.number() == port)
     }
 }

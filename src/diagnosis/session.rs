@@ -64,7 +64,8 @@ fn each(case: &Case<'_>, find: impl Fn(usize, &SessionCase<'_>) -> Option<Eviden
 
 fn broken(case: &Case<'_>, applies: impl Fn(Stage, &Failure) -> bool) -> Vec<Evidence> {
     each(case, |index, session| {
-        let (event, stage, failure) = session.facts.transcript.failure().filter(|(_, stage, failure)| applies(*stage, failure))?;
+        let failure = session.facts.transcript.failure().filter(|_| case.is_needed(session));
+        let (event, stage, failure) = failure.filter(|(_, stage, failure)| applies(*stage, failure))?;
         Some(Evidence::event(index, session, event, words(failure)).with("stage", stage.as_str()))
     })
 }

@@ -105,6 +105,11 @@ impl Shut {
         }
     }
 
+    /// Whether it is shut on this side.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.side(), Side::Ours(_) | Side::NoWay)
+    }
+
     pub(super) fn family(&self) -> &'static str {
         family(self.v4)
     }
@@ -257,8 +262,16 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
         .filter(|(index, name)| !matches!(&case.sessions[*index].facts.name, Host::Name(own) if own.may_be_kin(name)))
         .collect();
     let mut all = Vec::new();
+    // A host that greets with a name of its own is itself, whoever else has that name.
+    let foreign = |session: &SessionCase<'_>, name: &DomainName| match session.facts.name {
+        Host::Address(_) => true,
+        Host::Name(_) => {
+            let ip = session.facts.address.ip();
+            case.facts.identities.iter().any(|identity| identity.name == *name && identity.address == ip && !identity.holds())
+        }
+    };
     for (index, session) in case.each() {
-        let Some((answer, name)) = greeting_name(session) else { continue };
+        let Some((answer, name)) = greeting_name(session).filter(|(_, name)| foreign(session, name)) else { continue };
         if let Some((control, _)) = controls.iter().find(|(_, other)| *other == name) {
             let place = case.sessions[*control].place();
             all.push(Evidence::reply(index, session, &answer).with("name", name.to_string()).with("control", place));

@@ -247,6 +247,67 @@ fn whose_side_it_is_takes_a_control_that_fails_alike_or_answers() {
 }
 
 #[test]
+fn one_family_is_not_blamed_for_the_other() {
+    const SILENT: FailureKind = FailureKind::TimedOut(Duration::from_secs(10));
+    let (v4, v6) = ("192.0.2.1:25", "[2001:db8::1]:25");
+    let silent = |host, address| failed(host, address, SILENT, None);
+    let control = |session| beside(Role::Control, session);
+    let (dead_v6, live_v4) = (|| control(silent(0, "[2001:db8:c::25]:25")), || control(greeted(0, "203.0.113.25:25", 0)));
+    let hung_up = || {
+        let ends = Connected { local: "192.0.2.9:40000".parse().unwrap(), peer: v4.parse().unwrap() };
+        let broke = Event::Broke { stage: Stage::Greeting, failure: FailureKind::Closed.into() };
+        session(0, v4, vec![(at(1), Event::Connected(ends)), (at(1), broke)], Some(Stage::Connect))
+    };
+    // IPv6 is shut here; what happened over IPv4 is told as what it is.
+    for (sessions, reason, actor) in [
+        (vec![hung_up(), silent(0, v6), dead_v6()], Reason::ConnectionClosed, Actor::RecipientAdmin),
+        (vec![silent(0, v4), silent(0, v6), dead_v6(), live_v4()], Reason::PortFiltered, Actor::RecipientAdmin),
+        (vec![silent(0, v4), silent(0, v6), dead_v6()], Reason::PortFiltered, Actor::EitherSide),
+    ] {
+        let facts = facts(sessions);
+        let (outcome, found_reason, found_actor, _) = verdict(&facts);
+        assert_eq!((outcome, found_reason, found_actor), (Outcome::Unreachable, reason, actor));
+        assert!(found(&facts).contains(&"port_blocked_here"));
+        let knowledge = Knowledge::english();
+        let proof = judge(&Case::new(&facts, &knowledge)).evidence;
+        let of_v6 = |evidence: &Evidence| evidence.session.is_some_and(|index| facts.sessions[index].address.is_ipv6());
+        assert!(!proof.iter().any(of_v6), "{proof:?}");
+    }
+}
+
+#[test]
+fn ports_are_open_only_if_all_that_mail_needs_were_looked_at() {
+    let of_ports = |sessions: Vec<SessionFacts>| Facts { question: Question::Ports, until: Stage::Greeting, ..facts(sessions) };
+    let (one, two) = ("192.0.2.1:25", "192.0.2.2:25");
+    let stopped = || failed(1, two, FailureKind::ProbeTimeOver, None);
+    let open = of_ports(vec![greeted(0, one, 0), greeted(1, two, 0), failed(0, "192.0.2.1:587", FailureKind::Refused, None)]);
+    assert_eq!(verdict(&open), (Outcome::Accepted, Reason::Accepted, Actor::Nobody, Confidence::Certain));
+    assert_eq!(found(&open), [""; 0]);
+    let cut = Facts { cut_short: Some(FailureKind::ProbeTimeOver), ..of_ports(vec![greeted(0, one, 0), stopped()]) };
+    let (outcome, _, _, confidence) = verdict(&cut);
+    assert_eq!((outcome, confidence), (Outcome::Inconclusive, Confidence::Unsure));
+    let shut = Facts { needed: vec![Port::SUBMISSION], ..of_ports(vec![failed(0, "192.0.2.1:587", FailureKind::Refused, None)]) };
+    assert_eq!(verdict(&shut), (Outcome::Unreachable, Reason::ConnectionRefused, Actor::RecipientAdmin, Confidence::Certain));
+}
+
+#[test]
+fn nothing_is_judged_of_an_address_of_ones_own() {
+    let one = "192.0.2.1:25";
+    let own = |here, question, sessions| {
+        let vantage = Vantage { own: vec![crate::probe::Own { address: "192.0.2.1".parse().unwrap(), here }], ..Vantage::default() };
+        Facts { vantage, question, until: Stage::Greeting, ..facts(sessions) }
+    };
+    let silent = || vec![failed(0, one, FailureKind::TimedOut(Duration::from_secs(10)), None)];
+    for question in [Question::Mail, Question::Ports] {
+        let behind = own(false, question, silent());
+        assert_eq!(verdict(&behind), (Outcome::Unreachable, Reason::Undetermined, Actor::SenderAdmin, Confidence::Unsure));
+        assert!(found(&behind).contains(&"own_address"));
+    }
+    let open = verdict(&own(true, Question::Ports, vec![greeted(0, one, 0)]));
+    assert_eq!(open, (Outcome::Accepted, Reason::Accepted, Actor::Nobody, Confidence::Unsure));
+}
+
+#[test]
 fn what_is_slow_is_told_with_its_time() {
     assert_eq!(found(&facts(vec![greeted(0, "192.0.2.1:25", 4)])), [""; 0]);
     let slow = facts(vec![greeted(0, "192.0.2.1:25", 6)]);

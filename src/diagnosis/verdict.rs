@@ -264,7 +264,10 @@ fn best<'a, 'b>(given: &[&'b Given<'a>]) -> Option<&'b Given<'a>> {
 fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
     // An address family that this machine does not have says nothing about the host.
     let telling: Vec<&Given<'_>> = nothing.iter().filter(|given| given.answer.reason != Reason::NetworkUnreachable).copied().collect();
-    let considered = if telling.is_empty() { nothing } else { &telling };
+    // Nor does a port that this side shuts.
+    let ours: Vec<usize> = Shut::of(case).into_iter().filter(Shut::is_ours).flat_map(|family| family.asked).collect();
+    let theirs: Vec<&Given<'_>> = telling.iter().filter(|given| !ours.contains(&given.index)).copied().collect();
+    let considered = [&theirs, &telling].into_iter().find(|some| !some.is_empty()).map_or(nothing, Vec::as_slice);
     let shown = best(considered).unwrap_or(nothing[0]);
     let same: Vec<&Given<'_>> = considered.iter().filter(|given| given.answer.reason == shown.answer.reason).copied().collect();
     let public = |given: &&Given<'_>| !is_nonpublic(given.session.facts.address.ip());
@@ -278,7 +281,28 @@ fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
     let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
     let twist = if cut { Twist::CutShort } else { Twist::None };
     let verdict = Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) };
-    if cut { verdict } else { whose_side(case, considered, verdict) }
+    if cut { verdict } else { own_aside(case, considered, whose_side(case, considered, verdict)) }
+}
+
+/// Nothing that is reached from here, or not reached, tells how others reach an address of this side's own.
+fn own_aside(case: &Case<'_>, shown: &[&Given<'_>], verdict: Verdict) -> Verdict {
+    let own = |given: &&Given<'_>| {
+        let address = given.session.facts.address.ip();
+        case.facts.vantage.own.iter().find(|own| own.address == address)
+    };
+    let all: Vec<_> = shown.iter().filter_map(own).collect();
+    // That a port is shut on this side was found out elsewhere.
+    if all.len() < shown.len() || matches!(verdict.twist, Twist::ShutHere | Twist::NoWay | Twist::LocalFirewall) {
+        return verdict;
+    }
+    let behind_router = all.iter().any(|own| !own.here);
+    let verdict = Verdict { confidence: Confidence::Unsure, twist: Twist::OwnAddress, ..verdict };
+    match verdict.outcome {
+        Outcome::Accepted => verdict,
+        // A router that does not lead its own address back inside is no fault of the host's.
+        _ if behind_router => Verdict { reason: Reason::Undetermined, actor: Actor::SenderAdmin, ..verdict },
+        _ => Verdict { actor: Actor::SenderAdmin, ..verdict },
+    }
 }
 
 /// Says whose side shuts the port, where connections beside those asked for tell it.
@@ -293,38 +317,36 @@ fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict
             ..of_reason(Reason::PortBlockedHere, Confidence::Certain, Twist::LocalFirewall, verdict)
         };
     }
-    // One family may be shut here and the other there; what the user can act on counts.
-    let shown_v4 = verdict.session.and_then(|index| case.facts.sessions.get(index)).map(|session| session.address.is_ipv4());
-    let families: Vec<Shut> =
-        Shut::of(case).into_iter().filter(|family| family.failed_controls.len() + family.open_controls.len() > 0).collect();
-    let confidence = |family: &Shut| if let Side::Ours(confidence) = family.side() { Some(confidence) } else { None };
-    let here = families.iter().filter_map(confidence).max();
-    let there = families.iter().find(|family| family.side() == Side::Theirs && Some(family.v4) == shown_v4);
+    let families = Shut::of(case);
     let beside = |indexes: &[usize], role| indexes.iter().map(|index| Evidence::beside(case, *index, role)).collect::<Vec<_>>();
-    if families.iter().any(|family| family.side() == Side::NoWay) && here.is_none() && there.is_none() {
-        let mut verdict = of_reason(Reason::NetworkUnreachable, Confidence::Certain, Twist::NoWay, verdict);
-        for family in families.iter().filter(|family| family.side() == Side::NoWay) {
+    let (outside, ours): (Vec<&Given<'_>>, Vec<&Given<'_>>) =
+        shut.iter().copied().partition(|given| !families.iter().any(|family| family.is_ours() && family.asked.contains(&given.index)));
+    if outside.is_empty() {
+        let of_them: Vec<&Shut> =
+            families.iter().filter(|family| family.asked.iter().any(|i| ours.iter().any(|g| g.index == *i))).collect();
+        let surest =
+            of_them.iter().map(|family| family.side()).filter_map(|side| if let Side::Ours(c) = side { Some(c) } else { None }).min();
+        let mut verdict = match surest {
+            Some(confidence) => of_reason(Reason::PortBlockedHere, confidence, Twist::ShutHere, verdict),
+            None => of_reason(Reason::NetworkUnreachable, Confidence::Certain, Twist::NoWay, verdict),
+        };
+        for family in of_them {
             verdict.evidence.extend(beside(&family.failed_controls, "control"));
+            verdict.evidence.extend(beside(&family.other_ports, "other_port"));
         }
         return verdict;
     }
-    match (here, there) {
-        (Some(confidence), None) => {
-            let mut verdict = of_reason(Reason::PortBlockedHere, confidence, Twist::ShutHere, verdict);
-            for family in families.iter().filter(|family| matches!(family.side(), Side::Ours(_))) {
-                verdict.evidence.extend(beside(&family.failed_controls, "control"));
-                verdict.evidence.extend(beside(&family.other_ports, "other_port"));
-            }
-            verdict
-        }
-        (_, Some(family)) => {
-            let mut verdict = Verdict { actor: Actor::RecipientAdmin, twist: Twist::TheirSide, ..verdict };
-            verdict.evidence.extend(beside(&family.open_controls, "control"));
-            verdict.evidence.extend(beside(&family.other_ports, "other_port"));
-            verdict
-        }
-        (None, None) => verdict,
-    }
+    let Some(family) =
+        families.iter().find(|family| family.side() == Side::Theirs && verdict.session.is_some_and(|shown| family.asked.contains(&shown)))
+    else {
+        return verdict;
+    };
+    // What a control tells holds for its own family.
+    let mut verdict = Verdict { actor: Actor::RecipientAdmin, twist: Twist::TheirSide, ..verdict };
+    verdict.evidence.retain(|evidence| evidence.session.is_some_and(|index| family.asked.contains(&index)));
+    verdict.evidence.extend(beside(&family.open_controls, "control"));
+    verdict.evidence.extend(beside(&family.other_ports, "other_port"));
+    verdict
 }
 
 fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {

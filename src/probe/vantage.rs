@@ -7,7 +7,7 @@ use super::{Role, SessionFacts};
 use crate::settings::Settings;
 use crate::smtp::{Answer, Command, Event, Purpose, Transcript, Verb};
 use crate::target::{DomainName, Host, is_nonpublic};
-use crate::transport::is_own;
+use crate::transport::{is_own, source};
 
 /// From where the probe was held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl Vantage {
         for session in sessions.iter().filter(real) {
             let address = session.address.ip();
             let here = is_own(address);
-            let named = hostname.is_some_and(|hostname| session.name == Host::Name(hostname.clone()));
+            let private = source(address).is_some_and(is_nonpublic) && !is_nonpublic(address);
+            let named = private && hostname.is_some_and(|hostname| session.name == Host::Name(hostname.clone()));
             let behind = named || own_name.contains(&address) || egress.contains(&address);
             if (here || behind) && own.iter().all(|known| known.address != address) {
                 own.push(Own { address, here });

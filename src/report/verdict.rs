@@ -1,17 +1,17 @@
 //! The verdict in words: headline, proof, what to do, what stays open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::VerdictPart;
 use super::build::evidence;
-use crate::diagnosis::{Case, Evidence, Outcome, SessionCase, Twist, Verdict, fill, gist, seconds};
+use crate::diagnosis::{Case, Evidence, Outcome, PortState, SessionCase, Twist, Verdict, fill, gist, seconds};
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
 use crate::settings::Question;
-use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage};
-use crate::target::Target;
+use crate::smtp::{Command, Event, FailureKind, Purpose, ReplyCode, Stage, Verb};
+use crate::target::{Port, Target};
 
 #[derive(Deserialize)]
 struct VerdictPhrases {
@@ -50,6 +50,8 @@ struct VerdictPhrases {
     ports_open: String,
     ports_open_all: String,
     ports_partly: String,
+    ports_refusing: String,
+    nothing_else: String,
     ports_family: String,
     own_here: String,
     own_behind: String,
@@ -108,6 +110,7 @@ impl<'a> Wording<'a> {
             (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
             (Twist::ShutHere | Twist::LocalFirewall | Twist::Partly | Twist::OwnAddress, ..) => self.of_reach(verdict),
             (_, Outcome::Accepted, _) if self.case.facts.question == Question::Ports => self.of_reach(verdict),
+            (Twist::TheirSide, ..) if self.case.facts.question == Question::Ports && self.is_some_open() => self.of_reach(verdict),
             (_, Outcome::Accepted, Target::Mailbox(_)) if self.case.facts.until >= Stage::Rcpt => named(&self.phrases.accepted_mailbox),
             (_, Outcome::Accepted, Target::Mailbox(mailbox)) => fill(&self.phrases.accepted_domain, |_| Some(mailbox.domain().to_string())),
             (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
@@ -205,9 +208,14 @@ impl<'a> Wording<'a> {
         let of_session = |evidence: &Evidence| evidence.session.and_then(|index| self.case.sessions.get(index));
         let shown: Vec<&SessionCase<'_>> = verdict.evidence.iter().filter(|e| e.slot("beside").is_none()).filter_map(of_session).collect();
         let v4 = shown.first().is_some_and(|session| session.facts.address.is_ipv4());
-        let usable = |session: &&SessionCase<'_>| session.answer.is_some() && self.case.is_needed(session) && session.state.is_open();
-        let other_family = self.case.sessions.iter().filter(usable).any(|session| session.facts.address.is_ipv4() != v4);
-        let open = self.case.sessions.iter().filter(usable).count();
+        let open = self.open().count();
+        // The family is named where the other one was asked on that port, and is not meant.
+        let meant = |v4: bool| shown.iter().any(|session| session.facts.address.is_ipv4() == v4);
+        let asked = |session: &SessionCase<'_>| session.answer.is_some() && session.facts.address.port() == Port::SMTP.number();
+        let there = |session: &SessionCase<'_>| !matches!(session.state, PortState::NoRoute | PortState::Untested);
+        let other = |session: &SessionCase<'_>| session.facts.address.is_ipv4() != v4 && asked(session) && there(session);
+        let other_family = !meant(!v4) && self.case.sessions.iter().any(other);
+        let refusal = self.open().all(|session| refusal(session).is_some()).then(|| self.open().find_map(refusal)).flatten();
         let own = facts.vantage.own.first();
         let template = match (verdict.twist, verdict.outcome) {
             (Twist::OwnAddress, _) if own.is_some_and(|own| own.here) => &self.phrases.own_here,
@@ -215,13 +223,15 @@ impl<'a> Wording<'a> {
             (Twist::LocalFirewall, _) => &self.phrases.local_firewall,
             (Twist::ShutHere, _) if other_family => &self.phrases.shut_here_family,
             (Twist::ShutHere, _) => &self.phrases.shut_here,
+            (_, Outcome::Accepted) if refusal.is_some() => &self.phrases.ports_refusing,
             (_, Outcome::Accepted) if open == 1 => &self.phrases.ports_open,
             (_, Outcome::Accepted) => &self.phrases.ports_open_all,
             _ if verdict.reason == Reason::FamilyBroken => &self.phrases.ports_family,
             _ => &self.phrases.ports_partly,
         };
         fill(template, |slot| match slot {
-            "port" => Some(self.ports()),
+            "port" => Some(self.ports(verdict)),
+            "code" => refusal.map(|code| code.to_string()),
             "count" if verdict.outcome == Outcome::Accepted => Some(open.to_string()),
             "count" => Some(self.total().saturating_sub(open).to_string()),
             "total" => Some(self.total().to_string()),
@@ -232,9 +242,32 @@ impl<'a> Wording<'a> {
         })
     }
 
-    /// The ports that the verdict is about.
-    fn ports(&self) -> String {
-        self.case.facts.needed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    /// What mail needs and is open.
+    fn open(&self) -> impl Iterator<Item = &SessionCase<'_>> {
+        let usable = |session: &&SessionCase<'_>| session.answer.is_some() && self.case.is_needed(session) && session.state.is_open();
+        self.case.sessions.iter().filter(usable)
+    }
+
+    fn is_some_open(&self) -> bool {
+        self.open().next().is_some()
+    }
+
+    /// The ports that the verdict is about: of a shut one those of its proof, and what control hosts tell is about port 25.
+    fn ports(&self, verdict: &Verdict) -> String {
+        let of_proof = || {
+            let sessions =
+                verdict.evidence.iter().filter(|e| e.slot("beside").is_none()).filter_map(|e| self.case.sessions.get(e.session?));
+            let mut ports: Vec<u16> = sessions.map(|session| session.facts.address.port()).collect();
+            ports.sort_unstable();
+            ports.dedup();
+            ports
+        };
+        let ports = match verdict.twist {
+            Twist::ShutHere | Twist::NoWay | Twist::TheirSide => vec![Port::SMTP.number()],
+            _ if verdict.outcome == Outcome::Accepted => self.case.facts.needed.iter().map(|port| port.number()).collect(),
+            _ => of_proof(),
+        };
+        ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// The proof, and what connections beside those asked for add to it.
@@ -247,7 +280,7 @@ impl<'a> Wording<'a> {
             if more > 0 {
                 places.push(fill(&self.phrases.more, |_| Some(more.to_string())));
             }
-            let filled = fill(template, |slot| Some(if slot == "port" { self.ports() } else { places.join(", ") }));
+            let filled = fill(template, |slot| Some(if slot == "port" { self.ports(verdict) } else { places.join(", ") }));
             (!places.is_empty()).then_some(filled)
         };
         let timed = |evidence: &Evidence| fill(&self.phrases.other_port_at, |slot| evidence.slot(slot).map(str::to_owned));
@@ -255,10 +288,11 @@ impl<'a> Wording<'a> {
         let own_here = self.case.facts.vantage.own.first().is_some_and(|own| own.here);
         let controls: Vec<String> = beside("control").map(at).collect();
         let added = match verdict.twist {
-            Twist::ShutHere | Twist::NoWay => [
-                with_places(&self.phrases.shut_here_control, controls),
-                with_places(&self.phrases.other_ports, beside("other_port").filter(standing).map(timed).collect()),
-            ],
+            Twist::ShutHere | Twist::NoWay => {
+                let others = with_places(&self.phrases.other_ports, beside("other_port").filter(standing).map(timed).collect());
+                let alone = beside("other_port").next().is_none().then(|| self.nothing_else(verdict));
+                [with_places(&self.phrases.shut_here_control, controls), others.or(alone)]
+            }
             Twist::TheirSide => {
                 let others: Vec<String> = beside("other_port").filter(standing).map(timed).collect();
                 // A port that refuses is a sign of life as well.
@@ -272,6 +306,17 @@ impl<'a> Wording<'a> {
             _ => [Some(self.phrases.own_behind_why.clone()), None],
         };
         self.proof(verdict).into_iter().chain(added.into_iter().flatten()).collect()
+    }
+
+    /// That it may be more than a port that is shut.
+    fn nothing_else(&self, verdict: &Verdict) -> String {
+        let families: BTreeSet<&str> = verdict
+            .evidence
+            .iter()
+            .filter_map(|evidence| self.case.sessions.get(evidence.session?))
+            .map(|session| if session.facts.address.is_ipv4() { "IPv4" } else { "IPv6" })
+            .collect();
+        fill(&self.phrases.nothing_else, |_| Some(families.iter().copied().collect::<Vec<_>>().join(", ")))
     }
 
     /// Whether other ports of the host shown were tried over the same family.
@@ -342,6 +387,12 @@ impl<'a> Wording<'a> {
             (usual, untested) => usual.or(untested),
         }
     }
+}
+
+/// The code of a greeting that refuses; none if there is none.
+fn refusal(session: &SessionCase<'_>) -> Option<ReplyCode> {
+    let greeting = session.facts.transcript.reply_to(Verb::Connect, Purpose::Target)?;
+    (!greeting.is_yes()).then_some(greeting.reply.code)
 }
 
 /// `552 5.2.2 "mailbox is over quota"`: the deciding reply, short enough for what is said about it; none if it was no reply.

@@ -1,8 +1,9 @@
 //! The verdict on ports: whether each one that mail needs is open at every address that can be judged from here.
 
-use super::{Given, Outcome, Twist, Verdict, by_route, conclude, unreached};
+use super::{Given, Outcome, Twist, Verdict, by_route, conclude, own_aside, unreached};
 use crate::diagnosis::{Case, PortState};
-use crate::knowledge::{Actor, Confidence, Reason};
+use crate::knowledge::{Confidence, Reason};
+use crate::probe::LeftOutWhy;
 
 /// Draws the conclusion.
 pub(super) fn of(case: &Case<'_>, answers: &[Given<'_>]) -> Verdict {
@@ -17,17 +18,22 @@ pub(super) fn of(case: &Case<'_>, answers: &[Given<'_>]) -> Verdict {
         _ => {}
     }
     let (open, shut): (Vec<&Given<'_>>, Vec<&Given<'_>>) = judged.iter().copied().partition(|given| given.session.state.is_open());
+    if shut.is_empty() && cut {
+        // What was not looked at may be shut.
+        let verdict = conclude(case, Outcome::Inconclusive, Reason::Undetermined, open[0], &open);
+        return Verdict { confidence: Confidence::Unsure, twist: Twist::CutShort, ..verdict };
+    }
     if shut.is_empty() {
         let verdict = conclude(case, Outcome::Accepted, Reason::Accepted, open[0], &open);
-        let twist = if cut { Twist::CutShort } else { verdict.twist };
-        return own_aside(case, &open, Verdict { confidence: Confidence::Certain, twist, ..verdict });
+        let left_out = case.facts.left_out.iter().any(|left| left.why != LeftOutWhy::SameAddress && case.needs(left.address.port()));
+        let confidence = if left_out { Confidence::Likely } else { Confidence::Certain };
+        return own_aside(case, &open, Verdict { confidence, ..verdict });
     }
     let verdict = unreached(case, &shut, cut);
-    let verdict = match (open.is_empty(), verdict.twist) {
+    match (open.is_empty(), verdict.twist) {
         (false, Twist::None | Twist::TheirSide) => partly(case, &open, &shut, verdict),
         _ => verdict,
-    };
-    own_aside(case, &shut, verdict)
+    }
 }
 
 /// Some are open and some are not.
@@ -48,25 +54,6 @@ fn partly(case: &Case<'_>, open: &[&Given<'_>], shut: &[&Given<'_>], verdict: Ve
         let confidence = if verdict.twist == Twist::TheirSide { Confidence::Certain } else { Confidence::Likely };
         return Verdict { reason: Reason::FamilyBroken, actor: text.actor, fix: text.fix, confidence, twist: Twist::Partly, ..verdict };
     }
-    Verdict { twist: Twist::Partly, ..verdict }
-}
-
-/// Nothing that is reached from here tells how others reach an address of this side's own.
-fn own_aside(case: &Case<'_>, shown: &[&Given<'_>], verdict: Verdict) -> Verdict {
-    let own = |given: &&Given<'_>| {
-        let address = given.session.facts.address.ip();
-        case.facts.vantage.own.iter().find(|own| own.address == address)
-    };
-    let all: Vec<_> = shown.iter().filter_map(own).collect();
-    if all.len() < shown.len() {
-        return verdict;
-    }
-    let behind_router = all.iter().any(|own| !own.here);
-    let verdict = Verdict { confidence: Confidence::Unsure, twist: Twist::OwnAddress, ..verdict };
-    match verdict.outcome {
-        Outcome::Accepted => verdict,
-        // A router that does not lead its own address back inside is no fault of the host's.
-        _ if behind_router => Verdict { reason: Reason::Undetermined, actor: Actor::SenderAdmin, ..verdict },
-        _ => Verdict { actor: Actor::SenderAdmin, ..verdict },
-    }
+    // What a control tells is more than that some are open.
+    Verdict { twist: if verdict.twist == Twist::TheirSide { Twist::TheirSide } else { Twist::Partly }, ..verdict }
 }
