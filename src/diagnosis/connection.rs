@@ -1,7 +1,7 @@
 //! Findings about connections: which addresses cannot be reached, and how that shows.
 
 use super::side::{Shut, Side};
-use super::{Case, Evidence, Rule, SessionCase, Severity};
+use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
 use crate::smtp::{Failure, FailureKind, Stage};
 
 pub(super) const RULES: &[Rule] = &[
@@ -21,13 +21,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "connection_rejected",
         severity: Severity::Failure,
         reference: "RFC 4443 section 3.1",
-        check: |case| failed(case, |k| *k == FailureKind::Rejected),
+        check: |case| broken_at_connect(case, |s, k| *k == FailureKind::Rejected || is_rejected_as_unreachable(case, s)),
     },
     Rule {
         id: "host_unreachable",
         severity: Severity::Failure,
         reference: "RFC 1122 section 3.2.2.1",
-        check: |case| failed(case, |k| *k == FailureKind::HostUnreachable),
+        check: |case| broken_at_connect(case, |s, k| *k == FailureKind::HostUnreachable && !is_rejected_as_unreachable(case, s)),
     },
     Rule {
         id: "connect_reset",
@@ -51,10 +51,21 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "first_host_dead", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: first_host_dead },
 ];
 
+/// Whether somebody says that the host cannot be got to, while another port of the same address answers: a rule about the port.
+pub(super) fn is_rejected_as_unreachable(case: &Case<'_>, session: &SessionCase<'_>) -> bool {
+    let lively =
+        |other: &SessionCase<'_>| other.facts.address.ip() == session.facts.address.ip() && other.facts.transcript.reached.is_some();
+    session.state == PortState::Unreachable && case.sessions.iter().any(lively)
+}
+
 /// Connections that never stood, of one kind.
 fn failed(case: &Case<'_>, kind: impl Fn(&FailureKind) -> bool) -> Vec<Evidence> {
+    broken_at_connect(case, |_, failure| kind(failure))
+}
+
+fn broken_at_connect(case: &Case<'_>, applies: impl Fn(&SessionCase<'_>, &FailureKind) -> bool) -> Vec<Evidence> {
     let at_connect = |session: &SessionCase<'_>| match session.facts.transcript.failure() {
-        Some((event, Stage::Connect, failure)) if kind(&failure.kind) => Some((event, words(failure))),
+        Some((event, Stage::Connect, failure)) if applies(session, &failure.kind) => Some((event, words(failure))),
         _ => None,
     };
     case.each()

@@ -4,6 +4,7 @@ use super::connection::words;
 use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
+use crate::settings::Question;
 use crate::smtp::{Answer, CertificateVerdict, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
 /// A certificate that ends within this many days is worth a warning.
@@ -127,6 +128,10 @@ fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
 }
 
 fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {
+    // Which ports can be reached has nothing to do with whom one finds there.
+    if case.facts.question == Question::Ports {
+        return Vec::new();
+    }
     each(case, |index, session| {
         let (event, facts) = session.facts.transcript.events.iter().enumerate().find_map(|(at, (_, event))| match event {
             Event::Secured(facts) => Some((at, facts)),
@@ -156,6 +161,9 @@ fn listed(names: &[String]) -> String {
 }
 
 fn certificate_expiring(case: &Case<'_>) -> Vec<Evidence> {
+    if case.facts.question == Question::Ports {
+        return Vec::new();
+    }
     each(case, |index, session| {
         let days = days_left(case.facts.started_at, session.facts.transcript.tls()?.certificate.as_ref()?.not_after);
         let event = session.facts.transcript.events.iter().position(|(_, event)| matches!(event, Event::Secured(_)))?;

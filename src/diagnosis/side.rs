@@ -1,5 +1,7 @@
 //! Findings about whose side shuts a port, and about who really answers: what connections beside those asked for tell.
 
+use std::net::IpAddr;
+
 use super::port::{in_other_mode, is_wrong_mode};
 use super::timing::seconds;
 use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
@@ -34,6 +36,10 @@ pub(super) struct Shut {
     pub(super) open_controls: Vec<usize>,
     /// Other ports of the same hosts that can be connected to, over the same family.
     pub(super) other_ports: Vec<usize>,
+    /// Whether one and the same router says no to the hosts and to a control.
+    by_one_router: bool,
+    /// Whether it is no port but the network that cannot be got to, for hosts and controls alike.
+    no_way: bool,
 }
 
 /// Whose side it is.
@@ -41,6 +47,8 @@ pub(super) struct Shut {
 pub(super) enum Side {
     /// This machine's, or its network's.
     Ours(Confidence),
+    /// This network's: it leads nowhere.
+    NoWay,
     /// The target's.
     Theirs,
     /// It cannot be told.
@@ -64,29 +72,36 @@ impl Shut {
         if asked.is_empty() || !asked.iter().all(|(_, state)| state.is_shut()) {
             return None;
         }
-        let alike = |control: &SessionCase<'_>| asked.iter().all(|(_, state)| is_answered(*state) == is_answered(control.state));
+        let alike = |control: &SessionCase<'_>| asked.iter().all(|(index, _)| is_by_host(&case.sessions[*index]) == is_by_host(control));
         let controls = |open: bool| {
             let of_control = family().filter(move |(_, session)| session.facts.role == Role::Control);
             let counts = |s: &SessionCase<'_>| if open { is_standing(s) } else { s.state.is_shut() && alike(s) };
             of_control.filter(|(_, session)| counts(session)).map(|(index, _)| index).collect()
         };
-        let (failed_controls, open_controls) = (controls(false), controls(true));
+        let (failed_controls, open_controls): (Vec<usize>, Vec<usize>) = (controls(false), controls(true));
+        let unreachable = |index: &usize| case.sessions[*index].state == PortState::Unreachable;
         let asked: Vec<usize> = asked.into_iter().map(|(index, _)| index).collect();
+        let by_one_router = failed_controls.iter().any(|control| {
+            let router = offender(&case.sessions[*control]);
+            router.is_some() && asked.iter().all(|index| offender(&case.sessions[*index]) == router)
+        });
+        let no_way = !failed_controls.is_empty() && asked.iter().chain(&failed_controls).all(unreachable);
         let same_host = |session: &SessionCase<'_>| asked.iter().any(|index| case.sessions[*index].facts.host == session.facts.host);
         let other_ports = family()
             .filter(|(_, s)| matches!(s.facts.role, Role::Asked | Role::OtherPort) && !on_25(s) && same_host(s) && answers(s))
             .map(|(index, _)| index)
             .collect();
-        Some(Self { v4, asked, failed_controls, open_controls, other_ports })
+        Some(Self { v4, asked, failed_controls, open_controls, other_ports, by_one_router, no_way })
     }
 
     pub(super) fn side(&self) -> Side {
         match (self.open_controls.is_empty(), self.failed_controls.len()) {
             (false, _) => Side::Theirs,
             (true, 0) => Side::Unclear,
-            // Without another port that answers it may be the whole network that does not work.
-            (true, _) if self.other_ports.is_empty() => Side::Ours(Confidence::Likely),
-            (true, _) => Side::Ours(Confidence::Certain),
+            (true, _) if self.no_way && self.other_ports.is_empty() => Side::NoWay,
+            // Without another port that answers it may be the whole network that does not work, and one control may be down itself.
+            (true, controls) if !self.other_ports.is_empty() && (controls > 1 || self.by_one_router) => Side::Ours(Confidence::Certain),
+            (true, _) => Side::Ours(Confidence::Likely),
         }
     }
 
@@ -104,9 +119,22 @@ fn is_standing(session: &SessionCase<'_>) -> bool {
     session.facts.transcript.reached.is_some()
 }
 
+/// Who said no, if it was neither the host itself nor this machine.
+fn offender(session: &SessionCase<'_>) -> Option<IpAddr> {
+    let (_, _, failure) = session.facts.transcript.failure()?;
+    failure.icmp.filter(|icmp| !icmp.here && icmp.from != session.facts.address.ip()).map(|icmp| icmp.from)
+}
+
 /// Whether a shut port was shut by an answer in the host's name, and not by silence or somebody else's word.
-const fn is_answered(state: PortState) -> bool {
-    matches!(state, PortState::Refused | PortState::Reset)
+fn is_by_host(session: &SessionCase<'_>) -> bool {
+    match session.state {
+        PortState::Refused | PortState::Reset => true,
+        PortState::Rejected => {
+            let icmp = session.facts.transcript.failure().and_then(|(_, _, failure)| failure.icmp);
+            icmp.is_some_and(|icmp| icmp.from == session.facts.address.ip())
+        }
+        _ => false,
+    }
 }
 
 /// Whether the host gave any sign of life on a port: also that nothing listens there.

@@ -172,12 +172,17 @@ fn whose_side_it_is_takes_a_control_that_fails_alike_or_answers() {
         (
             "another port answers",
             vec![asked(target, SILENT), silent_control(), other(greeted(0, "192.0.2.1:587", 0))],
+            (here, Actor::NetworkAdmin, Confidence::Likely),
+        ),
+        (
+            "another port answers, and a second control is silent",
+            vec![asked(target, SILENT), silent_control(), control(asked("203.0.113.26:25", SILENT)), other(greeted(0, "192.0.2.1:587", 0))],
             (here, Actor::NetworkAdmin, Confidence::Certain),
         ),
         (
             "a reset is an answer",
             vec![asked(target, SILENT), silent_control(), other(asked("192.0.2.1:587", FailureKind::Refused))],
-            (here, Actor::NetworkAdmin, Confidence::Certain),
+            (here, Actor::NetworkAdmin, Confidence::Likely),
         ),
         (
             "another host's port says nothing about this one's",

@@ -8,6 +8,7 @@ mod ports;
 use serde::{Deserialize, Serialize};
 
 use super::answer::SessionAnswer;
+use super::connection::is_rejected_as_unreachable;
 use super::port::{in_other_mode, is_wrong_mode};
 use super::side::{Shut, Side, intercepted, is_local_firewall};
 use super::{Case, Evidence, SessionCase, quote, recipient, route};
@@ -81,6 +82,8 @@ pub enum Twist {
     CutShort,
     /// Control hosts cannot be reached on the port either: it is shut on this side.
     ShutHere,
+    /// Control hosts cannot be got to either: this network leads nowhere.
+    NoWay,
     /// This machine's own rules shut the port.
     LocalFirewall,
     /// A control host can be reached on the port: it is shut on the target's side.
@@ -96,7 +99,7 @@ pub(super) fn of(case: &Case<'_>) -> Verdict {
     let answers: Vec<Given<'_>> = case
         .each()
         .filter_map(|(index, session)| session.answer.clone().map(|answer| Given { index, session, answer }))
-        .map(|given| in_the_right_mode(case, with_controls(case, given)))
+        .map(|given| as_explained(case, with_controls(case, given)))
         .collect();
     let cut = case.facts.cut_short.is_some();
     if answers.is_empty() {
@@ -167,13 +170,16 @@ fn with_controls<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
     given
 }
 
-/// A second try in the other TLS mode explains the failure of the first.
-fn in_the_right_mode<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
+/// What another connection to the same address explains: the wrong TLS mode, or a firewall that gives a wrong reason.
+fn as_explained<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
     let sessions = &case.facts.sessions;
     if is_wrong_mode(given.session.facts, sessions) {
         let confirmed = in_other_mode(given.session.facts, sessions).is_some();
         given.answer.reason = Reason::WrongTlsMode;
         given.answer.confidence = if confirmed { Confidence::Certain } else { Confidence::Likely };
+    }
+    if is_rejected_as_unreachable(case, given.session) {
+        given.answer.reason = Reason::ConnectionRejected;
     }
     given
 }
@@ -295,6 +301,13 @@ fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict
     let here = families.iter().filter_map(confidence).max();
     let there = families.iter().find(|family| family.side() == Side::Theirs && Some(family.v4) == shown_v4);
     let beside = |indexes: &[usize], role| indexes.iter().map(|index| Evidence::beside(case, *index, role)).collect::<Vec<_>>();
+    if families.iter().any(|family| family.side() == Side::NoWay) && here.is_none() && there.is_none() {
+        let mut verdict = of_reason(Reason::NetworkUnreachable, Confidence::Certain, Twist::NoWay, verdict);
+        for family in families.iter().filter(|family| family.side() == Side::NoWay) {
+            verdict.evidence.extend(beside(&family.failed_controls, "control"));
+        }
+        return verdict;
+    }
     match (here, there) {
         (Some(confidence), None) => {
             let mut verdict = of_reason(Reason::PortBlockedHere, confidence, Twist::ShutHere, verdict);

@@ -134,7 +134,9 @@ impl<'a> Wording<'a> {
                 why.push(fill(template, |_| Some(time.clone())));
             }
             Twist::None if verdict.reason == Reason::MiddleboxInterference => why.extend(self.alike(verdict)),
-            Twist::ShutHere | Twist::TheirSide | Twist::LocalFirewall | Twist::OwnAddress => why.extend(self.whose_side(verdict)),
+            Twist::ShutHere | Twist::NoWay | Twist::TheirSide | Twist::LocalFirewall | Twist::OwnAddress => {
+                why.extend(self.whose_side(verdict));
+            }
             _ => {
                 why.extend(self.proof(verdict));
                 // What a yes means is said by the title; what a no means needs its sentence.
@@ -175,7 +177,7 @@ impl<'a> Wording<'a> {
         let alike = |evidence: &&&Evidence| gist(&evidence.quote) == gist(&first.quote);
         // An ICMP error is worded by its family; which side it is from is what they have in common.
         let count = match verdict.twist {
-            Twist::ShutHere | Twist::LocalFirewall => proof.len(),
+            Twist::ShutHere | Twist::NoWay | Twist::LocalFirewall => proof.len(),
             _ => proof.iter().filter(alike).count(),
         };
         let template = match count {
@@ -253,7 +255,7 @@ impl<'a> Wording<'a> {
         let own_here = self.case.facts.vantage.own.first().is_some_and(|own| own.here);
         let controls: Vec<String> = beside("control").map(at).collect();
         let added = match verdict.twist {
-            Twist::ShutHere => [
+            Twist::ShutHere | Twist::NoWay => [
                 with_places(&self.phrases.shut_here_control, controls),
                 with_places(&self.phrases.other_ports, beside("other_port").filter(standing).map(timed).collect()),
             ],

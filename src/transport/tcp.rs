@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::READ_SIZE;
 use super::error_queue::ErrorQueue;
 use super::overheard::Overheard;
+use super::own::source;
 use super::tls::{TlsClient, Unshaken};
 use crate::settings::Settings;
 use crate::smtp::{Connected, Failure, FailureKind, IcmpError, TlsFacts};
@@ -68,7 +69,12 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     let errors = ErrorQueue::of(&socket, real.is_ipv6());
     let stream = match timeout(limit, socket.connect(real)).await {
         Err(_) => return Err(FailureKind::TimedOut(limit).into()),
-        Ok(Err(error)) => return Err(of_connect(&error, errors.and_then(|errors| errors.take()))),
+        Ok(Err(error)) => {
+            let failure = of_connect(&error, errors.and_then(|errors| errors.take()));
+            // A family that is switched off has no address to connect from; used-up ports and a wrong address to bind to do.
+            let familyless = error.kind() == io::ErrorKind::AddrNotAvailable && source(real.ip()).is_none();
+            return Err(if familyless { Failure { kind: FailureKind::NoRoute, ..failure } } else { failure });
+        }
         Ok(Ok(stream)) => stream,
     };
     if let Some(errors) = errors {

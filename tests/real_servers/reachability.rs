@@ -74,8 +74,8 @@ fn nothing_is_shut() {
 type Answer = (&'static str, u8, &'static str, &'static str);
 
 const ANSWERS_V4: [Answer; 7] = [
-    ("net-unreachable", 0, "unreachable", "host_unreachable"),
-    ("host-unreachable", 1, "unreachable", "host_unreachable"),
+    ("net-unreachable", 0, "unreachable", "connection_rejected"),
+    ("host-unreachable", 1, "unreachable", "connection_rejected"),
     ("prot-unreachable", 2, "rejected", "connection_rejected"),
     ("port-unreachable", 3, "rejected", "connection_rejected"),
     ("net-prohibited", 9, "rejected", "connection_rejected"),
@@ -83,9 +83,9 @@ const ANSWERS_V4: [Answer; 7] = [
     ("admin-prohibited", 13, "rejected", "connection_rejected"),
 ];
 const ANSWERS_V6: [Answer; 6] = [
-    ("no-route", 0, "unreachable", "host_unreachable"),
+    ("no-route", 0, "unreachable", "connection_rejected"),
     ("admin-prohibited", 1, "rejected", "connection_rejected"),
-    ("addr-unreachable", 3, "unreachable", "host_unreachable"),
+    ("addr-unreachable", 3, "unreachable", "connection_rejected"),
     ("port-unreachable", 4, "rejected", "connection_rejected"),
     ("policy-fail", 5, "rejected", "connection_rejected"),
     ("reject-route", 6, "rejected", "connection_rejected"),
@@ -227,7 +227,7 @@ fn a_way_that_ends_somewhere_is_told_by_who_says_so() {
     network::use_gateway(lab.client(), NOBODY_NEAR).expect("a route");
     let cut = ports(&lab, &["solo.test"]);
     cut.shows(&both(MX1, "unreachable unreachable unreachable")).tells(MX1[0], 25, "3/1 from 10.9.0.2 here");
-    assert!(!cut.has_finding("local_firewall"), "{}", cut.report);
+    cut.ends(4, "unreachable network_unreachable").finds_just(&["host_unreachable"]);
     network::use_gateway(lab.client(), ROUTER).expect("a route");
 
     // No IPv6 here: nothing is held against the hosts.
@@ -239,7 +239,8 @@ fn a_way_that_ends_somewhere_is_told_by_who_says_so() {
     none.ends(4, "unreachable network_unreachable").finds_just(&["no_route_here"]).shows(&[(MX1[1], no_route)]);
     none.also_tried("control", &[]);
     lab.client().set("net/ipv6/conf/all/disable_ipv6", "1").expect("a setting");
-    ports(&lab, &["solo.test"]).ends(0, "accepted accepted");
+    ports(&lab, &["solo.test"]).ends(0, "accepted accepted").finds_just(&["no_route_here"]);
+    ports(&lab, &["solo.test", "-6"]).ends(4, "unreachable network_unreachable").finds_just(&["no_route_here"]);
 }
 
 #[test]
