@@ -125,7 +125,7 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
 
 /// Sessions that this side shut: they say nothing about the host.
 fn shut_here(case: &Case<'_>) -> Vec<usize> {
-    Shut::of(case).into_iter().filter(|shut| matches!(shut.side(), Side::Ours(_))).flat_map(|shut| shut.asked).collect()
+    Shut::of(case).into_iter().filter(|shut| matches!(shut.side(), Side::Ours(_) | Side::NoWay)).flat_map(|shut| shut.asked).collect()
 }
 
 /// One host, one port, two families: one answers and the other does not.
