@@ -152,6 +152,10 @@ fn what_is_shut_here_is_not_blamed_on_a_host() {
     assert_eq!(found(&family), ["port_silent", "port_blocked_here"]);
     let first = facts(vec![silent(0, "[2001:db8::1]:25"), greeted(1, "192.0.2.2:25", 0), control()]);
     assert_eq!(found(&first), ["port_silent", "port_blocked_here"]);
+    let unreachable = |host, address| failed(host, address, FailureKind::HostUnreachable, Some(113));
+    let control = beside(Role::Control, unreachable(0, "[2001:db8::25]:25"));
+    let nowhere = facts(vec![greeted(0, "192.0.2.1:25", 0), unreachable(0, "[2001:db8::1]:25"), control]);
+    assert_eq!(found(&nowhere), ["host_unreachable"]);
 }
 
 #[test]

@@ -296,6 +296,10 @@ fn own_aside(case: &Case<'_>, shown: &[&Given<'_>], verdict: Verdict) -> Verdict
         return verdict;
     }
     let behind_router = all.iter().any(|own| !own.here);
+    // Whoever asks about mail at this very machine wants to know how it answers, and a server that was reached has answered for itself.
+    if case.facts.question == Question::Mail && (!behind_router || verdict.stage > Stage::Connect) {
+        return verdict;
+    }
     let verdict = Verdict { confidence: Confidence::Unsure, twist: Twist::OwnAddress, ..verdict };
     match verdict.outcome {
         Outcome::Accepted => verdict,
