@@ -123,6 +123,14 @@ pub enum DaneFault {
         /// Which; never a [`Matched::Key`].
         certificate: Matched,
     },
+    /// More certificates stand between it and the server's than it allows (RFC 5280 §4.2.1.9).
+    PathTooLong {
+        /// Which; never a [`Matched::Key`].
+        certificate: Matched,
+    },
+    /// The server's certificate is marked as an authority's. Whether it verifies otherwise is not known: rustls goes no further,
+    /// while senders with OpenSSL take no notice of the mark.
+    MarkedAsAuthority,
     /// No path leads from the server's certificate to the authority; a certificate between them may be missing.
     NoPath,
     /// A signature on the path is wrong, or made with an algorithm or key too weak.

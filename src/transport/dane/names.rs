@@ -11,6 +11,7 @@ use crate::target::DomainName;
 const NAMES_LIMIT: usize = 100;
 
 /// The names of hosts in a certificate. The common name counts only where no alternative name is one (RFC 7672 §3.2.3).
+#[derive(Default)]
 pub(super) struct Names {
     pub(super) names: Vec<String>,
     from_common_name: bool,

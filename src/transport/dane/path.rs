@@ -80,13 +80,34 @@ impl<'a> Path<'a> {
         }
         let Some(anchor) = roots.roots.pop() else { return vec![DaneFault::NoPath] };
         let mut faults = self.by_anchor(anchor);
-        // An anchor's own dates and marks are nobody's business where it comes from a store of roots. Here a stranger sent it.
-        for fault in self.dates(authority, place).into_iter().chain(no_authority(authority, place)) {
+        // What is in a store of roots was looked at by somebody; this was not. Of one that others issued OpenSSL, and with it most
+        // senders, takes no notice of the dates; of a root it does.
+        let dates = if is_its_own_issuer(authority) { self.dates(authority, place) } else { None };
+        let too_long = self.is_too_long(authority).then_some(DaneFault::PathTooLong { certificate: place });
+        for fault in dates.into_iter().chain(no_authority(authority, place)).chain(too_long) {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
         faults
+    }
+
+    /// Whether even the shortest path by names is longer than the authority allows (RFC 5280 §4.2.1.9). Only of those between does
+    /// rustls look at it, not of the anchor.
+    fn is_too_long(&self, authority: &[u8]) -> bool {
+        let Ok((_, read)) = X509Certificate::from_der(authority) else { return false };
+        let limit = read.basic_constraints().ok().flatten().and_then(|marks| marks.value.path_len_constraint);
+        let Some(limit) = limit else { return false };
+        let chain: Vec<_> = self.chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, read)| read).collect();
+        let Some(own) = chain.first() else { return false };
+        let mut issuers = vec![own.issuer()];
+        for _ in 0..=limit.min(u32::try_from(chain.len()).unwrap_or(u32::MAX)) {
+            if issuers.contains(&read.subject()) {
+                return false;
+            }
+            issuers = chain.iter().filter(|read| issuers.contains(&read.subject())).map(|read| read.issuer()).collect();
+        }
+        !issuers.is_empty()
     }
 
     fn by_anchor(&self, anchor: TrustAnchor<'static>) -> Vec<DaneFault> {
@@ -98,10 +119,21 @@ impl<'a> Path<'a> {
         let roots = RootCertStore { roots: vec![anchor] };
         let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(self.now).unwrap_or(0)));
         let algorithms = ring_provider::default_provider().signature_verification_algorithms;
-        let verified = verify_server_cert_signed_by_trust_anchor(&parsed, &roots, issuers, now, algorithms.all);
-        let mut faults = verified.err().map_or_else(Vec::new, |error| self.faults(error));
+        let along = |issuers: &[CertificateDer<'_>]| {
+            let verified = verify_server_cert_signed_by_trust_anchor(&parsed, &roots, issuers, now, algorithms.all);
+            verified.err().map_or_else(Vec::new, |error| self.faults(error))
+        };
+        // rustls takes a key for what it is not to be used for; senders with OpenSSL do not.
+        let place = |index: usize| Matched::Sent(index + 1);
+        let unable: Vec<DaneFault> = issuers.iter().enumerate().filter_map(|(index, der)| no_authority(der, place(index))).collect();
+        let able: Vec<CertificateDer<'_>> = issuers.iter().filter(|der| no_authority(der, Matched::Published).is_none()).cloned().collect();
+        let mut faults = along(&able);
+        let is_lost = |faults: &[DaneFault]| matches!(faults, [DaneFault::NoPath, ..]);
+        if is_lost(&faults) && !unable.is_empty() && !is_lost(&along(issuers)) {
+            faults = unable;
+        }
         // Where nothing leads to the authority, the names are nobody's business.
-        if !matches!(faults[..], [DaneFault::NoPath, ..]) {
+        if !is_lost(&faults) {
             faults.extend(self.name_fault());
         }
         faults
@@ -122,6 +154,8 @@ impl<'a> Path<'a> {
                 let dates: Vec<DaneFault> = dates.collect();
                 if dates.is_empty() { vec![DaneFault::Other(error.to_string())] } else { dates }
             }
+            // rustls has no name for it.
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => vec![DaneFault::MarkedAsAuthority],
             other => vec![DaneFault::Other(other.to_string())],
         }
     }
@@ -140,8 +174,8 @@ impl<'a> Path<'a> {
 
     fn name_fault(&self) -> Option<DaneFault> {
         let own = self.chain.first()?;
-        let (_, read) = X509Certificate::from_der(own).ok()?;
-        let names = Names::of(&read);
+        // Where only one of two parsers can read it, the other's word is taken, and without a name it is for nobody.
+        let names = X509Certificate::from_der(own).map(|(_, read)| Names::of(&read)).unwrap_or_default();
         let parsed = ParsedCertificate::try_from(own).ok();
         (!names.include(parsed.as_ref(), self.references)).then_some(DaneFault::WrongName { names: names.names })
     }
@@ -153,6 +187,10 @@ fn no_authority(der: &[u8], certificate: Matched) -> Option<DaneFault> {
     let may_sign = read.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
     let is_marked = read.version().0 == 0 || read.is_ca();
     (!(may_sign && is_marked)).then_some(DaneFault::NoAuthority { certificate })
+}
+
+fn is_its_own_issuer(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, read)| read.subject() == read.issuer())
 }
 
 /// What is inside the outermost DER element.

@@ -222,12 +222,7 @@ fn below_an_authority_dates_count() {
             2,
             DaneFault::Expired { certificate: Matched::Sent(1), since: end },
         ),
-        // The authority itself, wherever it stands.
-        (
-            World::of(authority(in_time(), "root"), authority(old(), "issuer"), &own(in_time())),
-            1,
-            DaneFault::Expired { certificate: Matched::Sent(1), since: end },
-        ),
+        // A root, too, wherever it stands.
         (
             World::of(authority(later(), "root"), authority(in_time(), "issuer"), &own(in_time())),
             2,
@@ -244,6 +239,9 @@ fn below_an_authority_dates_count() {
     let world = World::of(authority(old(), "root"), authority(in_time(), "issuer"), &own(in_time()));
     let published = raw(2, 0, 0, world.root.der());
     assert_eq!(faults(&world.short(), published), [DaneFault::Expired { certificate: Matched::Published, since: end }]);
+    // But not an authority that others issued.
+    let chain = World::of(authority(in_time(), "root"), authority(old(), "issuer"), &own(in_time())).chain();
+    assert_eq!(alone(&chain, record(2, 0, 1, &chain[1])), RecordVerdict::Authenticates(Matched::Sent(1)));
 }
 
 #[test]
@@ -313,8 +311,33 @@ fn what_is_no_authority_cannot_sign() {
     of_other_use.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     for issuer in [plain, unmarked, of_other_use] {
         let chain = World::of(authority(in_time(), "root"), issuer, &server(in_time(), &["mx.example.com"])).chain();
-        assert_eq!(faults(&chain, record(2, 0, 1, &chain[1])), [DaneFault::NoAuthority { certificate: Matched::Sent(1) }]);
+        for by in 1..=2 {
+            assert_eq!(faults(&chain, record(2, 0, 1, &chain[by])), [DaneFault::NoAuthority { certificate: Matched::Sent(1) }], "{by}");
+        }
     }
+}
+
+#[test]
+fn an_authority_may_allow_few_below_it() {
+    let limited = |limit| {
+        let mut root = authority(in_time(), "root");
+        root.is_ca = IsCa::Ca(BasicConstraints::Constrained(limit));
+        World::of(root, authority(in_time(), "issuer"), &server(in_time(), &["mx.example.com"]))
+    };
+    let chain = limited(0).chain();
+    assert_eq!(faults(&chain, record(2, 0, 1, &chain[2])), [DaneFault::PathTooLong { certificate: Matched::Sent(2) }]);
+    assert_eq!(alone(&chain, record(2, 0, 1, &chain[1])), RecordVerdict::Authenticates(Matched::Sent(1)));
+    let chain = limited(1).chain();
+    assert_eq!(alone(&chain, record(2, 0, 1, &chain[2])), RecordVerdict::Authenticates(Matched::Sent(2)));
+}
+
+#[test]
+fn a_server_marked_as_an_authority_is_told_apart() {
+    let mut own = server(in_time(), &["mx.example.com"]);
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let chain = World::with_own(&own).chain();
+    assert_eq!(faults(&chain, record(2, 0, 1, &chain[1])), [DaneFault::MarkedAsAuthority]);
+    assert_eq!(alone(&chain, record(3, 1, 1, &chain[0])), RecordVerdict::Authenticates(Matched::Sent(0)));
 }
 
 #[test]
