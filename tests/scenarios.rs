@@ -99,7 +99,7 @@ fn account(report: &Report) -> String {
     }
     text.push_str("\nfindings\n");
     for finding in &report.findings {
-        let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| timeless(&evidence.quote)).collect();
+        let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| dateless(&timeless(&evidence.quote))).collect();
         proof.dedup();
         let _ = writeln!(text, "  {:?} {}: {}", finding.severity, finding.id, proof.join(" | "));
     }
@@ -134,10 +134,17 @@ fn line(session: &SessionPart, event: &EventPart) -> String {
         EventKind::Premature => format!("** {} {:?}", event.stage, event.text.as_deref().unwrap_or_default()),
         EventKind::Secured => {
             let certificate = session.certificate.as_ref().expect("what is secured has a certificate");
-            format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.days_left)
+            format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.own.days_left)
         }
         EventKind::Failed => format!("!! {} {}", event.stage, timeless(event.failure.as_deref().unwrap_or_default())),
     }
+}
+
+/// Days on which certificates end differ from day to day: `2026-11-22` becomes `DAY`.
+fn dateless(text: &str) -> String {
+    let is_day =
+        |word: &str| word.len() == 10 && word.split('-').map(str::len).eq([4, 2, 2]) && word.split('-').all(|n| n.parse::<u16>().is_ok());
+    text.split(' ').map(|word| if is_day(word) { "DAY" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// Measured times differ a little from run to run: `3.2 s` and `184 ms` become `T`.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{Certificate, CertificateVerdict, StageTimes};
+use crate::smtp::{CertificateVerdict, HandshakeFailure, StageTimes};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
 /// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
@@ -40,7 +40,7 @@ fn hold(session: &mut Session, server: &[&str]) {
             },
             Need::Handshake(_) => match acts.next() {
                 Some(&"<tls>") => session.secured(now, tls()),
-                _ => session.broke(now, FailureKind::TlsHandshake("no".to_owned()).into()),
+                _ => session.broke(now, FailureKind::TlsHandshake(HandshakeFailure::Ours("no".to_owned())).into()),
             },
         }
     }
@@ -52,9 +52,8 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn tls() -> TlsFacts {
-    let certificate: Option<Certificate> = None;
     let (version, cipher) = ("TLS 1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
-    TlsFacts { version, cipher, group: None, chain: Vec::new(), certificate, verdict: CertificateVerdict::Trusted }
+    TlsFacts { version, cipher, group: None, chain: Vec::new(), chain_length: 0, verdict: CertificateVerdict::Trusted }
 }
 
 fn account(transcript: &Transcript) -> Vec<String> {
@@ -205,7 +204,7 @@ fn refused_starttls_is_gone_on_without_unless_tls_is_required() {
 #[test]
 fn after_a_failed_handshake_nothing_more_is_said() {
     let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250-hi|250 STARTTLS|", "220 go|", "<tls fails>"]);
-    assert_eq!(said[4..], ["<- 220 to STARTTLS", "!! tls TlsHandshake(\"no\")"]);
+    assert_eq!(said[4..], ["<- 220 to STARTTLS", "!! tls TlsHandshake(Ours(\"no\"))"]);
 }
 
 #[test]
