@@ -296,7 +296,7 @@ pub struct PaperPart {
     /// SHA-256 of the certificate in hex.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
-    /// SHA-256 of its public key (SubjectPublicKeyInfo) in hex.
+    /// SHA-256 of its public key (`SubjectPublicKeyInfo`) in hex.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub spki_sha256: Option<String>,
     /// Where its issuer's certificate can be had.

@@ -20,7 +20,7 @@ pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Need, Session};
 pub use tls::{
-    CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, PublicKey, SentCertificate, TlsAlert,
-    TlsFacts,
+    CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, KeyExchange, LegacyFlaw, LegacyTls,
+    PublicKey, SentCertificate, TlsAlert, TlsFacts, TlsVersion,
 };
 pub use transcript::{Answer, Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};

@@ -65,13 +65,22 @@ pub struct Certificate {
     pub not_before: i64,
     /// Seconds since 1970 until when it is valid.
     pub not_after: i64,
-    /// SHA-256 of the SubjectPublicKeyInfo, in lower-case hex: what a `3 1 1` TLSA record has (RFC 6698 §2.1).
+    /// SHA-256 of the `SubjectPublicKeyInfo`, in lower-case hex: what a `3 1 1` TLSA record has (RFC 6698 §2.1).
     pub spki_sha256: String,
     /// Where its issuer's certificate can be had (authorityInfoAccess); none if it does not say.
     pub issuer_url: Option<String>,
 }
 
 impl Certificate {
+    /// Whether its issuer signed it with an algorithm that can be forged: MD2, MD4, MD5 and SHA-1 (RFC 6151, RFC 9155). Of a
+    /// certificate that is its own issuer that means nothing.
+    #[must_use]
+    pub fn has_weak_signature(&self) -> bool {
+        let name = self.signature_algorithm.to_ascii_lowercase();
+        // RSASSA-PSS that does not name its digest uses SHA-1 (RFC 4055 §3.1).
+        self.subject != self.issuer && (["md2", "md4", "md5", "sha1"].iter().any(|digest| name.contains(digest)) || name == "rsassapss")
+    }
+
     /// The names it is for, else its common name: what people look for.
     #[must_use]
     pub fn names_shown(&self) -> Vec<String> {
@@ -247,6 +256,111 @@ impl Distrust {
             Self::WeakSignature(_) => "weak_signature",
             Self::Other(_) => "other",
         }
+    }
+}
+
+/// A TLS version by its number on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TlsVersion(pub u16);
+
+impl TlsVersion {
+    /// TLS 1.0.
+    pub const TLS_1_0: Self = Self(0x0301);
+    /// TLS 1.1.
+    pub const TLS_1_1: Self = Self(0x0302);
+    /// TLS 1.2, the oldest that is still to be used (RFC 8996).
+    pub const TLS_1_2: Self = Self(0x0303);
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_be_bytes() {
+            [3, 0] => f.write_str("SSL 3.0"),
+            [3, minor] => write!(f, "TLS 1.{}", minor - 1),
+            _ => write!(f, "0x{:04x}", self.0),
+        }
+    }
+}
+
+/// How the keys of a connection come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// Elliptic curves, anew for each connection.
+    Ecdhe,
+    /// A finite field, anew for each connection.
+    Dhe,
+    /// Encrypted with the server's RSA key: who has that key later, can read what was said before.
+    Rsa,
+    /// Nobody proves who he is.
+    Anonymous,
+}
+
+/// What a server would have chosen that knows only old TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegacyTls {
+    /// The version.
+    pub version: TlsVersion,
+    /// The cipher suite's IANA name; its number, if it was not offered.
+    pub cipher: String,
+    /// The key exchange; none if the cipher suite was not offered.
+    pub exchange: Option<KeyExchange>,
+    /// The size of the Diffie-Hellman group in bits; none without one.
+    pub group_bits: Option<u32>,
+    /// The certificates as sent, the server's own first; at most [`CHAIN_LIMIT`].
+    pub chain: Vec<SentCertificate>,
+    /// How many were sent.
+    pub chain_length: usize,
+}
+
+/// Why a client of today does not speak to such a server, the most telling first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegacyFlaw {
+    /// It knows no version that is still to be used (RFC 8996).
+    OldVersion(TlsVersion),
+    /// Its key exchange is anonymous, so that anybody may stand between (RFC 9325 §4.1).
+    Anonymous,
+    /// Its key exchange is RSA, which keeps nothing secret for later (RFC 9325 §4.1).
+    RsaKeyExchange,
+    /// Its key exchange is Diffie-Hellman in a finite field, with a group of this size, which clients no longer offer (RFC 9325 §4.1).
+    FiniteField(Option<u32>),
+    /// Its cipher is broken: RC4, DES, 3DES or made for export.
+    WeakCipher,
+    /// Its cipher has no authenticated encryption: CBC (RFC 9325 §4.2).
+    Cbc,
+    /// Its key is too short.
+    WeakKey(PublicKey),
+    /// Its certificate was signed with this algorithm, which can be forged.
+    WeakSignature(String),
+}
+
+impl LegacyTls {
+    /// What is wrong with it; empty if nothing of what was asked for is the reason.
+    #[must_use]
+    pub fn flaws(&self) -> Vec<LegacyFlaw> {
+        let mut flaws = Vec::new();
+        if self.version < TlsVersion::TLS_1_2 {
+            flaws.push(LegacyFlaw::OldVersion(self.version));
+        }
+        flaws.extend(match self.exchange {
+            Some(KeyExchange::Anonymous) => Some(LegacyFlaw::Anonymous),
+            Some(KeyExchange::Rsa) => Some(LegacyFlaw::RsaKeyExchange),
+            Some(KeyExchange::Dhe) => Some(LegacyFlaw::FiniteField(self.group_bits)),
+            Some(KeyExchange::Ecdhe) | None => None,
+        });
+        if ["RC4", "DES", "EXPORT", "NULL"].iter().any(|cipher| self.cipher.contains(cipher)) {
+            flaws.push(LegacyFlaw::WeakCipher);
+        } else if self.cipher.contains("CBC") {
+            flaws.push(LegacyFlaw::Cbc);
+        }
+        if let Some(own) = self.chain.first().and_then(|sent| sent.read.as_ref()) {
+            if own.key.is_weak() {
+                flaws.push(LegacyFlaw::WeakKey(own.key.clone()));
+            }
+            if own.has_weak_signature() {
+                flaws.push(LegacyFlaw::WeakSignature(own.signature_algorithm.clone()));
+            }
+        }
+        flaws
     }
 }
 

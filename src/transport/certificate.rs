@@ -101,7 +101,7 @@ pub(super) fn key(info: &SubjectPublicKeyInfo<'_>) -> PublicKey {
 }
 
 /// The bits of a number, zeros in front left out.
-fn bits(number: &[u8]) -> u32 {
+pub(super) fn bits(number: &[u8]) -> u32 {
     let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
     let number = &number[first..];
     let length = u32::try_from(number.len()).unwrap_or(u32::MAX).saturating_mul(8);
@@ -136,12 +136,6 @@ pub(super) fn algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
         };
     }
     oid(&algorithm.algorithm)
-}
-
-/// Whether signatures by this algorithm can be forged: MD2, MD4, MD5 and SHA-1 (RFC 6151, RFC 9155).
-pub(super) fn is_forgeable(algorithm: &str) -> bool {
-    let name = algorithm.to_ascii_lowercase();
-    ["md2", "md4", "md5", "sha1"].iter().any(|digest| name.contains(digest)) || name == "rsassapss"
 }
 
 /// The name of an object identifier; the identifier itself where it has none.
@@ -180,7 +174,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

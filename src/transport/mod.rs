@@ -5,6 +5,7 @@
 
 mod certificate;
 mod error_queue;
+pub mod legacy;
 mod overheard;
 mod own;
 mod roots;

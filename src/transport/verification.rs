@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{CertificateError, Error, OtherError};
 use x509_parser::error::X509Error;
 use x509_parser::prelude::{X509Certificate, X509Version};
 
-use super::certificate::{algorithm, is_forgeable, key, name, names, oid, parse};
+use super::certificate::{algorithm, facts, key, name, names, oid, parse};
 use super::roots::Roots;
 use crate::smtp::{CHAIN_LIMIT, CertificateFault, CertificateVerdict, Distrust};
 
@@ -137,14 +137,12 @@ impl<'a> Walk<'a> {
             } else if now < from {
                 found(Distrust::NotYetValid { until: from });
             }
-            let key = key(certificate.public_key());
-            if key.is_weak() {
-                found(Distrust::WeakKey(key));
+            let facts = facts(certificate);
+            if facts.has_weak_signature() {
+                found(Distrust::WeakSignature(facts.signature_algorithm));
             }
-            // What a certificate says of itself proves nothing, however well it is signed.
-            let algorithm = algorithm(&certificate.signature_algorithm);
-            if is_forgeable(&algorithm) && certificate.subject().as_raw() != certificate.issuer().as_raw() {
-                found(Distrust::WeakSignature(algorithm));
+            if facts.key.is_weak() {
+                found(Distrust::WeakKey(facts.key));
             }
             if place != 0 && !certificate.is_ca() {
                 found(Distrust::NotAnAuthority);

@@ -456,3 +456,25 @@ fn a_reply_knows_when_its_first_byte_came() {
     let times: Vec<(u64, u64)> = transcript.events.iter().filter_map(|(at, event)| Some((began(event)?, at.0.as_secs()))).collect();
     assert_eq!(times, [(3, 9)]);
 }
+
+#[test]
+fn what_ends_a_handshake_is_the_handshakes_failure() {
+    let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::Tls) };
+    let limit = implicit.times.handshake;
+    for (kind, expected) in [
+        (FailureKind::Closed, FailureKind::TlsHandshake(HandshakeFailure::Closed)),
+        (FailureKind::Reset, FailureKind::TlsHandshake(HandshakeFailure::Reset)),
+        (FailureKind::TimedOut(limit), FailureKind::TlsHandshake(HandshakeFailure::Hung(limit))),
+        (FailureKind::NotTls, FailureKind::NotTls),
+        (FailureKind::ProbeTimeOver, FailureKind::ProbeTimeOver),
+    ] {
+        let mut session = Session::new(implicit.clone(), Elapsed::default());
+        session.connected(Elapsed::default(), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:465") });
+        assert!(matches!(session.need(), Need::Handshake(_)));
+        session.broke(Elapsed(limit), kind.into());
+        assert_eq!(session.need(), Need::Close);
+        let transcript = session.into_transcript();
+        let (_, stage, failure) = transcript.failure().unwrap();
+        assert_eq!((stage, &failure.kind), (Stage::Tls, &expected));
+    }
+}

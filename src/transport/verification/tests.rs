@@ -9,7 +9,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 
 use super::*;
 use crate::smtp::PublicKey;
-use crate::transport::certificate::read;
+use crate::transport::certificate::{hex, read};
 
 const DAY: u64 = 24 * 60 * 60;
 /// 2026-07-01, when everything here is in its time unless it says otherwise.
@@ -264,7 +264,9 @@ fn old_digests_are_weak_below_the_root() {
         let mut old = der.clone();
         let places: Vec<usize> = (0..old.len() - 9).filter(|at| old[*at..at + 9] == sha256).collect();
         assert_eq!(places.len(), 2, "inside and outside of what is signed");
-        places.iter().for_each(|at| old[at + 8] = last);
+        for at in places {
+            old[at + 8] = last;
+        }
         let verdict = judge_at(&[&root], &[&old, &intermediate], NOW);
         assert_eq!(verdict.faults(), [CertificateFault { why: Distrust::WeakSignature(name.to_owned()), place: 0 }]);
     }
@@ -285,8 +287,7 @@ fn the_facts_are_those_of_the_certificate() {
     );
     assert_eq!(facts.not_before, date_time_ymd(2026, 1, 1).unix_timestamp());
     assert_eq!(facts.not_after, date_time_ymd(2027, 1, 1).unix_timestamp());
-    let digest =
-        |bytes: &[u8]| ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let digest = |bytes: &[u8]| hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
     assert_eq!((sent.sha256, facts.spki_sha256), (digest(&der), digest(&key.subject_public_key_info())));
     let edwards = server(&[]).self_signed(&KeyPair::generate_for(&PKCS_ED25519).unwrap()).unwrap();
     let facts = read(edwards.der()).read.unwrap();
