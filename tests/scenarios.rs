@@ -314,3 +314,30 @@ fn a_lookup_that_is_not_needed_is_not_waited_for() {
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
     assert_eq!(lookups, "A found, AAAA no_data, MX found");
 }
+
+#[test]
+fn the_certificate_is_in_the_json_in_full() {
+    let knowledge = Knowledge::english();
+    for (scenario, verdict, reasons) in [
+        ("accepted", "trusted", vec![]),
+        ("self-signed", "self_signed", vec![("self_signed", "it is self-signed")]),
+        ("wrong-name", "wrong_name", vec![("wrong_name", "it is for shared17.hosting.test only")]),
+    ] {
+        let scenario = scenarios().into_iter().find(|known| known.name == scenario).expect(scenario);
+        let report = serde_json::to_value(probed(&scenario, &knowledge)).expect("JSON");
+        let certificate = &report["sessions"][0]["certificate"];
+        assert_eq!(certificate["verdict"], verdict);
+        let told: Vec<_> =
+            certificate["reasons"].as_array().into_iter().flatten().map(|r| (r["kind"].as_str(), r["text"].as_str())).collect();
+        assert_eq!(told, reasons.iter().map(|(kind, text)| (Some(*kind), Some(*text))).collect::<Vec<_>>());
+        assert_eq!(certificate["key"], serde_json::json!({ "type": "EC", "bits": 256, "curve": "P-256" }));
+        assert_eq!(certificate["signature_algorithm"], "ecdsa-with-SHA256");
+        assert_eq!((certificate["chain"].as_array().map(Vec::len), certificate["chain_length"].as_u64()), (Some(1), Some(1)));
+        for field in ["subject", "issuer", "serial", "not_before", "not_after", "sha256", "spki_sha256"] {
+            assert!(certificate[field].as_str().is_some_and(|text| text.len() > 8), "{field}");
+            assert_eq!(certificate[field], certificate["chain"][0][field], "{field}");
+        }
+        let back: Report = serde_json::from_value(report.clone()).expect("a report");
+        assert_eq!(serde_json::to_value(back).expect("JSON"), report);
+    }
+}

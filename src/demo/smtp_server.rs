@@ -42,7 +42,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// What a server with broken TLS answers to a hello: no TLS record begins like this.
 const GARBAGE: &[u8] = b"\x00\x00500 5.5.2 Error: bad syntax\r\n";
-/// A fatal alert of the name "handshake_failure" (RFC 5246 §7.2).
+/// A fatal alert of the name `handshake_failure` (RFC 5246 §7.2).
 const NO_COMMON_CIPHER: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
 
 /// One line that a client said to a server of the world.

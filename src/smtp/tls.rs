@@ -333,6 +333,23 @@ pub enum LegacyFlaw {
     WeakSignature(String),
 }
 
+impl LegacyFlaw {
+    /// The name used in JSON and for texts.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OldVersion(_) => "old_version",
+            Self::Anonymous => "anonymous",
+            Self::RsaKeyExchange => "rsa_key_exchange",
+            Self::FiniteField(_) => "finite_field",
+            Self::WeakCipher => "weak_cipher",
+            Self::Cbc => "cbc",
+            Self::WeakKey(_) => "weak_key",
+            Self::WeakSignature(_) => "weak_signature",
+        }
+    }
+}
+
 impl LegacyTls {
     /// What is wrong with it; empty if nothing of what was asked for is the reason.
     #[must_use]
