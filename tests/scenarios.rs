@@ -105,7 +105,7 @@ fn account(report: &Report) -> String {
     }
     text.push_str("\nfindings\n");
     for finding in &report.findings {
-        let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| evidence.quote.clone()).collect();
+        let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| dateless(&evidence.quote)).collect();
         proof.dedup();
         let _ = writeln!(text, "  {:?} {}: {}", finding.severity, finding.id, proof.join(" | "));
     }
@@ -140,7 +140,7 @@ fn line(session: &SessionPart, event: &EventPart) -> String {
         EventKind::Premature => format!("** {} {:?}", event.stage, event.text.as_deref().unwrap_or_default()),
         EventKind::Secured => {
             let certificate = session.certificate.as_ref().expect("what is secured has a certificate");
-            format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.days_left)
+            format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.own.days_left)
         }
         EventKind::Failed => format!("!! {} {}", event.stage, event.failure.as_deref().unwrap_or_default()),
     }
@@ -154,6 +154,13 @@ fn timeless_all(value: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => fields.values_mut().for_each(timeless_all),
         _ => {}
     }
+}
+
+/// Days on which certificates end differ from day to day: `2026-11-22` becomes `DAY`.
+fn dateless(text: &str) -> String {
+    let is_day =
+        |word: &str| word.len() == 10 && word.split('-').map(str::len).eq([4, 2, 2]) && word.split('-').all(|n| n.parse::<u16>().is_ok());
+    text.split(' ').map(|word| if is_day(word) { "DAY" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 fn timeless(text: &str) -> String {
@@ -336,4 +343,31 @@ fn a_lookup_that_is_not_needed_is_not_waited_for() {
     let (took, lookups, _) = route_unwaited(|settings| Settings { timeout: std::time::Duration::from_millis(700), ..settings });
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
     assert_eq!(lookups, "A found, AAAA no_data, MX found");
+}
+
+#[test]
+fn the_certificate_is_in_the_json_in_full() {
+    let knowledge = Knowledge::english();
+    for (scenario, verdict, reasons) in [
+        ("accepted", "trusted", vec![]),
+        ("self-signed", "self_signed", vec![("self_signed", "it is self-signed")]),
+        ("wrong-name", "wrong_name", vec![("wrong_name", "it is for shared17.hosting.test only")]),
+    ] {
+        let scenario = scenarios().into_iter().find(|known| known.name == scenario).expect(scenario);
+        let report = serde_json::to_value(probed(&scenario, &knowledge)).expect("JSON");
+        let certificate = &report["sessions"][0]["certificate"];
+        assert_eq!(certificate["verdict"], verdict);
+        let told: Vec<_> =
+            certificate["reasons"].as_array().into_iter().flatten().map(|r| (r["kind"].as_str(), r["text"].as_str())).collect();
+        assert_eq!(told, reasons.iter().map(|(kind, text)| (Some(*kind), Some(*text))).collect::<Vec<_>>());
+        assert_eq!(certificate["key"], serde_json::json!({ "type": "EC", "bits": 256, "curve": "P-256" }));
+        assert_eq!(certificate["signature_algorithm"], "ecdsa-with-SHA256");
+        assert_eq!((certificate["chain"].as_array().map(Vec::len), certificate["chain_length"].as_u64()), (Some(1), Some(1)));
+        for field in ["subject", "issuer", "serial", "not_before", "not_after", "sha256", "spki_sha256"] {
+            assert!(certificate[field].as_str().is_some_and(|text| text.len() > 8), "{field}");
+            assert_eq!(certificate[field], certificate["chain"][0][field], "{field}");
+        }
+        let back: Report = serde_json::from_value(report.clone()).expect("a report");
+        assert_eq!(serde_json::to_value(back).expect("JSON"), report);
+    }
 }

@@ -18,7 +18,7 @@
 //!
 //! [[server]]                       # addresses without a server refuse connections
 //! at = ["192.0.2.1:25"]
-//! tls = "starttls"                 # none, starttls, implicit, broken, closes, self_signed, expired, wrong_name
+//! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
@@ -195,6 +195,8 @@ pub(super) enum TlsConduct {
     Broken,
     /// By STARTTLS; the handshake is answered by closing the connection.
     Closes,
+    /// By STARTTLS; the handshake is refused as by a server that has no cipher in common with the client.
+    Alert,
     /// By STARTTLS, with a self-signed certificate.
     SelfSigned,
     /// By STARTTLS, with a certificate whose time is over.

@@ -42,6 +42,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// What a server with broken TLS answers to a hello: no TLS record begins like this.
 const GARBAGE: &[u8] = b"\x00\x00500 5.5.2 Error: bad syntax\r\n";
+/// A fatal alert of the name `handshake_failure` (RFC 5246 §7.2).
+const NO_COMMON_CIPHER: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
 
 /// One line that a client said to a server of the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +105,7 @@ impl SmtpServer {
             TlsConduct::SelfSigned => Some(Paper::SelfSigned),
             TlsConduct::Expired => Some(Paper::Expired),
             TlsConduct::WrongName => Some(Paper::WrongName),
-            TlsConduct::None | TlsConduct::Broken | TlsConduct::Closes => None,
+            TlsConduct::None | TlsConduct::Broken | TlsConduct::Closes | TlsConduct::Alert => None,
         };
         let acceptor = paper.map(|paper| authority.acceptor(&script.names, paper)).transpose()?;
         let served = script.rules.iter().map(|_| AtomicBool::new(false)).collect();
@@ -157,8 +159,12 @@ impl SmtpServer {
         }
         // The client's hello is read first: closing with bytes unread would send a reset.
         let mut hello = [0; 4096];
-        if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 && self.script.tls == TlsConduct::Broken {
-            stream.write_all(GARBAGE).await?;
+        if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 {
+            match self.script.tls {
+                TlsConduct::Broken => stream.write_all(GARBAGE).await?,
+                TlsConduct::Alert => stream.write_all(NO_COMMON_CIPHER).await?,
+                _ => {}
+            }
         }
         close(&mut stream).await;
         Ok(None)

@@ -375,6 +375,7 @@ async fn starttls_is_what_the_script_makes_of_it() {
         ("wrong_name", "not valid for name"),
         ("broken", "InvalidContentType"),
         ("closes", "eof"),
+        ("alert", "HandshakeFailure"),
     ] {
         let world = world(&format!("tls = \"{tls}\"")).await;
         let mut client = Client::to(&world).await;

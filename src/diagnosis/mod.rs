@@ -4,6 +4,7 @@
 //! its id; its evidence fills the gaps.
 
 mod answer;
+mod certificate;
 mod connection;
 mod greeting;
 mod port;
@@ -15,9 +16,10 @@ mod timing;
 mod verdict;
 
 pub use answer::SessionAnswer;
+pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use port::PortState;
-pub use session::{as_sent, days_left};
+pub use session::as_sent;
 pub use timing::seconds;
 pub use verdict::{Outcome, Twist, Verdict};
 
@@ -248,7 +250,9 @@ pub fn quote(reply: &Reply) -> String {
 
 /// Every rule, by topic.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [route::RULES, connection::RULES, side::RULES, greeting::RULES, session::RULES, recipient::RULES, timing::RULES].into_iter().flatten()
+    [route::RULES, connection::RULES, side::RULES, greeting::RULES, session::RULES, certificate::RULES, recipient::RULES, timing::RULES]
+        .into_iter()
+        .flatten()
 }
 
 /// Applies every rule. What somebody else said in a host's place is no evidence for anything but that.

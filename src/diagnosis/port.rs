@@ -68,7 +68,7 @@ impl PortState {
             (FailureKind::Reset, _) | (FailureKind::Closed, Stage::Connect) => Self::Reset,
             (FailureKind::NotTls, _) if speaks_smtp(transcript) => Self::Plain,
             (FailureKind::NotSmtp(_) | FailureKind::NotTls, _) => Self::NotSmtp,
-            (FailureKind::TlsHandshake(_), _) | (FailureKind::TimedOut(_) | FailureKind::Closed, Stage::Tls) => Self::TlsFailed,
+            (FailureKind::TlsHandshake(_), _) => Self::TlsFailed,
             (FailureKind::Closed, _) => Self::Closed,
             (FailureKind::TimedOut(_) | FailureKind::Stalled(_) | FailureKind::SessionTimeOver | FailureKind::ReplyTooLong, _) => {
                 Self::Silent

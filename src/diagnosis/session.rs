@@ -4,11 +4,7 @@ use super::connection::words;
 use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
-use crate::settings::Question;
-use crate::smtp::{Answer, CertificateVerdict, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
-
-/// A certificate that ends within this many days is worth a warning.
-const EXPIRY_WARNING_DAYS: i64 = 14;
+use crate::smtp::{Answer, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
@@ -17,8 +13,6 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 3", check: no_starttls },
     Rule { id: "starttls_refused", severity: Severity::Warning, reference: "RFC 3207 section 4", check: starttls_refused },
     Rule { id: "tls_failed", severity: Severity::Failure, reference: "RFC 3207 section 4.1", check: tls_failed },
-    Rule { id: "certificate_unverified", severity: Severity::Warning, reference: "RFC 3207 section 4.1", check: certificate_unverified },
-    Rule { id: "certificate_expiring", severity: Severity::Warning, reference: "RFC 5280 section 4.1.2.5", check: certificate_expiring },
     Rule { id: "plaintext_before_tls", severity: Severity::Failure, reference: "RFC 3207 section 4.2", check: plaintext_before_tls },
     Rule { id: "unasked_bytes", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: unasked_bytes },
     Rule { id: "reply_irregular", severity: Severity::Note, reference: "RFC 5321 section 4.2.1", check: reply_irregular },
@@ -126,59 +120,6 @@ fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
     let failed =
         broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered);
     without_wrong_mode(case, failed)
-}
-
-fn certificate_unverified(case: &Case<'_>) -> Vec<Evidence> {
-    // Which ports can be reached has nothing to do with whom one finds there.
-    if case.facts.question == Question::Ports {
-        return Vec::new();
-    }
-    each(case, |index, session| {
-        let (event, facts) = session.facts.transcript.events.iter().enumerate().find_map(|(at, (_, event))| match event {
-            Event::Secured(facts) => Some((at, facts)),
-            _ => None,
-        })?;
-        let names = || facts.certificate.as_ref().map(|c| listed(&c.names)).unwrap_or_default();
-        let why = match &facts.verdict {
-            CertificateVerdict::Trusted => return None,
-            CertificateVerdict::UnknownIssuer => "no authority that is trusted here stands behind it".to_owned(),
-            CertificateVerdict::Expired => "it has expired".to_owned(),
-            CertificateVerdict::NotYetValid => "it is not valid yet".to_owned(),
-            CertificateVerdict::WrongName => match names() {
-                names if names.is_empty() => "it names no host".to_owned(),
-                names => format!("it is for {names} only"),
-            },
-            CertificateVerdict::Other(words) => words.clone(),
-        };
-        Some(Evidence::event(index, session, event, why))
-    })
-}
-
-/// The first few of many names.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let more = if names.len() > SHOWN { " and others" } else { "" };
-    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
-}
-
-fn certificate_expiring(case: &Case<'_>) -> Vec<Evidence> {
-    if case.facts.question == Question::Ports {
-        return Vec::new();
-    }
-    each(case, |index, session| {
-        let days = days_left(case.facts.started_at, session.facts.transcript.tls()?.certificate.as_ref()?.not_after);
-        let event = session.facts.transcript.events.iter().position(|(_, event)| matches!(event, Event::Secured(_)))?;
-        (0..=EXPIRY_WARNING_DAYS)
-            .contains(&days)
-            .then(|| Evidence::event(index, session, event, days.to_string()).with("days", days.to_string()))
-    })
-}
-
-/// Whole days from `now` to a moment in seconds since 1970; negative when it is over.
-#[must_use]
-pub fn days_left(now: std::time::SystemTime, until: i64) -> i64 {
-    let now = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |passed| i64::try_from(passed.as_secs()).unwrap_or(i64::MAX));
-    (until.saturating_sub(now)).div_euclid(24 * 60 * 60)
 }
 
 /// Bytes that answer nothing, between STARTTLS and the handshake or elsewhere.

@@ -9,8 +9,8 @@ use crate::probe::{Role, Vantage};
 use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route};
 use crate::settings::{Question, Walk};
 use crate::smtp::{
-    Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Failure, FailureKind, Purpose, Stage, TlsFacts, TlsUse,
-    Transcript, Verb,
+    Answers, Certificate, CertificateFault, CertificateVerdict, Connected, Distrust, Elapsed, Event, Failure, FailureKind, PublicKey,
+    Purpose, SentCertificate, Stage, TlsFacts, TlsUse, Transcript, Verb,
 };
 use crate::target::Port;
 
@@ -322,32 +322,95 @@ fn what_is_slow_is_told_with_its_time() {
     assert_eq!(lookup.evidence[0].quote, "3 s");
 }
 
+/// A session in which TLS came up.
+fn secured(chain: Vec<SentCertificate>, verdict: CertificateVerdict) -> SessionFacts {
+    let mut session = greeted(0, "192.0.2.1:25", 0);
+    let chain_length = chain.len();
+    let tls = TlsFacts { version: "TLS 1.3".to_owned(), cipher: String::new(), group: None, chain, chain_length, verdict };
+    session.transcript.events.push((at(1), Event::Secured(tls)));
+    session
+}
+
+fn certificate(subject: &str, seconds_left: i64) -> SentCertificate {
+    let read = Certificate {
+        subject: subject.to_owned(),
+        issuer: String::new(),
+        names: vec!["mx0.example.com".to_owned()],
+        common_name: None,
+        serial: "01".to_owned(),
+        key: PublicKey::Rsa(2048),
+        signature_algorithm: "sha256WithRSAEncryption".to_owned(),
+        not_before: 0,
+        not_after: i64::try_from(NOW).unwrap() + seconds_left,
+        spki_sha256: String::new(),
+        issuer_url: None,
+    };
+    SentCertificate { der: Vec::new(), sha256: String::new(), read: Some(read) }
+}
+
 #[test]
-fn an_old_reply_that_was_slow_and_a_certificate_that_ends_soon_are_told() {
+fn an_old_reply_that_was_slow_is_told() {
     let mut slow = greeted(0, "192.0.2.1:25", 0);
     let events = &mut slow.transcript.events;
     let sent = Event::Sent { command: crate::smtp::Command::Ehlo("probe.example.net".parse().unwrap()), purpose: Purpose::Target };
     events.push((at(1), sent));
     let reply = Reply::parse("250-hi\r\n250 STARTTLS\r\n").unwrap();
     events.push((at(9), Event::Received { verb: Verb::Ehlo, answers: Answers::Command(2), purpose: Purpose::Target, began: at(9), reply }));
-    let certificate = Certificate {
-        subject: String::new(),
-        issuer: String::new(),
-        names: vec!["mx0.example.com".to_owned()],
-        not_before: 0,
-        not_after: i64::try_from(NOW).unwrap() + 3 * 86_400 + 5,
-        sha256: String::new(),
-    };
-    let tls = TlsFacts {
-        version: "TLS 1.3".to_owned(),
-        cipher: String::new(),
-        group: None,
-        chain: Vec::new(),
-        certificate: Some(certificate),
-        verdict: CertificateVerdict::Trusted,
-    };
-    events.push((at(10), Event::Secured(tls)));
-    assert_eq!(found(&facts(vec![slow])), ["certificate_expiring", "slow_replies"]);
+    events.extend(secured(Vec::new(), CertificateVerdict::Trusted).transcript.events.pop().map(|(_, event)| (at(10), event)));
+    assert_eq!(found(&facts(vec![slow])), ["slow_replies"]);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_once() {
+    for (seconds, expected) in [
+        (15 * 86_400, None),
+        (14 * 86_400 + 1, None),
+        (14 * 86_400, Some("certificate_expiring")),
+        (3 * 86_400 + 1, Some("certificate_expiring")),
+        (3 * 86_400, Some("certificate_expiring_now")),
+        (0, Some("certificate_expiring_now")),
+        (-1, None),
+    ] {
+        let session = secured(vec![certificate("", seconds)], CertificateVerdict::Trusted);
+        assert_eq!(found(&facts(vec![session])), expected.into_iter().collect::<Vec<_>>(), "{seconds}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_certificate_is_told() {
+    let day = 1_700_000_000;
+    for (why, place, told) in [
+        (Distrust::SelfSigned, 0, "it is self-signed"),
+        (Distrust::Unreadable, 0, "it cannot be parsed"),
+        (Distrust::UnknownIssuer { issuer: "CN=Root".to_owned() }, 1, "the chain ends at CN=Root, which is not trusted here"),
+        (
+            Distrust::MissingIntermediate { issuer: "CN=Over".to_owned() },
+            0,
+            "its issuer, CN=Over, was not sent with it and is not trusted here",
+        ),
+        (Distrust::Expired { since: day }, 1, "certificate 2 of those sent, CN=Between: it expired on 2023-11-14"),
+        (Distrust::NotYetValid { until: day }, 0, "it is not valid before 2023-11-14"),
+        (Distrust::WrongName { asked: "a".to_owned(), has: vec!["b".to_owned(), "c".to_owned()] }, 0, "it is for b, c only"),
+        (Distrust::WrongName { asked: "a".to_owned(), has: vec!["b".to_owned(); 6] }, 0, "it is for b, b, b, b, b and others only"),
+        (Distrust::WrongName { asked: "a".to_owned(), has: Vec::new() }, 0, "it names no host"),
+        (Distrust::BadSignature, 0, "it is not signed with its issuer's key"),
+        (Distrust::Unproved, 0, "the server does not prove that it holds its key"),
+        (Distrust::MarkedAsAuthority, 0, "it is marked as the certificate of an authority, not of a server"),
+        (Distrust::NotAnAuthority, 1, "certificate 2 of those sent, CN=Between: it signs others, but is not marked as an authority's"),
+        (Distrust::NotForServers, 0, "its extended key usage does not allow servers"),
+        (Distrust::UnhandledExtension("1.2.3".to_owned()), 0, "it has a critical extension that is not understood (1.2.3)"),
+        (Distrust::WeakKey(PublicKey::Rsa(1024)), 0, "its key is too short (RSA 1024)"),
+        (Distrust::WeakSignature("ecdsa-with-SHA1".to_owned()), 0, "its signature is too weak (ecdsa-with-SHA1)"),
+        (Distrust::Other("odd".to_owned()), 0, "odd"),
+    ] {
+        let chain = vec![certificate("CN=mx0", 99 * 86_400), certificate("CN=Between", 99 * 86_400)];
+        let faults = vec![CertificateFault { why: why.clone(), place }];
+        let facts = facts(vec![secured(chain, CertificateVerdict::Untrusted(faults))]);
+        let knowledge = Knowledge::english();
+        let findings = diagnose(&Case::new(&facts, &knowledge));
+        let finding = findings.iter().find(|finding| finding.rule.id == "certificate_unverified").expect(told);
+        assert_eq!(finding.evidence[0].quote, told);
+    }
 }
 
 #[test]

@@ -11,16 +11,19 @@ use time::format_description::well_known::Rfc3339;
 
 use super::verdict::Wording;
 use super::{
-    AddressPart, AnnotationPart, AnswerPart, CertificatePart, EventKind, EventPart, EvidencePart, FindingPart, HostPart, IcmpPart,
-    LeftOutPart, LookupPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart,
+    AddressPart, AnnotationPart, AnswerPart, CertificatePart, DistrustPart, EventKind, EventPart, EvidencePart, FindingPart, HostPart,
+    IcmpPart, KeyPart, LeftOutPart, LookupPart, PaperPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart,
 };
 use crate::annotation::Annotation;
-use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, days_left, failure_words};
+use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, days_left, distrust_about, distrust_words, failure_words};
 use crate::knowledge::{Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{LookupResult, Origin};
 use crate::settings::Question;
-use crate::smtp::{Answers, Certificate, CertificateVerdict, Elapsed, Event, IcmpError, Purpose, Stage, TlsFacts, TlsUse, Verb};
+use crate::smtp::{
+    Answers, CertificateFault, CertificateVerdict, Distrust, Elapsed, Event, IcmpError, PublicKey, Purpose, SentCertificate, Stage,
+    TlsFacts, TlsUse, Verb,
+};
 use crate::target::{MailDomain, Target};
 
 /// Puts everything into the shape of the contract. `input` is the target as the user wrote it.
@@ -144,7 +147,7 @@ fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
         began_ms: millis(transcript.began.0),
         software: software(case.knowledge, session),
         capabilities: capabilities.iter().map(|c| (c.keyword.clone(), c.parameters.clone())).collect::<BTreeMap<_, _>>(),
-        certificate: secured.map(|tls| certificate(tls, case.facts.started_at)),
+        certificate: secured.map(|tls| certificate(case.knowledge, tls, case.facts.started_at)),
         answer: session.answer.as_ref().map(|answer| AnswerPart {
             outcome: answer.outcome,
             reason: answer.reason,
@@ -169,33 +172,49 @@ fn software(knowledge: &Knowledge, session: &SessionCase<'_>) -> Option<String> 
     found.reduce(|best, next| if next.confidence > best.confidence { next } else { best }).map(|software| software.name)
 }
 
-fn certificate(facts: &TlsFacts, now: SystemTime) -> CertificatePart {
-    let read = facts.certificate.as_ref();
-    let date = |seconds: fn(&Certificate) -> i64| {
-        let moment = OffsetDateTime::from_unix_timestamp(seconds(read?)).ok()?;
-        moment.format(&Rfc3339).ok()
+fn certificate(knowledge: &Knowledge, facts: &TlsFacts, now: SystemTime) -> CertificatePart {
+    let reason = |fault: &CertificateFault| DistrustPart {
+        kind: fault.why.name().to_owned(),
+        certificate: fault.place,
+        about: distrust_about(&fault.why),
+        text: distrust_words(knowledge, facts, fault),
     };
+    let chain: Vec<PaperPart> = facts.chain.iter().map(|sent| paper(sent, now)).collect();
     CertificatePart {
         version: facts.version.clone(),
         cipher: facts.cipher.clone(),
         group: facts.group.clone(),
         trusted: facts.verdict == CertificateVerdict::Trusted,
-        verdict: match &facts.verdict {
-            CertificateVerdict::Trusted => "trusted".to_owned(),
-            CertificateVerdict::UnknownIssuer => "unknown_issuer".to_owned(),
-            CertificateVerdict::Expired => "expired".to_owned(),
-            CertificateVerdict::NotYetValid => "not_yet_valid".to_owned(),
-            CertificateVerdict::WrongName => "wrong_name".to_owned(),
-            CertificateVerdict::Other(words) => words.clone(),
+        verdict: match facts.verdict.faults().first().map(|fault| &fault.why) {
+            None => "trusted".to_owned(),
+            Some(Distrust::Other(words)) => words.clone(),
+            Some(why) => why.name().to_owned(),
         },
-        subject: read.map(|c| c.subject.clone()),
-        issuer: read.map(|c| c.issuer.clone()),
-        names: read.map(|c| c.names.clone()).unwrap_or_default(),
-        not_before: date(|c| c.not_before),
-        not_after: date(|c| c.not_after),
-        days_left: read.map(|c| days_left(now, c.not_after)),
-        sha256: read.map(|c| c.sha256.clone()),
-        chain_length: facts.chain.len(),
+        reasons: facts.verdict.faults().iter().map(reason).collect(),
+        own: chain.first().cloned().unwrap_or_default(),
+        chain_length: facts.chain_length,
+        chain,
+    }
+}
+
+fn paper(sent: &SentCertificate, now: SystemTime) -> PaperPart {
+    let sha256 = Some(sent.sha256.clone());
+    let Some(read) = &sent.read else { return PaperPart { sha256, ..PaperPart::default() } };
+    let date = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok();
+    let curve = if let PublicKey::Ec { curve, .. } = &read.key { Some(curve.clone()) } else { None };
+    PaperPart {
+        subject: Some(read.subject.clone()),
+        issuer: Some(read.issuer.clone()),
+        names: read.names_shown(),
+        serial: Some(read.serial.clone()),
+        key: Some(KeyPart { kind: read.key.kind().to_owned(), bits: read.key.bits(), curve }),
+        signature_algorithm: Some(read.signature_algorithm.clone()),
+        not_before: date(read.not_before),
+        not_after: date(read.not_after),
+        days_left: Some(days_left(now, read.not_after)),
+        sha256,
+        spki_sha256: Some(read.spki_sha256.clone()),
+        issuer_url: read.issuer_url.clone(),
     }
 }
 

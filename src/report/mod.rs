@@ -249,16 +249,41 @@ pub struct CertificatePart {
     pub group: Option<String>,
     /// Whether normal verification accepts it.
     pub trusted: bool,
-    /// `trusted`, `unknown_issuer`, `expired`, `not_yet_valid`, `wrong_name`, or the verifier's words.
+    /// `trusted`, or the first of the reasons: its kind, or the verifier's words where that is `other`.
     pub verdict: String,
+    /// Why it is not trusted: everything that is wrong, the most important first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reasons: Vec<DistrustPart>,
+    /// The server's own certificate.
+    #[serde(flatten)]
+    pub own: PaperPart,
+    /// How many certificates were sent.
+    pub chain_length: usize,
+    /// The certificates as sent, the server's own first; at most ten.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub chain: Vec<PaperPart>,
+}
+
+/// One certificate. Of one that cannot be parsed there is the fingerprint alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaperPart {
     /// The subject.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subject: Option<String>,
     /// The issuer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub issuer: Option<String>,
-    /// The names it is for.
+    /// The names it is for: DNS names and addresses, else the common name, which no longer counts.
     pub names: Vec<String>,
+    /// The serial number in hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub serial: Option<String>,
+    /// The key that it certifies.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<KeyPart>,
+    /// What its issuer signed it with, such as `ecdsa-with-SHA256`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature_algorithm: Option<String>,
     /// From when it is valid (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub not_before: Option<String>,
@@ -271,8 +296,42 @@ pub struct CertificatePart {
     /// SHA-256 of the certificate in hex.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
-    /// How many certificates were sent.
-    pub chain_length: usize,
+    /// SHA-256 of its public key (`SubjectPublicKeyInfo`) in hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spki_sha256: Option<String>,
+    /// Where its issuer's certificate can be had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issuer_url: Option<String>,
+}
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyPart {
+    /// `RSA`, `EC`, `DSA`, `Ed25519` or another name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its size in bits, where it may vary.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bits: Option<u32>,
+    /// The curve, such as `P-256`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub curve: Option<String>,
+}
+
+/// One reason not to trust a certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DistrustPart {
+    /// `self_signed`, `unknown_issuer`, `missing_intermediate`, `bad_signature`, `unproved`, `expired`, `not_yet_valid`, `wrong_name`,
+    /// `marked_as_authority`, `not_an_authority`, `not_for_servers`, `unhandled_extension`, `weak_key`, `weak_signature`, `unreadable`
+    /// or `other`.
+    pub kind: String,
+    /// Which certificate of those sent it concerns, by its place in `chain`.
+    pub certificate: usize,
+    /// The issuer, the day, the name asked for, the key, the algorithm or the extension that it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
+    /// In words.
+    pub text: String,
 }
 
 /// What a session says about the question.

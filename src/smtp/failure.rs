@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::tls::HandshakeFailure;
+
 /// Why a session could not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -120,8 +122,8 @@ pub enum FailureKind {
     ReplyTooLong,
     /// TLS was asked for (`require`) and the server does not offer it.
     TlsNotOffered,
-    /// The TLS handshake failed: the peer's alert, or what our side found, in words.
-    TlsHandshake(String),
+    /// The TLS handshake failed.
+    TlsHandshake(HandshakeFailure),
     /// What the transaction needs is not offered by the server; the extension's keyword.
     NotOffered(&'static str),
     /// The time for the whole session was over.
@@ -140,7 +142,25 @@ impl FailureKind {
     /// Whether time ran out, ours or the server's, on a connection that may still stand.
     #[must_use]
     pub const fn is_of_time(&self) -> bool {
-        matches!(self, Self::TimedOut(_) | Self::Stalled(_) | Self::SessionTimeOver | Self::ProbeTimeOver)
+        matches!(
+            self,
+            Self::TimedOut(_)
+                | Self::Stalled(_)
+                | Self::SessionTimeOver
+                | Self::ProbeTimeOver
+                | Self::TlsHandshake(HandshakeFailure::Hung(_))
+        )
+    }
+
+    /// What it is when it happens during the TLS handshake.
+    #[must_use]
+    pub fn in_handshake(self) -> Self {
+        match self {
+            Self::TimedOut(waited) => Self::TlsHandshake(HandshakeFailure::Hung(waited)),
+            Self::Closed => Self::TlsHandshake(HandshakeFailure::Closed),
+            Self::Reset => Self::TlsHandshake(HandshakeFailure::Reset),
+            other => other,
+        }
     }
 }
 

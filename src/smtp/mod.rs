@@ -10,6 +10,7 @@ mod dialogue;
 mod failure;
 mod reply;
 mod session;
+mod tls;
 mod transcript;
 
 pub use capability::{Capabilities, Capability};
@@ -18,4 +19,8 @@ pub use dialogue::{Dialogue, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Need, Session};
-pub use transcript::{Answer, Answers, Certificate, CertificateVerdict, Connected, Elapsed, Event, Purpose, Stage, TlsFacts, Transcript};
+pub use tls::{
+    CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, KeyExchange, LegacyFlaw, LegacyTls,
+    PublicKey, SentCertificate, TlsAlert, TlsFacts, TlsVersion,
+};
+pub use transcript::{Answer, Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
-use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, TlsFacts, Transcript};
+use super::tls::TlsFacts;
+use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{Capabilities, CodeClass, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
 use crate::target::Mailbox;
 
@@ -256,6 +257,10 @@ impl Session {
         let partial = self.reader.take_rest();
         self.note_premature(since, partial);
         let failure = self.foreign().map_or(failure, |protocol| FailureKind::NotSmtp(protocol).into());
+        let failure = match self.state {
+            State::Handshake => Failure { kind: failure.kind.in_handshake(), ..failure },
+            _ => failure,
+        };
         let can_quit = failure.kind.is_of_time() || failure.kind == FailureKind::Interrupted;
         self.fail(failure);
         // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Capabilities, Command, Failure, Reply, Verb};
+use super::{Capabilities, Command, Failure, Reply, TlsFacts, Verb};
 
 /// Time since the probe began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,57 +174,6 @@ pub struct Connected {
     pub local: SocketAddr,
     /// The server's.
     pub peer: SocketAddr,
-}
-
-/// What TLS agreed upon, and what is to be thought of the certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// Such as `TLS 1.3`.
-    pub version: String,
-    /// The cipher suite's IANA name.
-    pub cipher: String,
-    /// The key exchange group; none if the version does not say.
-    pub group: Option<String>,
-    /// The certificates as sent, in DER, the server's own first.
-    pub chain: Vec<Vec<u8>>,
-    /// The server's own certificate, read; none if it cannot be parsed.
-    pub certificate: Option<Certificate>,
-    /// Whether it proves the name that was asked for.
-    pub verdict: CertificateVerdict,
-}
-
-/// The parts of a certificate that people ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// The subject's distinguished name.
-    pub subject: String,
-    /// The issuer's distinguished name.
-    pub issuer: String,
-    /// The DNS names and addresses it is for (subjectAltName), else the common name.
-    pub names: Vec<String>,
-    /// Seconds since 1970 from when it is valid.
-    pub not_before: i64,
-    /// Seconds since 1970 until when it is valid.
-    pub not_after: i64,
-    /// SHA-256 of the whole certificate, in lower-case hex.
-    pub sha256: String,
-}
-
-/// What normal verification says; a probe records it and goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateVerdict {
-    /// Chain, dates and name are right.
-    Trusted,
-    /// No trusted authority stands behind it (also when it is self-signed).
-    UnknownIssuer,
-    /// Its time is over.
-    Expired,
-    /// Its time has not come.
-    NotYetValid,
-    /// It is for other names.
-    WrongName,
-    /// Anything else, in the verifier's words.
-    Other(String),
 }
 
 /// One session's events in the order in which they happened, each with its time.

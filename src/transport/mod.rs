@@ -3,13 +3,16 @@
 //! [`Line::hold`] is a loop over [`Session::need`]: it writes, reads, shakes hands and waits, and decides nothing. Whatever goes
 //! wrong with the connection is told to the session as a [`Failure`](crate::smtp::Failure) and stands in the transcript; it is no error of the program.
 
+mod certificate;
 pub mod dane;
 mod error_queue;
+pub mod legacy;
 mod overheard;
 mod own;
 mod roots;
 mod tcp;
 mod tls;
+mod verification;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -6,26 +6,23 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
+use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The authorities trusted, read when the first certificate is to be judged.
 pub(super) struct Roots {
-    provider: Arc<CryptoProvider>,
+    algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     extra: Vec<Vec<u8>>,
-    bundled: OnceLock<Verifier>,
-    scattered: OnceLock<Verifier>,
+    bundled: OnceLock<RootCertStore>,
+    scattered: OnceLock<RootCertStore>,
 }
-
-/// The normal verification; none without a single authority.
-type Verifier = Option<Arc<WebPkiServerVerifier>>;
 
 impl fmt::Debug for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,39 +32,41 @@ impl fmt::Debug for Roots {
 
 impl Roots {
     /// Trusts the system's authorities and `extra`, in DER; what is no certificate is passed over.
-    pub(super) fn new(provider: Arc<CryptoProvider>, extra: &[Vec<u8>]) -> Self {
-        Self { provider, extra: extra.to_vec(), bundled: OnceLock::new(), scattered: OnceLock::new() }
+    pub(super) fn new(provider: &CryptoProvider, extra: &[Vec<u8>]) -> Self {
+        let algorithms = provider.signature_verification_algorithms.all;
+        Self { algorithms, extra: extra.to_vec(), bundled: OnceLock::new(), scattered: OnceLock::new() }
     }
 
-    /// What normal verification says of a server's certificate.
-    pub(super) fn verify(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        let by = |verifier: &Verifier| match verifier {
-            Some(verifier) => verifier.verify_server_cert(leaf, intermediates, name, ocsp, now).map(drop),
-            None => Err(UNKNOWN_ISSUER),
-        };
-        let extra = || self.extra.iter().map(|der| CertificateDer::from(der.as_slice()));
-        let bundled = || self.verifier(system::bundled().into_iter().chain(extra()));
-        match by(self.bundled.get_or_init(bundled)) {
-            Err(error) if error == UNKNOWN_ISSUER && !is_its_own_issuer(leaf) => {
-                let scattered = || self.verifier(system::scattered());
-                by(self.scattered.get_or_init(scattered))
-            }
+    /// What normal verification says of a server's certificate and its chain, the name apart.
+    pub(super) fn verify(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(leaf)?;
+        let by = |roots| verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.algorithms);
+        match by(self.bundled()) {
+            Err(error) if error == UNKNOWN_ISSUER && !is_its_own_issuer(leaf) => by(self.scattered()),
             judged => judged,
         }
     }
 
-    fn verifier<'a>(&self, certificates: impl IntoIterator<Item = CertificateDer<'a>>) -> Verifier {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates);
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()
+    /// Whether an authority of this name (in DER) is trusted.
+    pub(super) fn knows(&self, name: &[u8], or_scattered: bool) -> bool {
+        let has = |roots: &RootCertStore| roots.subjects().iter().any(|subject| subject.as_ref() == name);
+        has(self.bundled()) || (or_scattered && has(self.scattered()))
     }
+
+    fn bundled(&self) -> &RootCertStore {
+        let extra = || self.extra.iter().map(|der| CertificateDer::from(der.as_slice()));
+        self.bundled.get_or_init(|| store(system::bundled().into_iter().chain(extra())))
+    }
+
+    fn scattered(&self) -> &RootCertStore {
+        self.scattered.get_or_init(|| store(system::scattered()))
+    }
+}
+
+fn store<'a>(certificates: impl IntoIterator<Item = CertificateDer<'a>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    roots
 }
 
 /// Whether there is no authority to be looked for.
@@ -165,4 +164,15 @@ pub fn read_roots(file: &Path) -> Result<Vec<Vec<u8>>, RootsError> {
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     let roots: Vec<Vec<u8>> = certificates.map_err(|error| unreadable(&error))?.into_iter().map(|der| der.to_vec()).collect();
     if roots.is_empty() { Err(RootsError::Empty { file: name() }) } else { Ok(roots) }
+}
+
+#[cfg(test)]
+impl Roots {
+    /// Trusts `extra` and nobody else.
+    pub(super) fn only(provider: &CryptoProvider, extra: &[Vec<u8>]) -> Self {
+        let roots = Self::new(provider, extra);
+        roots.bundled.get_or_init(|| store(extra.iter().map(|der| CertificateDer::from(der.as_slice()))));
+        roots.scattered.get_or_init(RootCertStore::empty);
+        roots
+    }
 }

@@ -8,7 +8,6 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ring::digest;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -16,19 +15,14 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme,
-};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
 
 use super::overheard::Overheard;
 use super::roots::Roots;
 use super::tcp::Broken;
-use crate::smtp::{Certificate, CertificateVerdict, FailureKind, TlsFacts};
+use super::{certificate, verification};
+use crate::smtp::{CHAIN_LIMIT, CertificateFault, CertificateVerdict, Distrust, FailureKind, HandshakeFailure, TlsAlert, TlsFacts};
 use crate::target::Host;
-
-/// Names in a certificate are kept up to this many.
-const NAMES_LIMIT: usize = 100;
 
 /// What all TLS connections of a probe share: the cryptography, and the authorities trusted.
 #[derive(Debug)]
@@ -42,12 +36,17 @@ impl TlsClient {
     #[must_use]
     pub fn new(extra_roots: &[Vec<u8>]) -> Self {
         let provider = Arc::new(ring_provider::default_provider());
-        Self { roots: Arc::new(Roots::new(Arc::clone(&provider), extra_roots)), provider }
+        Self { roots: Arc::new(Roots::new(&provider, extra_roots)), provider }
     }
 
     /// Shakes hands, whatever the certificate. What comes instead of TLS is handed back with the failure.
     pub(super) async fn handshake(&self, stream: TcpStream, name: &Host) -> Result<(TlsStream<Overheard>, TlsFacts), Unshaken> {
-        let recorder = Arc::new(Recorder { roots: Arc::clone(&self.roots), provider: Arc::clone(&self.provider), seen: Mutex::default() });
+        let recorder = Arc::new(Recorder {
+            asked: name.clone(),
+            roots: Arc::clone(&self.roots),
+            provider: Arc::clone(&self.provider),
+            seen: Mutex::default(),
+        });
         let trouble = |error: Error| Unshaken::from(Broken::from(FailureKind::Local(error.to_string())));
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
@@ -76,10 +75,10 @@ impl TlsClient {
                     .map(|suite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_"))
                     .unwrap_or_default(),
                 group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
-                certificate: seen.chain.first().and_then(|der| read(der)),
-                chain: seen.chain,
+                chain: seen.chain.iter().take(CHAIN_LIMIT).map(|der| certificate::read(der)).collect(),
+                chain_length: seen.chain.len(),
                 // What nobody has verified is not to be trusted.
-                verdict: seen.verdict.unwrap_or(CertificateVerdict::UnknownIssuer),
+                verdict: seen.verdict.unwrap_or_else(|| untrusted(Distrust::Unproved)),
             }
         };
         Ok((stream, facts))
@@ -108,30 +107,23 @@ fn server_name(host: &Host) -> ServerName<'static> {
     }
 }
 
-/// What the handshake failed of, in words that a person can look up.
+/// What the handshake failed of.
 fn broken(error: io::Error) -> Broken {
-    let words = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::AlertReceived(alert)) => format!("the server sent the TLS alert {}", alert_name(*alert)),
-        Some(other) => other.to_string(),
+    let failure = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::AlertReceived(alert)) => HandshakeFailure::Alert(TlsAlert(u8::from(*alert))),
+        Some(other) => HandshakeFailure::Ours(other.to_string()),
         None => return error.into(),
     };
-    FailureKind::TlsHandshake(words).into()
+    FailureKind::TlsHandshake(failure).into()
 }
 
-/// An alert's name as the RFC writes it: `handshake_failure`.
-fn alert_name(alert: AlertDescription) -> String {
-    let mut name = String::new();
-    for c in format!("{alert:?}").chars() {
-        if c.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.extend(c.to_lowercase());
-    }
-    name
+fn untrusted(why: Distrust) -> CertificateVerdict {
+    CertificateVerdict::Untrusted(vec![CertificateFault { why, place: 0 }])
 }
 
 /// Lets every certificate pass, and remembers it with the verdict that it deserves.
 struct Recorder {
+    asked: Host,
     roots: Arc<Roots>,
     provider: Arc<CryptoProvider>,
     seen: Mutex<Seen>,
@@ -154,12 +146,15 @@ impl Recorder {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A signature that does not verify is part of the verdict, too.
+    /// A signature that does not verify is part of the verdict, too. One by a weak key never does: that is said already.
     fn note(&self, verified: Result<HandshakeSignatureValid, Error>) -> HandshakeSignatureValid {
-        verified.unwrap_or_else(|error| {
+        verified.unwrap_or_else(|_| {
             let mut seen = self.seen();
-            if matches!(seen.verdict, None | Some(CertificateVerdict::Trusted)) {
-                seen.verdict = Some(verdict(&error));
+            let mut faults = seen.verdict.as_ref().map_or(&[][..], CertificateVerdict::faults).to_vec();
+            if !faults.iter().any(|fault| fault.place == 0 && matches!(fault.why, Distrust::WeakKey(_) | Distrust::Unreadable)) {
+                faults.push(CertificateFault { why: Distrust::Unproved, place: 0 });
+                faults.sort();
+                seen.verdict = Some(CertificateVerdict::Untrusted(faults));
             }
             HandshakeSignatureValid::assertion()
         })
@@ -172,14 +167,12 @@ impl ServerCertVerifier for Recorder {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let outcome = self.roots.verify(leaf, intermediates, name, ocsp, now);
-        *self.seen() = Seen {
-            chain: std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect(),
-            verdict: Some(outcome.as_ref().map_or_else(verdict, |()| CertificateVerdict::Trusted)),
-        };
+        let verdict = verification::verify(&self.roots, leaf, intermediates, name, &self.asked.to_string(), now);
+        let chain = std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect();
+        *self.seen() = Seen { chain, verdict: Some(verdict) };
         Ok(ServerCertVerified::assertion())
     }
 
@@ -206,60 +199,5 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-fn verdict(error: &Error) -> CertificateVerdict {
-    let Error::InvalidCertificate(error) = error else {
-        return CertificateVerdict::Other(error.to_string());
-    };
-    match error {
-        CertificateError::UnknownIssuer => CertificateVerdict::UnknownIssuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateVerdict::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateVerdict::NotYetValid,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => CertificateVerdict::WrongName,
-        // Made by hand, as a rule: the command that makes a certificate in one go marks it as an authority's.
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            CertificateVerdict::Other("it is marked as the certificate of an authority, not of a server".to_owned())
-        }
-        other => CertificateVerdict::Other(other.to_string()),
-    }
-}
-
-/// The parts of a certificate that people ask for; none if it cannot be parsed.
-fn read(der: &[u8]) -> Option<Certificate> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let mut names: Vec<String> = certificate
-        .subject_alternative_name()
-        .ok()
-        .flatten()
-        .map(|extension| extension.value.general_names.iter().filter_map(alternative_name).take(NAMES_LIMIT).collect())
-        .unwrap_or_default();
-    if names.is_empty() {
-        names.extend(certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_owned));
-    }
-    Some(Certificate {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
-        names,
-        not_before: certificate.validity().not_before.timestamp(),
-        not_after: certificate.validity().not_after.timestamp(),
-        sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
-    })
-}
-
-fn alternative_name(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
-            Ok(v4) => Some(std::net::IpAddr::from(v4).to_string()),
-            Err(_) => <[u8; 16]>::try_from(*bytes).ok().map(|v6| std::net::IpAddr::from(v6).to_string()),
-        },
-        _ => None,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -136,22 +136,16 @@ impl View<'_> {
         if said.is_empty() { word("none").unwrap_or_default() } else { said.join(", ") }
     }
 
+    /// One line when all is well; else everything that is wrong.
     fn certificate(&self, session: &SessionPart, certificate: &CertificatePart) -> String {
-        let names = || fill(&self.phrases.certificate_names, |_| Some(certificate.names.join(", ")));
-        let why = match certificate.verdict.as_str() {
-            "trusted" => {
-                let days = certificate.days_left.unwrap_or_default().to_string();
-                let good =
-                    fill(&self.phrases.certificate_trusted, |slot| Some(if slot == "days" { days.clone() } else { session.host.clone() }));
-                return self.tls_up(certificate, &good);
-            }
-            "unknown_issuer" => self.phrases.unknown_issuer.clone(),
-            "expired" => self.phrases.expired.clone(),
-            "not_yet_valid" => self.phrases.not_yet_valid.clone(),
-            "wrong_name" => names(),
-            words => words.to_owned(),
-        };
-        self.tls_up(certificate, &fill(&self.phrases.certificate_unverified, |_| Some(why.clone())))
+        if certificate.trusted {
+            let days = certificate.own.days_left.unwrap_or_default().to_string();
+            let good =
+                fill(&self.phrases.certificate_trusted, |slot| Some(if slot == "days" { days.clone() } else { session.host.clone() }));
+            return self.tls_up(certificate, &good);
+        }
+        let why: Vec<&str> = certificate.reasons.iter().map(|reason| reason.text.as_str()).collect();
+        self.tls_up(certificate, &fill(&self.phrases.certificate_unverified, |_| Some(why.join("; "))))
     }
 
     fn tls_up(&self, certificate: &CertificatePart, words: &str) -> String {

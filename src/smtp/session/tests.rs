@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{Certificate, CertificateVerdict, StageTimes};
+use crate::smtp::{CertificateVerdict, HandshakeFailure, StageTimes};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
 /// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
@@ -40,7 +40,7 @@ fn hold(session: &mut Session, server: &[&str]) {
             },
             Need::Handshake(_) => match acts.next() {
                 Some(&"<tls>") => session.secured(now, tls()),
-                _ => session.broke(now, FailureKind::TlsHandshake("no".to_owned()).into()),
+                _ => session.broke(now, FailureKind::TlsHandshake(HandshakeFailure::Ours("no".to_owned())).into()),
             },
         }
     }
@@ -52,9 +52,8 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn tls() -> TlsFacts {
-    let certificate: Option<Certificate> = None;
     let (version, cipher) = ("TLS 1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
-    TlsFacts { version, cipher, group: None, chain: Vec::new(), certificate, verdict: CertificateVerdict::Trusted }
+    TlsFacts { version, cipher, group: None, chain: Vec::new(), chain_length: 0, verdict: CertificateVerdict::Trusted }
 }
 
 fn account(transcript: &Transcript) -> Vec<String> {
@@ -205,7 +204,7 @@ fn refused_starttls_is_gone_on_without_unless_tls_is_required() {
 #[test]
 fn after_a_failed_handshake_nothing_more_is_said() {
     let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &["220 hi|", "250-hi|250 STARTTLS|", "220 go|", "<tls fails>"]);
-    assert_eq!(said[4..], ["<- 220 to STARTTLS", "!! tls TlsHandshake(\"no\")"]);
+    assert_eq!(said[4..], ["<- 220 to STARTTLS", "!! tls TlsHandshake(Ours(\"no\"))"]);
 }
 
 #[test]
@@ -456,4 +455,26 @@ fn a_reply_knows_when_its_first_byte_came() {
     let began = |event: &Event| if let Event::Received { began, .. } = event { Some(began.0.as_secs()) } else { None };
     let times: Vec<(u64, u64)> = transcript.events.iter().filter_map(|(at, event)| Some((began(event)?, at.0.as_secs()))).collect();
     assert_eq!(times, [(3, 9)]);
+}
+
+#[test]
+fn what_ends_a_handshake_is_the_handshakes_failure() {
+    let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::Tls) };
+    let limit = implicit.times.handshake;
+    for (kind, expected) in [
+        (FailureKind::Closed, FailureKind::TlsHandshake(HandshakeFailure::Closed)),
+        (FailureKind::Reset, FailureKind::TlsHandshake(HandshakeFailure::Reset)),
+        (FailureKind::TimedOut(limit), FailureKind::TlsHandshake(HandshakeFailure::Hung(limit))),
+        (FailureKind::NotTls, FailureKind::NotTls),
+        (FailureKind::ProbeTimeOver, FailureKind::ProbeTimeOver),
+    ] {
+        let mut session = Session::new(implicit.clone(), Elapsed::default());
+        session.connected(Elapsed::default(), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:465") });
+        assert!(matches!(session.need(), Need::Handshake(_)));
+        session.broke(Elapsed(limit), kind.into());
+        assert_eq!(session.need(), Need::Close);
+        let transcript = session.into_transcript();
+        let (_, stage, failure) = transcript.failure().unwrap();
+        assert_eq!((stage, &failure.kind), (Stage::Tls, &expected));
+    }
 }
