@@ -29,7 +29,7 @@ use self::errands::News;
 use self::plan::{Attempt, Ending};
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
-use crate::route::{self, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route};
+use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security};
 use crate::sender;
 use crate::settings::{Clock, Question, Settings, Walk};
 use crate::smtp::{
@@ -375,6 +375,8 @@ impl Route {
             Some(_) if given || domain.is_none() => Origin::Given,
             Some(_) => Origin::ImplicitMx,
         };
-        Self { origin, domain, hosts, lookups }
+        let unknown = Security::Unknown(Doubt::NoAnswer);
+        let security = hosts.iter().map(MailHost::way).fold(unknown, Security::and);
+        Self { origin, domain, hosts, security, lookups }
     }
 }
