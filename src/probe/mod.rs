@@ -9,6 +9,7 @@ mod controls;
 mod course;
 mod errands;
 mod plan;
+mod policy_host;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
@@ -27,6 +28,7 @@ use tokio::time::sleep;
 use self::course::{Course, Happening};
 use self::errands::News;
 use self::plan::{Attempt, Ending};
+pub use self::policy_host::{PolicyFetch, fetch_policy};
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security};

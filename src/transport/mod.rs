@@ -4,6 +4,7 @@
 //! wrong with the connection is told to the session as a [`Failure`](crate::smtp::Failure) and stands in the transcript; it is no error of the program.
 
 mod error_queue;
+mod fetch;
 mod overheard;
 mod own;
 mod roots;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use self::fetch::{FETCH_SIZE_LIMIT, FETCH_TIME_LIMIT, FetchFailure, FetchStep, Fetched};
 pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
 use self::tcp::Wire;
