@@ -1,6 +1,8 @@
 //! Routes found by asking scripted DNS servers on loopback.
 
 mod security;
+mod signing;
+mod validation;
 mod zone;
 
 use std::io;

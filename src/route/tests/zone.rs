@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hickory_resolver::proto::dnssec::rdata::{DNSSECRData, DS};
 use hickory_resolver::proto::op::{Edns, Message, Metadata, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
 use hickory_resolver::proto::rr::rdata::{CNAME, MX, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+
+use super::signing::Signing;
 
 /// The server; it lives as long as the test's runtime.
 pub(super) struct Server {
@@ -24,7 +27,18 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(script: &str) -> Self {
-        let zone = Arc::new(Zone::read(script));
+        Self::serve(Zone::read(script)).await
+    }
+
+    /// The same, for zones with signatures.
+    pub(super) async fn start_signed(script: &str, signing: Signing) -> Self {
+        let mut zone = Zone::read(script);
+        zone.records.extend(signing.records());
+        Self::serve(Zone { signing: Some(signing), ..zone }).await
+    }
+
+    async fn serve(zone: Zone) -> Self {
+        let zone = Arc::new(zone);
         let (udp, tcp) = same_port().await;
         let address = udp.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -98,12 +112,13 @@ fn note(asked: &Mutex<Vec<String>>, over: &str, request: &Message) {
 struct Zone {
     failures: AtomicU16,
     records: Vec<Record>,
+    signing: Option<Signing>,
     behaviours: Vec<(Name, Option<RecordType>, String)>,
 }
 
 impl Zone {
     fn read(script: &str) -> Self {
-        let mut zone = Self { failures: AtomicU16::new(0), records: Vec::new(), behaviours: Vec::new() };
+        let mut zone = Self { failures: AtomicU16::new(0), signing: None, records: Vec::new(), behaviours: Vec::new() };
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = line.splitn(3, ' ');
             let (owner, kind, data) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
@@ -161,7 +176,7 @@ impl Zone {
                 edns.options_mut().insert(EdnsOption::Unknown(15, argument.parse::<u16>().unwrap().to_be_bytes().to_vec()));
                 message.edns = Some(edns);
             }
-            "" | "passing" => {}
+            "" | "passing" | "expired" | "early" | "forged" | "stripped" => {}
             "silent" => return (after, None),
             "slow" => after = Duration::from_millis(argument.parse().unwrap()),
             // The alias alone, and nothing that says whether there is more.
@@ -186,6 +201,22 @@ impl Zone {
                 message.additionals = foreign;
             }
             other => panic!("no behaviour {other:?}"),
+        }
+        if let Some(signing) = &self.signing
+            && request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok)
+        {
+            const DAY: u64 = 86_400;
+            let age = if word == "expired" { 10 * DAY } else { DAY / 2 };
+            match word {
+                "stripped" | "code" => {}
+                "early" => signing.sign(&mut message, &self.records, -time::Duration::seconds(3600)),
+                _ => signing.sign(&mut message, &self.records, time::Duration::seconds(age.cast_signed())),
+            }
+            if word == "forged"
+                && let Some(record) = message.answers.first_mut()
+            {
+                forge(&mut record.data);
+            }
         }
         let mut bytes = message.to_vec().unwrap();
         if !tcp && bytes.len() > usize::from(request.max_payload()) {
@@ -221,6 +252,18 @@ impl Zone {
             message.metadata.response_code = ResponseCode::NXDomain;
         }
         message
+    }
+}
+
+/// Changes data that have been signed.
+fn forge(data: &mut RData) {
+    match data {
+        RData::A(_) => *data = RData::from(std::net::IpAddr::from([192, 0, 2, 66])),
+        RData::DNSSEC(DNSSECRData::DS(ds)) => {
+            let digest = ds.digest().iter().map(|byte| byte ^ 1).collect();
+            *ds = DS::new(ds.key_tag(), ds.algorithm(), ds.digest_type(), digest);
+        }
+        other => panic!("no forgery of {other}"),
     }
 }
 
