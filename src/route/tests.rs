@@ -8,8 +8,9 @@ mod zone;
 use std::io;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::Record;
+use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
@@ -504,24 +505,28 @@ async fn an_address_is_handed_on_before_what_is_slower() {
 proptest! {
     #[test]
     fn no_answer_can_do_harm(
-        records in prop::collection::vec((0..4_usize, 0..4_usize), 0..12),
+        records in prop::collection::vec((0..4_usize, 0..6_usize), 0..12),
         code in 0..6_u8,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
     ) {
-        let data = [("MX", "10 a.example"), ("CNAME", "b.example"), ("A", "192.0.2.1"), ("CNAME", "example.com")];
+        let data = [("MX", "10 a.example"), ("CNAME", "b.example"), ("A", "192.0.2.1"), ("CNAME", "example.com"), ("TXT", "v=STSv1;|id=1"), ("TLSA", "3 1 1 7")];
         let owners = ["example.com", "a.example", "b.example", "c.example"];
         let mut message = Message::response(1, OpCode::Query);
         message.metadata.response_code = ResponseCode::from(0, code);
         for (owner, kind) in records {
             message.answers.push(Record::from_rdata(zone::name(owners[owner]), 1, zone::rdata(data[kind].0, data[kind].1)));
         }
+        let mut edns = Edns::new();
+        edns.options_mut().insert(EdnsOption::Unknown(15, vec![0, 6, b'x']));
+        message.edns = Some(edns);
         let mut bytes = message.to_vec().unwrap();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
         let Ok(message) = Message::from_vec(&bytes) else { return Ok(()) };
-        for kind in [LookupKind::Mx, LookupKind::A, LookupKind::Aaaa] {
+        let _ = (super::security::of_answer(&message, true), super::security::suspicion(&message));
+        for kind in [LookupKind::Mx, LookupKind::A, LookupKind::Aaaa, LookupKind::Cname, LookupKind::Txt, LookupKind::Tlsa] {
             let mut chain = answer::Chain::from(&"example.com".parse().unwrap()).unwrap();
             let reading = answer::read(&message, kind, &mut chain);
             prop_assert!(chain.links() <= 8 && chain.aliases(0).len() <= 8);
