@@ -21,12 +21,12 @@ pub(super) struct Signing {
 
 impl Signing {
     pub(super) fn new(signed: &[&str], unsigned: &[&str]) -> Self {
-        let signer = |zone: &&str| {
+        let keyed = |zone: &&str| {
             let key = Ed25519SigningKey::from_pkcs8(&Ed25519SigningKey::generate_pkcs8().unwrap()).unwrap();
             let dnskey = DNSKEY::from_key(&key.to_public_key().unwrap());
             DnssecSigner::new(dnskey, Box::new(key), name(zone), Duration::from_secs(86400))
         };
-        Self { zones: signed.iter().map(signer).collect(), unsigned: unsigned.iter().map(|zone| name(zone)).collect() }
+        Self { zones: signed.iter().map(keyed).collect(), unsigned: unsigned.iter().map(|zone| name(zone)).collect() }
     }
 
     /// The key that all hangs on.
