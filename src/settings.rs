@@ -39,6 +39,11 @@ pub struct Settings {
     pub extra_roots: Vec<Vec<u8>>,
     /// DNS servers; empty takes the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// Whether the resolvers are believed when they say that they have validated an answer, because the way to them is safe.
+    /// Those on this machine always are, and the system's if its `resolv.conf` says `trust-ad`.
+    pub trust_ad: bool,
+    /// Whether answers of the DNS are validated here, too.
+    pub validation: Validation,
     /// Names that are not looked up, with their addresses.
     pub resolve: BTreeMap<DomainName, Vec<IpAddr>>,
     /// The local address to connect from; it also decides the family.
@@ -72,6 +77,8 @@ impl Default for Settings {
             tls: None,
             extra_roots: Vec::new(),
             resolvers: Vec::new(),
+            trust_ad: false,
+            validation: Validation::default(),
             resolve: BTreeMap::new(),
             bind: None,
             timeout: Duration::from_secs(60),
@@ -103,6 +110,29 @@ pub enum Control {
     Host(Host),
     /// The one that the domain's MX names first.
     Domain(DomainName),
+}
+
+/// Whether answers of the DNS are validated here, and where that begins (RFC 4033 §2, "trust anchor").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Validation {
+    /// No: the resolver has to say whether it has done so.
+    #[default]
+    Off,
+    /// From the keys of the root that are known at large.
+    FromRoot,
+    /// From these keys alone.
+    From(Vec<TrustAnchor>),
+}
+
+/// A key that is trusted to sign a zone (RFC 4034 §2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustAnchor {
+    /// The zone, with the final dot; the root is `.`.
+    pub zone: String,
+    /// The number of the algorithm.
+    pub algorithm: u8,
+    /// The public key as it stands in the DNSKEY record.
+    pub key: Vec<u8>,
 }
 
 /// Which address families are used.

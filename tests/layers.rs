@@ -27,6 +27,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("tokio", &["cli", "demo", "probe", "route", "transport"]),
     ("tokio_rustls", &["demo", "transport"]),
     ("hickory_resolver", &["demo", "route"]),
+    ("hyper", &["transport"]),
+    ("http_body_util", &["transport"]),
     ("lettre", &["smtp", "target"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use smtpprobe::settings::{Control, Controls, Families, Question, Settings, Walk};
+use smtpprobe::route::read_anchors;
+use smtpprobe::settings::{Control, Controls, Families, Question, Settings, Validation, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
 use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
 use smtpprobe::transport::read_roots;
@@ -175,6 +176,7 @@ pub(crate) struct ProbeOptions {
 
 /// Which hosts, by which way, and how long.
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line; enums begin behind it")]
 pub(crate) struct RouteOptions {
     /// Ports to ask [default: the target's own, else 25; ports: 25, 465, 587]
     #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
@@ -191,6 +193,12 @@ pub(crate) struct RouteOptions {
     /// DNS server to ask [default: the system's]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, env = "SMTPPROBE_RESOLVER", hide_env = true, help_heading = "Route")]
     resolver: Vec<SocketAddr>,
+    /// Believe the DNS server when it says that an answer is authentic (AD): it validates, and the way to it is safe [default: if it runs on this machine, or resolv.conf says trust-ad]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_TRUST_AD", hide_env = true, help_heading = "Route")]
+    trust_ad: bool,
+    /// Validate DNSSEC here, too, beginning with the DNSKEY records in FILE; "root" takes the root's well-known keys
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_DNSSEC_ANCHOR", hide_env = true, help_heading = "Route")]
+    dnssec_anchor: Option<PathBuf>,
     /// Use ADDR for HOST instead of looking it up; may be repeated
     #[arg(long, value_name = "HOST:ADDR", value_parser = resolve, env = "SMTPPROBE_RESOLVE", hide_env = true, help_heading = "Route")]
     resolve: Vec<(DomainName, IpAddr)>,
@@ -283,6 +291,11 @@ impl RouteOptions {
             UdpSocket::bind((local, 0))
                 .map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))?;
         }
+        let validation = match &self.dnssec_anchor {
+            None => Validation::Off,
+            Some(file) if file.as_os_str() == "root" => Validation::FromRoot,
+            Some(file) => read_anchors(file).map_err(|error| Trouble::Usage(error.to_string()))?,
+        };
         let mut resolve: BTreeMap<DomainName, Vec<IpAddr>> = BTreeMap::new();
         for (name, address) in &self.resolve {
             resolve.entry(name.clone()).or_default().push(*address);
@@ -305,6 +318,8 @@ impl RouteOptions {
                 _ => self.control.iter().cloned().map(Control::Host).collect(),
             },
             resolvers: self.resolver.clone(),
+            trust_ad: self.trust_ad,
+            validation,
             resolve,
             bind: self.bind,
             timeout: self.timeout.unwrap_or(base.timeout.max(needed)),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::*;
 use crate::knowledge::{Actor, Confidence, Reason};
 use crate::probe::{Role, Vantage};
-use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route};
+use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route, Security, Validator};
 use crate::settings::{Question, Walk};
 use crate::smtp::{
     Answers, Certificate, CertificateFault, CertificateVerdict, Connected, Distrust, Elapsed, Event, Failure, FailureKind, PublicKey,
@@ -49,11 +49,9 @@ fn greeted(host: usize, address: &str, after: u64) -> SessionFacts {
 
 fn facts(sessions: Vec<SessionFacts>) -> Facts {
     let host = |index: u16| MailHost {
-        name: Host::Name(format!("mx{index}.example.com").parse().unwrap()),
         preference: Some(10 * (index + 1)),
-        aliases: Vec::new(),
         addresses: sessions.iter().filter(|s| s.host == Some(usize::from(index))).map(|s| s.address.ip()).collect(),
-        fault: None,
+        ..MailHost::new(Host::Name(format!("mx{index}.example.com").parse().unwrap()))
     };
     let lookup = Lookup {
         name: "example.com".to_owned(),
@@ -64,6 +62,7 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
         took: Duration::from_secs(3),
         result: LookupResult::Found(vec!["10 mx0.example.com".to_owned()]),
         chain: Vec::new(),
+        security: Security::Insecure(Validator::Resolver),
     };
     Facts {
         question: Question::Mail,
@@ -80,6 +79,7 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
             origin: Origin::Mx,
             domain: Some("example.com".parse().unwrap()),
             hosts: vec![host(0), host(1)],
+            security: Security::Insecure(Validator::Resolver),
             lookups: vec![lookup],
         },
         sessions,

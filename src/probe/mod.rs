@@ -9,6 +9,7 @@ mod controls;
 mod course;
 mod errands;
 mod plan;
+mod policy_host;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
@@ -27,9 +28,10 @@ use tokio::time::sleep;
 use self::course::{Course, Happening};
 use self::errands::News;
 use self::plan::{Attempt, Ending};
+pub use self::policy_host::{PolicyFetch, fetch_policy};
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
-use crate::route::{self, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route};
+use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security};
 use crate::sender;
 use crate::settings::{Clock, Question, Settings, Walk};
 use crate::smtp::{
@@ -376,6 +378,8 @@ impl Route {
             Some(_) if given || domain.is_none() => Origin::Given,
             Some(_) => Origin::ImplicitMx,
         };
-        Self { origin, domain, hosts, lookups }
+        let unknown = Security::Unknown(Doubt::NoAnswer);
+        let security = hosts.iter().map(MailHost::way).fold(unknown, Security::and);
+        Self { origin, domain, hosts, security, lookups }
     }
 }

@@ -158,7 +158,7 @@ impl Plan {
                     self.spread(host, address);
                 }
             }
-            Step::Done { host } => {
+            Step::Done { host, .. } => {
                 if let Some(plan) = self.hosts.get_mut(host) {
                     plan.done = true;
                 }
@@ -362,11 +362,8 @@ mod tests {
 
     fn hosts(preferences: &[u16]) -> Step {
         let host = |(index, preference): (usize, &u16)| MailHost {
-            name: Host::Name(format!("mx{index}.example.com").parse().expect("a name")),
             preference: Some(*preference),
-            aliases: Vec::new(),
-            addresses: Vec::new(),
-            fault: None,
+            ..MailHost::new(Host::Name(format!("mx{index}.example.com").parse().expect("a name")))
         };
         Step::Hosts(preferences.iter().enumerate().map(host).collect())
     }
@@ -468,7 +465,8 @@ mod tests {
     fn as_an_mta_a_slow_lookup_keeps_its_turn_for_a_moment() {
         let mut plan = plan(&first(), &[10, 20], &[(1, "192.0.2.2")]);
         assert_eq!(begun(&mut plan, 100, false), [""; 0]);
-        plan.take(Step::Done { host: 0 }, ms(120));
+        let found = Box::new(MailHost::new("mx0.example.com".parse::<crate::target::DomainName>().map(Host::Name).expect("a name")));
+        plan.take(Step::Done { host: 0, found }, ms(120));
         assert_eq!(begun(&mut plan, 121, false), ["192.0.2.2:25"], "a host without an address has no turn");
         let mut plan = super::tests::plan(&first(), &[10, 20], &[(1, "192.0.2.2")]);
         assert_eq!(begun(&mut plan, 250, false), ["192.0.2.2:25"]);

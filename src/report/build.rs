@@ -78,7 +78,7 @@ fn route(facts: &Facts) -> RoutePart {
     RoutePart {
         origin: route.origin.as_str().to_owned(),
         failure: if let Origin::Failed(failure) = route.origin { Some(failure.as_str().to_owned()) } else { None },
-        dnssec: "unknown".to_owned(),
+        dnssec: route.security.as_str().to_owned(),
         hosts: route
             .hosts
             .iter()
@@ -98,6 +98,8 @@ fn route(facts: &Facts) -> RoutePart {
                 kind: lookup.kind.as_str().to_owned(),
                 server: lookup.server.map(|server| server.to_string()),
                 result: lookup.result.as_str().to_owned(),
+                secure: lookup.security.as_str().to_owned(),
+                secure_reason: lookup.security.reason().to_owned(),
                 records: if let LookupResult::Found(records) = &lookup.result { records.clone() } else { Vec::new() },
                 at_ms: millis(lookup.at.0),
                 ms: millis(lookup.took),

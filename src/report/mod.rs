@@ -114,7 +114,7 @@ pub struct RoutePart {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<String>,
-    /// `secure`, `insecure`, `bogus` or `unknown`.
+    /// Whether all that leads to the hosts' addresses is authentic: `secure`, `insecure`, `bogus` or `unknown`.
     pub dnssec: String,
     /// The mail hosts by preference.
     pub hosts: Vec<HostPart>,
@@ -164,6 +164,11 @@ pub struct LookupPart {
     pub server: Option<String>,
     /// `found`, `no_data`, `nxdomain`, or the failure's name.
     pub result: String,
+    /// Whether the answer is authentic: `secure`, `insecure`, `bogus` or `unknown`.
+    pub secure: String,
+    /// How that is known, or why it is not: `resolver`, `validation`, `refused_by_resolver`, `not_asked`, `resolver_not_trusted`,
+    /// `no_answer` or `unproven`.
+    pub secure_reason: String,
     /// The records found.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub records: Vec<String>,

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::answer::Outcome;
 use super::resolver::{Answer, Resolver};
-use super::{HostFault, Lookup, LookupFailure, LookupKind, MailHost, Origin, Step};
+use super::{HostFault, Lookup, LookupFailure, LookupKind, MailHost, Origin, Security, Step};
 use crate::settings::Settings;
 use crate::target::{DomainName, Host};
 
@@ -83,7 +83,7 @@ async fn look_up(name: &DomainName, kind: LookupKind, origin: Origin, settings: 
     let records: Vec<RData> = known.into_iter().filter(|address| kind_of(*address) == kind).map(RData::from).collect();
     let outcome = if records.is_empty() { Outcome::NoData } else { Outcome::Found(records) };
     let lookup = Lookup::of_nobody(name.to_string(), kind, resolver.clock().now(), outcome.result());
-    Answer { outcome, aliases: Vec::new(), lookups: vec![lookup] }
+    Answer { outcome, aliases: Vec::new(), security: lookup.security, lookups: vec![lookup] }
 }
 
 /// The addresses of a name that the DNS is not asked for. They are all it has, so that one family can be without.
@@ -139,10 +139,21 @@ impl<'a> Search<'a> {
         self.host.addresses.sort_by_key(IpAddr::is_ipv6);
         let chains = self.answers.iter().map(|(_, answer)| &answer.aliases);
         self.host.aliases = chains.max_by_key(|aliases| aliases.len()).cloned().unwrap_or_default();
+        self.host.security = self.security();
         if self.host.addresses.is_empty() && self.host.fault.is_none() {
             self.host.fault = Some(self.fault());
         }
-        self.tell(Step::Done { host: self.index });
+        self.tell(Step::Done { host: self.index, found: Box::new(self.host.clone()) });
+    }
+
+    /// A family that brings nothing leads nowhere, so that it does not count beside one that does.
+    fn security(&self) -> Security {
+        let found = |answer: &&Answer| matches!(answer.outcome, Outcome::Found(_));
+        let answers = || self.answers.iter().map(|(_, answer)| answer);
+        match answers().filter(found).map(|answer| answer.security).reduce(Security::and) {
+            Some(security) => security,
+            None => Security::of_all(answers().map(|answer| answer.security)),
+        }
     }
 
     fn fault(&self) -> HostFault {

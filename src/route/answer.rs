@@ -5,6 +5,7 @@
 
 use hickory_resolver::proto::ProtoError;
 use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{TLSA, TXT};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, RecordType};
 
 use super::{LookupFailure, LookupKind, LookupResult};
@@ -42,6 +43,11 @@ impl Chain {
     /// The aliases after the first `skipped`. A name that no [`DomainName`] can hold is left out.
     pub(super) fn aliases(&self, skipped: usize) -> Vec<DomainName> {
         self.aliases.iter().skip(skipped).filter_map(domain_name).collect()
+    }
+
+    /// The name reached after `skipped` links, and those that follow.
+    pub(super) fn names(&self, skipped: usize) -> Vec<Name> {
+        [&self.asked].into_iter().chain(&self.aliases).skip(skipped).cloned().collect()
     }
 
     fn follow(&mut self, alias: &Name) -> Result<(), LookupFailure> {
@@ -136,6 +142,9 @@ pub(super) const fn record_type(kind: LookupKind) -> RecordType {
         LookupKind::A => RecordType::A,
         LookupKind::Aaaa => RecordType::AAAA,
         LookupKind::Ptr => RecordType::PTR,
+        LookupKind::Cname => RecordType::CNAME,
+        LookupKind::Txt => RecordType::TXT,
+        LookupKind::Tlsa => RecordType::TLSA,
     }
 }
 
@@ -172,6 +181,31 @@ fn record_text(data: &RData) -> String {
     match data {
         RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
         RData::PTR(name) => name_text(&name.0),
+        RData::CNAME(name) => name_text(&name.0),
+        RData::TXT(txt) => safe_text(&txt_text(txt)),
+        RData::TLSA(tlsa) => {
+            let (usage, selector, matching, data) = tlsa_parts(tlsa);
+            data.iter().fold(format!("{usage} {selector} {matching} "), |text, byte| text + &format!("{byte:02x}"))
+        }
         other => other.to_string(),
     }
+}
+
+/// The strings of a record joined, as whoever publishes more than 255 octets has to split them; what is no UTF-8 is replaced.
+pub(super) fn txt_text(txt: &TXT) -> String {
+    /// As much as any of the policies that are published in this way needs, many times over.
+    const LIMIT: usize = 8192;
+    let mut bytes = txt.txt_data.concat();
+    bytes.truncate(LIMIT);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Usage, selector, matching type and data as they stand in the record, known or not.
+pub(super) fn tlsa_parts(tlsa: &TLSA) -> (u8, u8, u8, Vec<u8>) {
+    (tlsa.cert_usage.into(), tlsa.selector.into(), tlsa.matching.into(), tlsa.cert_data.clone())
+}
+
+/// The text without what could do something to a terminal.
+fn safe_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

@@ -41,6 +41,8 @@ impl Patience {
     /// Where there is nobody else to ask: as long as the stub resolver of a system would wait.
     pub(super) const LONG: Self =
         Self { resend: Duration::from_secs(1), resend_last: Some(Duration::from_secs(3)), until: Duration::from_secs(5) };
+    /// For a question whose answer only explains what is known already.
+    pub(super) const SCANT: Self = Self { resend: Duration::from_millis(500), resend_last: None, until: Duration::from_secs(1) };
 }
 
 /// What a server said to one question.
@@ -51,11 +53,25 @@ pub(super) struct Exchange {
     pub(super) answer: Result<Message, LookupFailure>,
 }
 
+/// How the resolver is to treat signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signatures {
+    /// It says whether it has validated the answer (AD in the question, RFC 6840 §5.7).
+    Judged,
+    /// That, and it sends them along (DO, RFC 3225).
+    Sent,
+    /// It leaves them unchecked (CD, RFC 4035 §3.2.2).
+    Unchecked,
+}
+
 /// Asks `server` and waits for the answer.
-pub(super) async fn ask(question: &Query, server: SocketAddr, patience: Patience) -> Exchange {
+pub(super) async fn ask(question: &Query, server: SocketAddr, patience: Patience, signatures: Signatures) -> Exchange {
     let mut options = DnsRequestOptions::default();
     options.edns_payload_len = UDP_PAYLOAD;
-    let request = DnsRequest::from_query(question.clone(), options);
+    options.edns_set_dnssec_ok = signatures == Signatures::Sent;
+    let mut request = DnsRequest::from_query(question.clone(), options);
+    request.metadata.authentic_data = true;
+    request.metadata.checking_disabled = signatures == Signatures::Unchecked;
 
     let mut tcp = false;
     let mut answer = over_udp(&request, server, patience).await;

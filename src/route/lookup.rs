@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::{Doubt, Security};
 use crate::smtp::Elapsed;
 use crate::target::DomainName;
 
@@ -27,12 +28,18 @@ pub struct Lookup {
     /// The aliases (CNAME) that the answer led along, in order, without the name asked for. [`LookupResult::NoData`] with a
     /// chain may only mean that the answer ends there; the next entry then asks for the chain's last name.
     pub chain: Vec<DomainName>,
+    /// Whether the answer is authentic, and who says so.
+    pub security: Security,
 }
 
 impl Lookup {
     /// A lookup for which no server was asked.
-    pub(super) const fn of_nobody(name: String, kind: LookupKind, at: Elapsed, result: LookupResult) -> Self {
-        Self { name, kind, server: None, tcp: false, at, took: Duration::ZERO, result, chain: Vec::new() }
+    pub(super) fn of_nobody(name: String, kind: LookupKind, at: Elapsed, result: LookupResult) -> Self {
+        let security = Security::Unknown(match result {
+            LookupResult::Failed(_) => Doubt::NoAnswer,
+            _ => Doubt::AtHand,
+        });
+        Self { name, kind, server: None, tcp: false, at, took: Duration::ZERO, result, chain: Vec::new(), security }
     }
 }
 
@@ -47,6 +54,12 @@ pub enum LookupKind {
     Aaaa,
     /// The name of an address (RFC 1035 §3.5).
     Ptr,
+    /// What a name is an alias of; asked for only where it matters whether the alias itself is authentic.
+    Cname,
+    /// Text that belongs to a name, each record's strings joined (RFC 1035 §3.3.14).
+    Txt,
+    /// Which certificates and keys belong to a server (RFC 6698).
+    Tlsa,
 }
 
 impl LookupKind {
@@ -58,6 +71,9 @@ impl LookupKind {
             Self::A => "A",
             Self::Aaaa => "AAAA",
             Self::Ptr => "PTR",
+            Self::Cname => "CNAME",
+            Self::Txt => "TXT",
+            Self::Tlsa => "TLSA",
         }
     }
 }

@@ -8,22 +8,31 @@
 //! seconds for each question.
 
 mod addresses;
+mod anchors;
 mod answer;
 mod exchange;
 mod exchangers;
 mod identity;
 mod lookup;
 mod resolver;
+mod security;
 #[cfg(test)]
 mod tests;
+mod tlsa;
+mod trust;
+mod txt;
 
 use std::net::IpAddr;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+pub use self::anchors::{AnchorsError, read_anchors};
 pub use self::identity::{Identity, addresses_of, identify};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
 pub use self::resolver::Resolver;
+pub use self::security::{Doubt, Security, Validator};
+pub use self::tlsa::{TlsaAnswer, TlsaOutcome, TlsaParts, tlsa};
+pub use self::txt::{TxtAnswer, txt};
 
 use self::answer::Outcome;
 use self::exchangers::Exchangers;
@@ -40,6 +49,9 @@ pub struct Route {
     /// The hosts in the order of preference; of equal ones in the order of the answer, which servers shuffle. Hosts that the
     /// settings give stand in the settings' order, one for one.
     pub hosts: Vec<MailHost>,
+    /// Whether all that leads to the addresses is authentic: the MX answer, and those with the addresses of every host
+    /// (RFC 7672 §2.2). For one host see [`MailHost::way`].
+    pub security: Security,
     /// All that was looked up: MX first, then host by host.
     pub lookups: Vec<Lookup>,
 }
@@ -85,14 +97,26 @@ pub struct MailHost {
     pub aliases: Vec<DomainName>,
     /// Its addresses of the families in use, IPv4 first, at most 16.
     pub addresses: Vec<IpAddr>,
+    /// Whether the answer that named it is authentic: MX, or that there is none. [`Doubt::AtHand`] if the user named it.
+    pub named: Security,
+    /// Whether the answers that brought its addresses are, aliases included; if none did, all answers.
+    pub security: Security,
     /// Why it has no address here; none if it has one, or if its lookups are not done.
     pub fault: Option<HostFault>,
 }
 
 impl MailHost {
     /// A host of which no more is known yet.
-    const fn new(name: Host) -> Self {
-        Self { name, preference: None, aliases: Vec::new(), addresses: Vec::new(), fault: None }
+    #[must_use]
+    pub const fn new(name: Host) -> Self {
+        let unasked = Security::Unknown(Doubt::AtHand);
+        Self { name, preference: None, aliases: Vec::new(), addresses: Vec::new(), named: unasked, security: unasked, fault: None }
+    }
+
+    /// Whether all that leads to its addresses is authentic.
+    #[must_use]
+    pub fn way(&self) -> Security {
+        self.named.and(self.security)
     }
 }
 
@@ -144,6 +168,8 @@ pub enum Step {
     Done {
         /// Which host.
         host: usize,
+        /// What it has turned out to be.
+        found: Box<MailHost>,
     },
 }
 
@@ -155,13 +181,17 @@ pub enum Step {
 pub async fn resolve(target: &Target, settings: &Settings, resolver: &Resolver, steps: UnboundedSender<Step>) -> Route {
     let destination = destination(target);
     let mut lookups = Vec::new();
+    let mut named = None;
     let (mut origin, mut hosts) = match &destination {
         _ if !settings.servers.is_empty() => {
             (Origin::Given, settings.servers.iter().map(|(host, _)| MailHost::new(host.clone())).collect())
         }
         Destination::Host(host) => (Origin::Given, vec![MailHost::new(host.clone())]),
-        Destination::Domain(domain) => by_mx(domain, resolver, &mut lookups).await,
+        Destination::Domain(domain) => by_mx(domain, resolver, &mut lookups, &mut named).await,
     };
+    for host in &mut hosts {
+        host.named = named.unwrap_or(host.named);
+    }
     if !hosts.is_empty() {
         let _ = steps.send(Step::Hosts(hosts.clone()));
         let (found, more) = addresses::find(hosts, origin, settings, resolver, &steps).await;
@@ -172,7 +202,17 @@ pub async fn resolve(target: &Target, settings: &Settings, resolver: &Resolver, 
         origin = implicit_mx(host, settings);
     }
     let domain = if let Destination::Domain(domain) = destination { Some(domain) } else { None };
-    Route { origin, domain, hosts, lookups }
+    let security = Security::of_all(hosts.iter().map(MailHost::way).chain(named));
+    Route { origin, domain, hosts, security, lookups }
+}
+
+/// Finds the addresses of a host that takes no mail, such as the one that a policy is published on. Returns it as a mail host,
+/// with what was looked up; the settings' `resolve` and families apply as they do to mail hosts.
+pub async fn locate(name: &DomainName, settings: &Settings, resolver: &Resolver) -> (MailHost, Vec<Lookup>) {
+    let host = MailHost::new(Host::Name(name.clone()));
+    let (unheard, _) = tokio::sync::mpsc::unbounded_channel();
+    let (mut found, lookups) = addresses::find(vec![host.clone()], Origin::Mx, settings, resolver, &unheard).await;
+    (found.pop().unwrap_or(host), lookups)
 }
 
 /// Where a target's mail goes by its own words.
@@ -195,13 +235,19 @@ fn destination(target: &Target) -> Destination {
 }
 
 /// The mail hosts that the domain's MX records name, else the domain itself.
-async fn by_mx(domain: &DomainName, resolver: &Resolver, lookups: &mut Vec<Lookup>) -> (Origin, Vec<MailHost>) {
+async fn by_mx(
+    domain: &DomainName,
+    resolver: &Resolver,
+    lookups: &mut Vec<Lookup>,
+    security: &mut Option<Security>,
+) -> (Origin, Vec<MailHost>) {
     let itself = || (Origin::ImplicitMx, vec![MailHost::new(Host::Name(domain.clone()))]);
     if addresses::is_localhost(domain) {
         return itself();
     }
     let answer = resolver.lookup(domain, LookupKind::Mx).await;
     lookups.extend(answer.lookups);
+    *security = Some(answer.security);
     match answer.outcome {
         Outcome::Found(records) => match exchangers::read(&records) {
             Exchangers::Null => (Origin::NullMx, Vec::new()),

@@ -7,14 +7,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use futures_util::future::{join, join_all};
 use hickory_resolver::Hosts;
 use hickory_resolver::config::ProtocolConfig;
-use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::system_conf::read_system_conf;
 
 use super::answer::{self, Chain, Outcome, Reading};
-use super::exchange::{self, Patience};
-use super::{Lookup, LookupFailure, LookupKind};
+use super::exchange::{self, Patience, Signatures};
+use super::security::{self, Suspicion};
+use super::trust::{Claim, Trust};
+use super::{Doubt, Lookup, LookupFailure, LookupKind, Security};
 use crate::settings::{Clock, Settings};
 use crate::target::DomainName;
 
@@ -22,6 +25,7 @@ use crate::target::DomainName;
 #[derive(Debug)]
 pub struct Resolver {
     servers: Vec<Server>,
+    patience: Patience,
     clock: Clock,
     /// The system's hosts file, read when it is needed for the first time.
     hosts: OnceLock<Hosts>,
@@ -32,6 +36,10 @@ pub struct Resolver {
 #[derive(Debug)]
 struct Server {
     address: SocketAddr,
+    /// Whether it is believed when it says that an answer is authentic.
+    trusted: bool,
+    /// Where its answers are validated here, too.
+    trust: Option<Trust>,
     /// Whether it gave no answer when it was asked last; then it is asked after the others.
     silent: AtomicBool,
 }
@@ -40,6 +48,8 @@ struct Server {
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
     pub(super) aliases: Vec<DomainName>,
+    /// Of all the answers on the way.
+    pub(super) security: Security,
     pub(super) lookups: Vec<Lookup>,
 }
 
@@ -48,19 +58,28 @@ impl Resolver {
     /// [`LookupFailure::NoResolver`].
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock) -> Self {
-        let addresses = if settings.resolvers.is_empty() { system_servers() } else { settings.resolvers.clone() };
-        let servers = addresses.into_iter().map(|address| Server { address, silent: AtomicBool::new(false) }).collect();
-        Self { servers, clock, hosts: OnceLock::new(), asked: Mutex::default() }
+        let (addresses, trust_ad) =
+            if settings.resolvers.is_empty() { (system_servers(), system_trusts_ad()) } else { (settings.resolvers.clone(), false) };
+        Self::asking(&addresses, trust_ad || settings.trust_ad, settings, clock)
+    }
+
+    fn asking(addresses: &[SocketAddr], trust_ad: bool, settings: &Settings, clock: Clock) -> Self {
+        let patience = if addresses.len() == 1 { Patience::LONG } else { Patience::SHORT };
+        let server = |address: &SocketAddr| Server {
+            address: *address,
+            trusted: trust_ad || address.ip().to_canonical().is_loopback(),
+            trust: Trust::new(&settings.validation, *address, patience),
+            silent: AtomicBool::new(false),
+        };
+        Self { servers: addresses.iter().map(server).collect(), patience, clock, hosts: OnceLock::new(), asked: Mutex::default() }
     }
 
     /// A resolver on a system with these servers and this hosts file.
     #[cfg(test)]
     pub(super) fn on_system(addresses: &[SocketAddr], hosts: &str) -> Self {
-        let settings = Settings { resolvers: vec![SocketAddr::from(([127, 0, 0, 1], 53))], ..Settings::default() };
         let mut read = Hosts::default();
         read.read_hosts_conf(hosts.as_bytes()).expect("a slice can be read");
-        let servers = addresses.iter().map(|address| Server { address: *address, silent: AtomicBool::new(false) }).collect();
-        Self { servers, hosts: OnceLock::from(read), ..Self::new(&settings, Clock::start()) }
+        Self { hosts: OnceLock::from(read), ..Self::asking(addresses, false, &Settings::default(), Clock::start()) }
     }
 
     /// Everything that servers were asked so far, in the order of the answers: what is known of a route that was not waited for.
@@ -89,22 +108,32 @@ impl Resolver {
     pub(super) async fn lookup(&self, name: &DomainName, kind: LookupKind) -> Answer {
         let mut lookups = Vec::new();
         let Ok(mut chain) = Chain::from(name) else {
-            return Answer { outcome: Outcome::Failed(LookupFailure::Malformed), aliases: Vec::new(), lookups };
+            let security = Security::Unknown(Doubt::NoAnswer);
+            return Answer { outcome: Outcome::Failed(LookupFailure::Malformed), aliases: Vec::new(), security, lookups };
         };
+        let mut security = Security::Unknown(Doubt::AtHand);
         // It ends because each step onward makes the chain longer, and its length is limited.
         let outcome = loop {
-            if let Reading::Final(outcome) = self.ask_in_turn(kind, &mut chain, &mut lookups).await {
+            let (reading, of_step) = self.ask_in_turn(kind, &mut chain, &mut lookups).await;
+            security = security.and(of_step);
+            if let Reading::Final(outcome) = reading {
                 break outcome;
             }
         };
-        Answer { outcome, aliases: chain.aliases(0), lookups }
+        Answer { outcome, aliases: chain.aliases(0), security, lookups }
     }
 
     /// Asks one server after the other for the end of the chain until one has an answer.
-    async fn ask_in_turn(&self, kind: LookupKind, chain: &mut Chain, lookups: &mut Vec<Lookup>) -> Reading {
+    async fn ask_in_turn(&self, kind: LookupKind, chain: &mut Chain, lookups: &mut Vec<Lookup>) -> (Reading, Security) {
+        let question = Query::query(chain.end().clone(), answer::record_type(kind));
+        let first = lookups.len();
+        let mut suspects = Vec::new();
         let mut failure = LookupFailure::NoResolver;
+        let mut answered = None;
         for server in self.in_turn() {
-            let (lookup, reading, further) = self.ask(server, kind, chain).await;
+            let (lookup, reading, further, suspicion) = self.ask(server, &question, kind, chain).await;
+            suspects.extend(suspicion.map(|suspicion| (lookups.len(), server, suspicion)));
+            let security = lookup.security;
             lookups.push(lookup);
             match reading {
                 // Another server may know better; but aliases in a circle are an answer, and no other server's will differ.
@@ -113,29 +142,49 @@ impl Resolver {
                 }
                 reading => {
                     *chain = further;
-                    return reading;
+                    answered = Some((reading, security));
+                    break;
                 }
             }
         }
-        let outcome = Outcome::Failed(failure);
-        if self.servers.is_empty() {
-            lookups.push(Lookup::of_nobody(answer::name_text(chain.end()), kind, self.clock.now(), outcome.result()));
+        // With an answer at hand, nobody waits for what may have been the matter with a server.
+        suspects.retain(|(_, _, suspicion)| answered.is_none() || *suspicion != Suspicion::Unsaid);
+        let confirmed = suspects.into_iter().map(|(index, server, suspicion)| {
+            let hidden = server.hides(&question, suspicion);
+            async move { (index, hidden.await) }
+        });
+        for (index, bogus) in join_all(confirmed).await {
+            if let Some(bogus) = bogus {
+                lookups[index].security = bogus;
+                self.amend(&lookups[index]);
+            }
         }
-        Reading::Final(outcome)
+        answered.unwrap_or_else(|| {
+            let outcome = Outcome::Failed(failure);
+            if self.servers.is_empty() {
+                lookups.push(Lookup::of_nobody(answer::name_text(chain.end()), kind, self.clock.now(), outcome.result()));
+            }
+            (Reading::Final(outcome), Security::of_all(lookups[first..].iter().map(|lookup| lookup.security)))
+        })
     }
 
-    /// Asks one server for the end of the chain. Returns the chain as its answer extends it.
-    async fn ask(&self, server: &Server, kind: LookupKind, chain: &Chain) -> (Lookup, Reading, Chain) {
-        let question = Query::query(chain.end().clone(), answer::record_type(kind));
+    /// Asks one server for the end of the chain. Returns the chain as its answer extends it, and what may be behind a refusal.
+    async fn ask(&self, server: &Server, question: &Query, kind: LookupKind, chain: &Chain) -> (Lookup, Reading, Chain, Option<Suspicion>) {
+        let signatures = if server.trust.is_some() { Signatures::Sent } else { Signatures::Judged };
         let at = self.clock.now();
-        let exchange = exchange::ask(&question, server.address, self.patience()).await;
+        let exchange = exchange::ask(question, server.address, self.patience, signatures).await;
         let took = self.clock.now().since(at);
 
         server.remember(exchange.answer.as_ref().err().copied());
         let mut further = chain.clone();
-        let reading = match exchange.answer {
-            Ok(message) => answer::read(&message, kind, &mut further),
-            Err(failure) => Reading::Final(Outcome::Failed(failure)),
+        let (reading, security, suspicion) = match &exchange.answer {
+            Ok(message) => {
+                let reading = answer::read(message, kind, &mut further);
+                let denies = matches!(reading, Reading::Final(Outcome::NoData | Outcome::NxDomain));
+                let claim = Claim { names: &further.names(chain.links()), kind: question.query_type, denies };
+                (reading, server.judge(question, message, &claim).await, security::suspicion(message))
+            }
+            Err(failure) => (Reading::Final(Outcome::Failed(*failure)), Security::Unknown(Doubt::NoAnswer), None),
         };
         let lookup = Lookup {
             name: answer::name_text(chain.end()),
@@ -146,13 +195,21 @@ impl Resolver {
             took,
             result: reading.result(),
             chain: further.aliases(chain.links()),
+            security,
         };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(lookup.clone());
-        (lookup, reading, further)
+        (lookup, reading, further, suspicion)
     }
 
-    fn patience(&self) -> Patience {
-        if self.servers.len() == 1 { Patience::LONG } else { Patience::SHORT }
+    /// Tells those who have not waited, too, what has become known of a lookup.
+    fn amend(&self, lookup: &Lookup) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |other: &&mut Lookup| {
+            (&other.name, other.kind, other.server, other.at) == (&lookup.name, lookup.kind, lookup.server, lookup.at)
+        };
+        if let Some(other) = asked.iter_mut().find(same) {
+            other.security = lookup.security;
+        }
     }
 
     /// The servers in their order, those last that were silent.
@@ -163,6 +220,38 @@ impl Resolver {
 }
 
 impl Server {
+    /// Whether its answer is authentic, by validation here or by its own word.
+    async fn judge(&self, question: &Query, message: &Message, claim: &Claim<'_>) -> Security {
+        let said = security::of_answer(message, self.trusted);
+        match &self.trust {
+            Some(trust) if said != Security::Unknown(Doubt::NoAnswer) => match trust.judge(question, message, claim).await {
+                Security::Unknown(_) if said.is_secure() => said,
+                proven => proven,
+            },
+            _ => said,
+        }
+    }
+
+    /// Whether it refuses an answer only because of its signatures: then it gives it away unchecked. If it has not said that
+    /// this is the reason, it has to refuse once more, so that a passing failure is not taken for it.
+    async fn hides(&self, question: &Query, suspicion: Suspicion) -> Option<Security> {
+        let ask = |signatures| exchange::ask(question, self.address, Patience::SCANT, signatures);
+        let again = async {
+            match suspicion {
+                Suspicion::Said(code) => Some(Some(code)),
+                Suspicion::Unsaid => {
+                    let refused =
+                        ask(Signatures::Judged).await.answer.is_ok_and(|message| message.metadata.response_code == ResponseCode::ServFail);
+                    refused.then_some(None)
+                }
+            }
+        };
+        let (unchecked, refused) = join(ask(Signatures::Unchecked), again).await;
+        let given =
+            unchecked.answer.is_ok_and(|message| matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain));
+        refused.filter(|_| given).map(Security::Bogus)
+    }
+
     fn remember(&self, failure: Option<LookupFailure>) {
         let silent = matches!(failure, Some(LookupFailure::TimedOut | LookupFailure::ResolverUnreachable(_)));
         self.silent.store(silent, Ordering::Relaxed);
@@ -178,4 +267,42 @@ fn system_servers() -> Vec<SocketAddr> {
         addresses.extend(address.filter(|address| !addresses.contains(address)));
     }
     addresses
+}
+
+/// Whether the administrator says that the way to the system's resolvers is safe (resolv.conf(5), `options trust-ad`).
+fn system_trusts_ad() -> bool {
+    cfg!(unix) && std::fs::read_to_string("/etc/resolv.conf").is_ok_and(|text| says_trust_ad(&text))
+}
+
+fn says_trust_ad(resolv_conf: &str) -> bool {
+    let mut lines = resolv_conf.lines().map(str::split_ascii_whitespace);
+    lines.any(|mut words| words.next() == Some("options") && words.any(|word| word == "trust-ad"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_may_vouch_for_its_resolvers() {
+        for (text, trusts) in [
+            ("nameserver 192.0.2.53\noptions edns0 trust-ad ndots:2\n", true),
+            ("options edns0\n\toptions\ttrust-ad", true),
+            ("nameserver 192.0.2.53\noptions edns0\n", false),
+            ("# options trust-ad\n;options trust-ad\nsearch trust-ad", false),
+            ("options no-trust-ad", false),
+            ("", false),
+        ] {
+            assert_eq!(says_trust_ad(text), trusts, "{text:?}");
+        }
+        let settings = |trust_ad| Settings {
+            resolvers: ["127.0.0.1:53", "[::1]:53", "[::ffff:127.0.0.53]:53", "192.0.2.53:53"].map(|text| text.parse().unwrap()).to_vec(),
+            trust_ad,
+            ..Settings::default()
+        };
+        let trusted =
+            |trust_ad| Resolver::new(&settings(trust_ad), Clock::start()).servers.iter().map(|server| server.trusted).collect::<Vec<_>>();
+        assert_eq!(trusted(false), [true, true, true, false]);
+        assert_eq!(trusted(true), [true; 4]);
+    }
 }

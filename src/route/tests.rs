@@ -1,12 +1,16 @@
 //! Routes found by asking scripted DNS servers on loopback.
 
+mod security;
+mod signing;
+mod validation;
 mod zone;
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::Record;
+use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
@@ -207,7 +211,7 @@ async fn every_lookup_can_be_read_and_none_is_for_nothing() {
             vec!["MX example.com -> a.example: no_data", "MX a.example: 0 ."],
         ),
         (
-            "example.com CNAME a.example\nexample.com * @half\na.example CNAME b.example\na.example * @half\nb.example MX @code 2",
+            "example.com CNAME a.example\nexample.com * @half\na.example CNAME b.example\na.example * @half\nb.example MX @dead 22",
             "anna@example.com",
             vec!["MX example.com -> a.example: no_data", "MX a.example -> b.example: no_data", "MX b.example: servfail"],
         ),
@@ -483,17 +487,11 @@ async fn an_address_is_handed_on_before_what_is_slower() {
     )
     .await;
     let (route, steps) = route_and_steps("anna@example.com", &asking(&[&server])).await;
+    let done = |host: usize| Step::Done { host, found: Box::new(route.hosts[host].clone()) };
     let address = |host: usize, address: &str| Step::Address { host, address: address.parse().unwrap() };
     let Some(Step::Hosts(hosts)) = steps.first() else { panic!("{steps:?}") };
     assert!(hosts.iter().zip(&route.hosts).all(|(early, late)| early.name == late.name && early.addresses.is_empty()));
-    let expected = [
-        Step::Done { host: 2 },
-        address(1, "192.0.2.2"),
-        Step::Done { host: 1 },
-        address(0, "2001:db8::1"),
-        address(0, "192.0.2.1"),
-        Step::Done { host: 0 },
-    ];
+    let expected = [done(2), address(1, "192.0.2.2"), done(1), address(0, "2001:db8::1"), address(0, "192.0.2.1"), done(0)];
     assert_eq!(steps[1..], expected);
     // The order in which answers came is not the route's.
     assert_eq!(
@@ -507,24 +505,28 @@ async fn an_address_is_handed_on_before_what_is_slower() {
 proptest! {
     #[test]
     fn no_answer_can_do_harm(
-        records in prop::collection::vec((0..4_usize, 0..4_usize), 0..12),
+        records in prop::collection::vec((0..4_usize, 0..6_usize), 0..12),
         code in 0..6_u8,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
     ) {
-        let data = [("MX", "10 a.example"), ("CNAME", "b.example"), ("A", "192.0.2.1"), ("CNAME", "example.com")];
+        let data = [("MX", "10 a.example"), ("CNAME", "b.example"), ("A", "192.0.2.1"), ("CNAME", "example.com"), ("TXT", "v=STSv1;|id=1"), ("TLSA", "3 1 1 7")];
         let owners = ["example.com", "a.example", "b.example", "c.example"];
         let mut message = Message::response(1, OpCode::Query);
         message.metadata.response_code = ResponseCode::from(0, code);
         for (owner, kind) in records {
             message.answers.push(Record::from_rdata(zone::name(owners[owner]), 1, zone::rdata(data[kind].0, data[kind].1)));
         }
+        let mut edns = Edns::new();
+        edns.options_mut().insert(EdnsOption::Unknown(15, vec![0, 6, b'x']));
+        message.edns = Some(edns);
         let mut bytes = message.to_vec().unwrap();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
         let Ok(message) = Message::from_vec(&bytes) else { return Ok(()) };
-        for kind in [LookupKind::Mx, LookupKind::A, LookupKind::Aaaa] {
+        let _ = (super::security::of_answer(&message, true), super::security::suspicion(&message));
+        for kind in [LookupKind::Mx, LookupKind::A, LookupKind::Aaaa, LookupKind::Cname, LookupKind::Txt, LookupKind::Tlsa] {
             let mut chain = answer::Chain::from(&"example.com".parse().unwrap()).unwrap();
             let reading = answer::read(&message, kind, &mut chain);
             prop_assert!(chain.links() <= 8 && chain.aliases(0).len() <= 8);

@@ -6,6 +6,7 @@
 mod certificate;
 pub mod dane;
 mod error_queue;
+mod fetch;
 pub mod legacy;
 mod overheard;
 mod own;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use self::fetch::{FETCH_SIZE_LIMIT, FETCH_TIME_LIMIT, FetchFailure, FetchStep, Fetched};
 pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
 use self::tcp::Wire;

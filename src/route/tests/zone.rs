@@ -1,18 +1,23 @@
 //! A DNS server on loopback that answers as a script says, over UDP and TCP.
 //!
 //! A line is a name, a type and data: `example.com MX 10 mx.example.com`. In place of data there may be a behaviour, and in
-//! place of the type a `*` for any: `slow.example.com * @slow 300`; after `@over-tcp` it is for TCP, and UDP truncates. Aliases are
+//! place of the type a `*` for any, as in place of the name: `slow.example.com * @slow 300`; after `@over-tcp` it is for TCP, and UDP truncates. Aliases are
 //! followed; names that no line begins with do not exist.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{Message, Metadata, Query, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{CNAME, MX, SOA};
+use hickory_resolver::proto::dnssec::rdata::{DNSSECRData, DS};
+use hickory_resolver::proto::op::{Edns, Message, Metadata, Query, ResponseCode};
+use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
+use hickory_resolver::proto::rr::rdata::{CNAME, MX, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+
+use super::signing::Signing;
 
 /// The server; it lives as long as the test's runtime.
 pub(super) struct Server {
@@ -22,7 +27,18 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(script: &str) -> Self {
-        let zone = Arc::new(Zone::read(script));
+        Self::serve(Zone::read(script)).await
+    }
+
+    /// The same, for zones with signatures.
+    pub(super) async fn start_signed(script: &str, signing: Signing) -> Self {
+        let mut zone = Zone::read(script);
+        zone.records.extend(signing.records());
+        Self::serve(Zone { signing: Some(signing), ..zone }).await
+    }
+
+    async fn serve(zone: Zone) -> Self {
+        let zone = Arc::new(zone);
         let (udp, tcp) = same_port().await;
         let address = udp.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -88,18 +104,21 @@ async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>, asked: Arc<Mutex<Vec<
 
 fn note(asked: &Mutex<Vec<String>>, over: &str, request: &Message) {
     let query = &request.queries[0];
-    assert!(request.metadata.recursion_desired && query.name.is_fqdn());
-    asked.lock().unwrap().push(format!("{over} {} {}", query.query_type, query.name.to_ascii().trim_end_matches('.')));
+    assert!(request.metadata.recursion_desired && request.metadata.authentic_data && query.name.is_fqdn());
+    let unchecked = if request.metadata.checking_disabled { "unchecked " } else { "" };
+    asked.lock().unwrap().push(format!("{over} {unchecked}{} {}", query.query_type, query.name.to_ascii().trim_end_matches('.')));
 }
 
 struct Zone {
+    failures: AtomicU16,
     records: Vec<Record>,
+    signing: Option<Signing>,
     behaviours: Vec<(Name, Option<RecordType>, String)>,
 }
 
 impl Zone {
     fn read(script: &str) -> Self {
-        let mut zone = Self { records: Vec::new(), behaviours: Vec::new() };
+        let mut zone = Self { failures: AtomicU16::new(0), signing: None, records: Vec::new(), behaviours: Vec::new() };
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = line.splitn(3, ' ');
             let (owner, kind, data) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
@@ -114,8 +133,9 @@ impl Zone {
     }
 
     fn behaviour(&self, query: &Query) -> &str {
-        let fits =
-            |(name, kind, _): &&(Name, Option<RecordType>, String)| *name == query.name && kind.is_none_or(|kind| kind == query.query_type);
+        let fits = |(name, kind, _): &&(Name, Option<RecordType>, String)| {
+            (name.is_wildcard() || *name == query.name) && kind.is_none_or(|kind| kind == query.query_type)
+        };
         self.behaviours.iter().find(fits).map_or("", |(_, _, behaviour)| behaviour)
     }
 
@@ -131,11 +151,32 @@ impl Zone {
         let (word, argument) = behaviour.split_once(' ').unwrap_or((behaviour, ""));
         let mut after = Duration::ZERO;
         match word {
-            "" => {}
             "code" => {
                 let code: u16 = argument.parse().unwrap();
                 message = error(request, ResponseCode::from(0, u8::try_from(code).unwrap()));
             }
+            // Validated, as the resolver says to whoever understands it.
+            "ad" => message.metadata.authentic_data = request.metadata.authentic_data,
+            // Withheld from those who want it checked.
+            "bogus" if request.metadata.checking_disabled => {}
+            "bogus" => {
+                message = error(request, ResponseCode::ServFail);
+                if let Ok(code) = argument.parse::<u16>() {
+                    let mut edns = Edns::new();
+                    edns.options_mut().insert(EdnsOption::Unknown(15, code.to_be_bytes().to_vec()));
+                    message.edns = Some(edns);
+                }
+            }
+            // A failure that is over at the next question.
+            "passing" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => message = error(request, ResponseCode::ServFail),
+            // Refused with a reason, checked or not.
+            "dead" => {
+                message = error(request, ResponseCode::ServFail);
+                let mut edns = Edns::new();
+                edns.options_mut().insert(EdnsOption::Unknown(15, argument.parse::<u16>().unwrap().to_be_bytes().to_vec()));
+                message.edns = Some(edns);
+            }
+            "" | "passing" | "expired" | "early" | "forged" | "stripped" => {}
             "silent" => return (after, None),
             "slow" => after = Duration::from_millis(argument.parse().unwrap()),
             // The alias alone, and nothing that says whether there is more.
@@ -160,6 +201,22 @@ impl Zone {
                 message.additionals = foreign;
             }
             other => panic!("no behaviour {other:?}"),
+        }
+        if let Some(signing) = &self.signing
+            && request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok)
+        {
+            const DAY: u64 = 86_400;
+            let age = if word == "expired" { 10 * DAY } else { DAY / 2 };
+            match word {
+                "stripped" | "code" => {}
+                "early" => signing.sign(&mut message, &self.records, -time::Duration::seconds(3600)),
+                _ => signing.sign(&mut message, &self.records, time::Duration::seconds(age.cast_signed())),
+            }
+            if word == "forged"
+                && let Some(record) = message.answers.first_mut()
+            {
+                forge(&mut record.data);
+            }
         }
         let mut bytes = message.to_vec().unwrap();
         if !tcp && bytes.len() > usize::from(request.max_payload()) {
@@ -198,6 +255,18 @@ impl Zone {
     }
 }
 
+/// Changes data that have been signed.
+fn forge(data: &mut RData) {
+    match data {
+        RData::A(_) => *data = RData::from(std::net::IpAddr::from([192, 0, 2, 66])),
+        RData::DNSSEC(DNSSECRData::DS(ds)) => {
+            let digest = ds.digest().iter().map(|byte| byte ^ 1).collect();
+            *ds = DS::new(ds.key_tag(), ds.algorithm(), ds.digest_type(), digest);
+        }
+        other => panic!("no forgery of {other}"),
+    }
+}
+
 fn error(request: &Message, code: ResponseCode) -> Message {
     let mut message = Message::response(request.metadata.id, request.metadata.op_code);
     message.metadata = Metadata::response_from_request(&request.metadata);
@@ -218,6 +287,12 @@ pub(super) fn rdata(kind: &str, data: &str) -> RData {
             RData::MX(MX::new(preference.parse().unwrap(), name(exchange)))
         }
         "A" | "AAAA" => RData::from(data.parse::<std::net::IpAddr>().unwrap()),
+        "TXT" => RData::TXT(TXT::new(data.split('|').map(str::to_owned).collect())),
+        "TLSA" => {
+            let numbers: Vec<u8> = data.split(' ').map(|number| number.parse().unwrap()).collect();
+            let [usage, selector, matching, data @ ..] = numbers.as_slice() else { panic!("no TLSA") };
+            RData::TLSA(TLSA::new((*usage).into(), (*selector).into(), (*matching).into(), data.to_vec()))
+        }
         "CNAME" => RData::CNAME(CNAME(name(data))),
         other => panic!("no type {other:?}"),
     }

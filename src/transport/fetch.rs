@@ -1,0 +1,326 @@
+//! One file over HTTPS, as a mail server fetches the policy of MTA-STS (RFC 8461 §3.3).
+//!
+//! Stricter than a browser: no redirects, no certificate that does not verify, no more than 64 KiB, and no patience. The times of
+//! the steps are kept, and whatever goes wrong has a type. It is here because it opens sockets and shakes hands as the rest of
+//! [`transport`](super) does; the addresses come from whoever can look them up.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderName, LOCATION, USER_AGENT};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::client::TlsStream;
+
+use super::Line;
+use super::overheard::Overheard;
+use super::tcp::{self, Wire};
+use crate::smtp::{CertificateVerdict, Elapsed, Failure, FailureKind, TlsFacts};
+use crate::target::{DomainName, Host};
+
+/// More than any policy has, and as much as the standard suggests to take (RFC 8461 §3.3).
+pub const FETCH_SIZE_LIMIT: usize = 64 << 10;
+/// For all of it, name lookups included, if nobody says otherwise; the standard suggests a minute, for which nobody waits here.
+pub const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+const HTTPS: u16 = 443;
+/// So many addresses are tried, each some time after the one before (RFC 8305 §5).
+const ADDRESSES_LIMIT: usize = 6;
+const ADDRESS_DELAY: Duration = Duration::from_millis(250);
+/// The head of an answer has this much room, and so has each header that is kept.
+const HEAD_LIMIT: usize = 16 << 10;
+const HEADER_LIMIT: usize = 512;
+
+/// What came of fetching a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// What was asked for.
+    pub url: String,
+    /// When it began; the other times count from here.
+    pub at: Elapsed,
+    /// The address that was talked to; none if there was no connection.
+    pub peer: Option<SocketAddr>,
+    /// Until the connection stood.
+    pub connected: Option<Duration>,
+    /// Until TLS was agreed upon, whatever the certificate.
+    pub secured: Option<Duration>,
+    /// Until the head of the answer had come.
+    pub answered: Option<Duration>,
+    /// Until the end.
+    pub took: Duration,
+    /// TLS and certificate, with the verdict on it; none if it did not get there.
+    pub tls: Option<TlsFacts>,
+    /// The status of the answer; none if there was none.
+    pub status: Option<u16>,
+    /// The media type that the answer has, at most 512 octets, without control characters; none if it names none.
+    pub content_type: Option<String>,
+    /// The file, whatever is in it.
+    pub body: Result<Vec<u8>, FetchFailure>,
+}
+
+impl Fetched {
+    /// Nothing yet.
+    fn beginning(host: &DomainName, path: &str, at: Elapsed) -> Self {
+        Self {
+            url: format!("https://{host}{path}"),
+            at,
+            peer: None,
+            connected: None,
+            secured: None,
+            answered: None,
+            took: Duration::ZERO,
+            tls: None,
+            status: None,
+            content_type: None,
+            body: Err(FetchFailure::NoAddress),
+        }
+    }
+
+    /// A fetch that ended while addresses were looked for.
+    #[must_use]
+    pub fn without_address(host: &DomainName, path: &str, at: Elapsed, took: Duration, why: FetchFailure) -> Self {
+        Self { took, body: Err(why), ..Self::beginning(host, path, at) }
+    }
+
+    /// Whether the answer is said to be plain text, as it should be (RFC 8461 §3.2); parameters do not count.
+    #[must_use]
+    pub fn is_plain_text(&self) -> bool {
+        let essence = self.content_type.as_deref().and_then(|value| value.split(';').next());
+        essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/plain"))
+    }
+}
+
+/// Why there is no file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchFailure {
+    /// The name has no address, or none that could be found out, or none of a family in use.
+    NoAddress,
+    /// No address could be connected to; what went wrong with the first.
+    Connect(Failure),
+    /// TLS could not be agreed upon.
+    Tls(Failure),
+    /// The certificate does not verify, so that nothing was asked for; [`Fetched::tls`] says why.
+    Certificate,
+    /// The answer is another than 200. A redirection is not followed (RFC 8461 §3.3); it would have led here, at most 512 octets.
+    Status(u16, Option<String>),
+    /// The file is larger than [`FETCH_SIZE_LIMIT`].
+    TooLarge,
+    /// Time ran out during this step.
+    TimedOut(FetchStep),
+    /// What came is no HTTP/1.1, or broke off; in words.
+    Http(String),
+}
+
+impl FetchFailure {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoAddress => "dns",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Certificate => "certificate",
+            Self::Status(..) => "status",
+            Self::TooLarge => "too_large",
+            Self::TimedOut(_) => "timed_out",
+            Self::Http(_) => "http",
+        }
+    }
+}
+
+/// The steps of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FetchStep {
+    /// Looking for addresses.
+    Lookup,
+    /// Connecting.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Waiting for the head of the answer.
+    Answer,
+    /// Reading the file.
+    Body,
+}
+
+impl Line<'_> {
+    /// Fetches `path` from `host`, which has these addresses, within `limit`. The certificate has to be good for `host`.
+    pub async fn fetch(&self, host: &DomainName, path: &str, addresses: &[IpAddr], limit: Duration) -> Fetched {
+        let mut fetched = Fetched::beginning(host, path, self.clock.now());
+        let body = timeout(limit, self.fetch_into(&mut fetched, host, path, addresses)).await;
+        fetched.body = body.unwrap_or_else(|_| Err(FetchFailure::TimedOut(fetched.step())));
+        fetched.took = self.clock.now().since(fetched.at);
+        fetched
+    }
+
+    async fn fetch_into(
+        &self,
+        fetched: &mut Fetched,
+        host: &DomainName,
+        path: &str,
+        addresses: &[IpAddr],
+    ) -> Result<Vec<u8>, FetchFailure> {
+        let begin = fetched.at;
+        let since = || self.clock.now().since(begin);
+        let (stream, peer) = self.reach(addresses).await?;
+        fetched.peer = Some(peer);
+        fetched.connected = Some(since());
+        let shaken = self.tls.handshake(stream, &Host::Name(host.clone())).await;
+        let (stream, facts) = shaken.map_err(|unshaken| FetchFailure::Tls(unshaken.failure))?;
+        fetched.secured = Some(since());
+        let verdict = facts.verdict.clone();
+        fetched.tls = Some(facts);
+        if verdict != CertificateVerdict::Trusted {
+            return Err(FetchFailure::Certificate);
+        }
+        converse(stream, host, path, |answer| {
+            fetched.answered = Some(since());
+            fetched.status = Some(answer.status().as_u16());
+            fetched.content_type = header(answer, &CONTENT_TYPE);
+        })
+        .await
+    }
+
+    /// Connects to the first address that lets it.
+    async fn reach(&self, addresses: &[IpAddr]) -> Result<(TcpStream, SocketAddr), FetchFailure> {
+        let mut delay = Duration::ZERO;
+        let mut attempts = FuturesUnordered::new();
+        for (index, address) in addresses.iter().take(ADDRESSES_LIMIT).enumerate() {
+            let (peer, after) = (SocketAddr::new(*address, HTTPS), delay);
+            delay += ADDRESS_DELAY;
+            attempts.push(async move {
+                if !after.is_zero() {
+                    sleep(after).await;
+                }
+                let connected = tcp::connect(self.settings, peer, self.connect_timeout).await;
+                let stream = connected.and_then(|(wire, _)| match wire {
+                    Wire::Plain(stream) => Ok(stream),
+                    Wire::Secure(_) | Wire::Lost => Err(FailureKind::Closed.into()),
+                });
+                (index, stream.map(|stream| (stream, peer)))
+            });
+        }
+        let mut first: Option<(usize, Failure)> = None;
+        while let Some((index, attempt)) = attempts.next().await {
+            match attempt {
+                Ok(reached) => return Ok(reached),
+                Err(failure) if first.as_ref().is_none_or(|(earliest, _)| index < *earliest) => first = Some((index, failure)),
+                Err(_) => {}
+            }
+        }
+        Err(first.map_or(FetchFailure::NoAddress, |(_, failure)| FetchFailure::Connect(failure)))
+    }
+}
+
+impl Fetched {
+    /// The step that is not done.
+    const fn step(&self) -> FetchStep {
+        match (self.connected, self.secured, self.answered) {
+            (None, ..) => FetchStep::Connect,
+            (_, None, _) => FetchStep::Tls,
+            (.., None) => FetchStep::Answer,
+            _ => FetchStep::Body,
+        }
+    }
+}
+
+/// Asks for the file and reads it, while the connection is being driven. `head` is shown the head of the answer.
+async fn converse(
+    stream: TlsStream<Overheard>,
+    host: &DomainName,
+    path: &str,
+    head: impl FnOnce(&Response<Incoming>),
+) -> Result<Vec<u8>, FetchFailure> {
+    let http = |error: hyper::Error| FetchFailure::Http(words(&error));
+    let mut client = http1::Builder::new();
+    let (mut sender, connection) = client.max_buf_size(HEAD_LIMIT).handshake(Hyper(stream)).await.map_err(http)?;
+    let request = Request::get(path)
+        .header(HOST, host.as_str())
+        .header(ACCEPT, "text/plain")
+        .header(USER_AGENT, concat!("smtpprobe/", env!("CARGO_PKG_VERSION")))
+        .header(CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| FetchFailure::Http(error.to_string()))?;
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(http)?;
+        head(&answer);
+        if answer.status() != StatusCode::OK {
+            return Err(FetchFailure::Status(answer.status().as_u16(), header(&answer, &LOCATION)));
+        }
+        read(answer.into_body()).await
+    };
+    let (mut answer, mut connection) = (pin!(answer), pin!(connection));
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // The connection is at its end, not the answer: some of it may still have to be handed over.
+        _ = &mut connection => answer.await,
+    }
+}
+
+async fn read(body: Incoming) -> Result<Vec<u8>, FetchFailure> {
+    if body.size_hint().lower() > FETCH_SIZE_LIMIT as u64 {
+        return Err(FetchFailure::TooLarge);
+    }
+    match Limited::new(body, FETCH_SIZE_LIMIT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().to_vec()),
+        Err(error) if error.is::<LengthLimitError>() => Err(FetchFailure::TooLarge),
+        Err(error) => Err(FetchFailure::Http(error.downcast_ref().map_or_else(|| error.to_string(), words))),
+    }
+}
+
+/// The error with what is behind it: `invalid HTTP version parsed`, `connection closed before message completed`.
+fn words(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn header(answer: &Response<Incoming>, name: &HeaderName) -> Option<String> {
+    let value = answer.headers().get(name)?.as_bytes();
+    let text = String::from_utf8_lossy(&value[..value.len().min(HEADER_LIMIT)]);
+    Some(text.chars().filter(|c| !c.is_control()).collect())
+}
+
+/// tokio's streams for hyper.
+struct Hyper<S>(S);
+
+impl<S: AsyncRead + Unpin> Read for Hyper<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [0; 4096];
+        let room = buffer.remaining().min(bytes.len());
+        let mut read = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut self.0).poll_read(context, &mut read))?;
+        buffer.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Hyper<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;
