@@ -232,9 +232,17 @@ impl Plan {
         self.walk == Walk::First && self.over
     }
 
-    /// The ports that have to be open: those that the user named, else 25.
+    /// The ports that have to be open: those that the user named, else 25. A server that was given with a port is asked only there.
     pub(super) fn needed(&self) -> Vec<Port> {
-        if self.ports_named { self.ports.clone() } else { vec![Port::SMTP] }
+        let portless = self.server_ports.is_empty() || self.server_ports.contains(&None);
+        let common: &[Port] = if self.ports_named { &self.ports } else { &[Port::SMTP] };
+        let mut needed = if portless { common.to_vec() } else { Vec::new() };
+        for port in self.server_ports.iter().flatten() {
+            if !needed.contains(port) {
+                needed.push(*port);
+            }
+        }
+        needed
     }
 
     /// Begins nothing more.
@@ -428,6 +436,22 @@ mod tests {
         let mut plan = plan(&Settings { ports, ..Settings::default() }, &[10], &[(0, "192.0.2.1")]);
         let uses: Vec<TlsUse> = std::iter::from_fn(|| plan.next(ms(0), false)).map(|attempt| attempt.tls).collect();
         assert_eq!(uses, [TlsUse::IfOffered, TlsUse::Implicit]);
+    }
+
+    #[test]
+    fn a_server_with_a_port_of_its_own_needs_that_one() {
+        let server = |text: &str, port| (Host::Name(text.parse().expect(text)), port);
+        let own = Some(Port::SUBMISSION);
+        for (servers, ports, expected) in [
+            (vec![server("a.example.com", own)], vec![], vec![Port::SUBMISSION]),
+            (vec![server("a.example.com", own), server("b.example.com", own)], vec![Port::SMTP], vec![Port::SUBMISSION]),
+            (vec![server("a.example.com", own), server("b.example.com", None)], vec![], vec![Port::SMTP, Port::SUBMISSION]),
+            (vec![server("a.example.com", None)], vec![Port::SUBMISSIONS], vec![Port::SUBMISSIONS]),
+            (vec![], vec![], vec![Port::SMTP]),
+        ] {
+            let settings = Settings { servers, ports, question: Question::Ports, ..Settings::default() };
+            assert_eq!(plan(&settings, &[10], &[]).needed(), expected, "{:?} {:?}", settings.servers, settings.ports);
+        }
     }
 
     #[test]
