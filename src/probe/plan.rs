@@ -77,7 +77,10 @@ pub(super) struct Plan {
     /// Whether the user named them.
     ports_named: bool,
     server_ports: Vec<Option<Port>>,
+    /// What the user wants, on every port.
     tls: Option<TlsUse>,
+    /// The target's own port, where its scheme says that TLS comes first there.
+    implicit: Option<Port>,
     mail_hosts: Vec<MailHost>,
     hosts: Vec<HostPlan>,
     /// The hosts in the order in which they are asked.
@@ -107,7 +110,6 @@ impl Plan {
             Question::Ports if own_port.is_none() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
             _ => own_port.into_iter().collect(),
         };
-        let own_tls = (scheme == Some(Scheme::Submissions)).then_some(TlsUse::Implicit);
         Self {
             target: target.clone(),
             question: settings.question,
@@ -117,7 +119,8 @@ impl Plan {
             ports_named: own_port.is_some() || !settings.ports.is_empty(),
             ports: if settings.ports.is_empty() { usual_ports } else { settings.ports.clone() },
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
-            tls: settings.tls.or(own_tls),
+            tls: settings.tls,
+            implicit: own_port.filter(|_| scheme == Some(Scheme::Submissions)),
             mail_hosts: Vec::new(),
             hosts: Vec::new(),
             order: Vec::new(),
@@ -328,7 +331,8 @@ impl Plan {
             }
             self.seen.insert(socket);
             self.started += 1;
-            let (tls, enough) = usual(port);
+            let (usual, enough) = usual(port);
+            let tls = if self.implicit == Some(port) { TlsUse::Implicit } else { usual };
             self.ready.push(Attempt {
                 role: Role::Asked,
                 host: Some(host),
@@ -452,6 +456,17 @@ mod tests {
             let settings = Settings { servers, ports, question: Question::Ports, ..Settings::default() };
             assert_eq!(plan(&settings, &[10], &[]).needed(), expected, "{:?} {:?}", settings.servers, settings.ports);
         }
+    }
+
+    #[test]
+    fn a_scheme_says_how_its_own_port_is_used_and_no_other() {
+        let ports = vec![Port::SMTP, "2465".parse().expect("a port")];
+        let settings = Settings { ports, question: Question::Ports, ..Settings::default() };
+        let mut plan = Plan::new(&"smtps://mx0.example.com:2465".parse().expect("a target"), &settings);
+        plan.take(hosts(&[10]), ms(0));
+        plan.take(Step::Address { host: 0, address: "192.0.2.1".parse().expect("an address") }, ms(0));
+        let uses: Vec<TlsUse> = std::iter::from_fn(|| plan.next(ms(0), false)).map(|attempt| attempt.tls).collect();
+        assert_eq!(uses, [TlsUse::IfOffered, TlsUse::Implicit]);
     }
 
     #[test]
