@@ -88,6 +88,10 @@ pub(super) struct Plan {
     routed: bool,
     /// Attempts that wait for nothing but their turn.
     ready: Vec<Attempt>,
+    /// Addresses on ports that need not be open, while there may not be enough connections for those that have to.
+    later: Vec<(usize, SocketAddr, Port)>,
+    /// Whether all addresses are known.
+    complete: bool,
     /// Attempts that another was faster than.
     overtaken: Vec<Attempt>,
     seen: BTreeSet<SocketAddr>,
@@ -126,6 +130,8 @@ impl Plan {
             order: Vec::new(),
             routed: false,
             ready: Vec::new(),
+            later: Vec::new(),
+            complete: false,
             overtaken: Vec::new(),
             seen: BTreeSet::new(),
             started: 0,
@@ -166,6 +172,14 @@ impl Plan {
                     plan.done = true;
                 }
             }
+        }
+    }
+
+    /// No further address will be found: what is left of the connections is for ports that need not be open.
+    pub(super) fn all_found(&mut self) {
+        self.complete = true;
+        for (host, socket, port) in std::mem::take(&mut self.later) {
+            self.prepare(host, socket, port);
         }
     }
 
@@ -305,44 +319,56 @@ impl Plan {
     fn spread(&mut self, host: usize, address: IpAddr) {
         let Some(plan) = self.hosts.get_mut(host) else { return };
         plan.untried.retain(|other| *other != address);
-        let (family_limit, connections_limit) = match self.question {
-            Question::Mail => (FAMILY_LIMIT, CONNECTIONS_LIMIT),
-            Question::Ports => (usize::MAX, CONNECTIONS_LIMIT_OF_PORTS),
-        };
+        let family_limit = if self.question == Question::Ports { usize::MAX } else { FAMILY_LIMIT };
         let same_family = plan.tried.iter().filter(|other| other.is_ipv4() == address.is_ipv4()).count();
         if same_family < family_limit {
             plan.tried.push(address);
         }
-        let ports: Vec<Port> = self.ports_of(host).collect();
-        for port in ports {
+        let needed = self.needed();
+        for port in self.ports_of(host).collect::<Vec<_>>() {
             let socket = SocketAddr::new(address, port.number());
-            let why = if same_family >= family_limit {
-                Some(LeftOutWhy::EnoughOfTheHost)
-            } else if self.seen.contains(&socket) {
-                Some(LeftOutWhy::SameAddress)
-            } else if self.started >= connections_limit {
-                Some(LeftOutWhy::EnoughInAll)
+            if same_family >= family_limit {
+                self.left_out.push(LeftOut { host, address: socket, why: LeftOutWhy::EnoughOfTheHost });
+            } else if self.complete || needed.contains(&port) || self.started < self.connections_limit() / 2 {
+                self.prepare(host, socket, port);
             } else {
-                None
-            };
-            if let Some(why) = why {
-                self.left_out.push(LeftOut { host, address: socket, why });
-                continue;
+                self.later.push((host, socket, port));
             }
-            self.seen.insert(socket);
-            self.started += 1;
-            let (usual, enough) = usual(port);
-            let tls = if self.implicit == Some(port) { TlsUse::Implicit } else { usual };
-            self.ready.push(Attempt {
-                role: Role::Asked,
-                host: Some(host),
-                name: self.mail_hosts[host].name.clone(),
-                address: socket,
-                port,
-                tls: self.tls.unwrap_or(tls),
-                until: self.until.unwrap_or(enough),
-                connect_timeout: self.connect_timeout,
-            });
+        }
+    }
+
+    /// Makes one port of an address ready, or notes why not.
+    fn prepare(&mut self, host: usize, address: SocketAddr, port: Port) {
+        let why = if self.seen.contains(&address) {
+            Some(LeftOutWhy::SameAddress)
+        } else if self.started >= self.connections_limit() {
+            Some(LeftOutWhy::EnoughInAll)
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return self.left_out.push(LeftOut { host, address, why });
+        }
+        self.seen.insert(address);
+        self.started += 1;
+        let (usual, enough) = usual(port);
+        let tls = if self.implicit == Some(port) { TlsUse::Implicit } else { usual };
+        self.ready.push(Attempt {
+            role: Role::Asked,
+            host: Some(host),
+            name: self.mail_hosts[host].name.clone(),
+            address,
+            port,
+            tls: self.tls.unwrap_or(tls),
+            until: self.until.unwrap_or(enough),
+            connect_timeout: self.connect_timeout,
+        });
+    }
+
+    const fn connections_limit(&self) -> usize {
+        match self.question {
+            Question::Mail => CONNECTIONS_LIMIT,
+            Question::Ports => CONNECTIONS_LIMIT_OF_PORTS,
         }
     }
 
@@ -432,6 +458,20 @@ mod tests {
         let mut plan = plan(&Settings::default(), &[10; 20], &many);
         assert_eq!(begun(&mut plan, 0, false).len(), CONNECTIONS_LIMIT);
         assert!(plan.left_out.len() == 4 && plan.left_out.iter().all(|left| left.why == LeftOutWhy::EnoughInAll));
+    }
+
+    #[test]
+    fn port_25_of_the_last_host_comes_before_other_ports_of_the_first_ones() {
+        let many: Vec<(usize, String)> = (0..40).map(|host| (host, format!("192.0.2.{host}"))).collect();
+        let many: Vec<(usize, &str)> = many.iter().map(|(host, address)| (*host, address.as_str())).collect();
+        let mut plan = plan(&Settings { question: Question::Ports, ..Settings::default() }, &[10; 40], &many);
+        let first = begun(&mut plan, 0, false);
+        let on_25 = first.iter().filter(|address| address.ends_with(":25")).count();
+        assert_eq!((on_25, first.len()), (40, 72), "half of the connections are for any port, the rest waits");
+        plan.all_found();
+        assert_eq!(begun(&mut plan, 0, false).len(), CONNECTIONS_LIMIT_OF_PORTS - 72);
+        let left: Vec<u16> = plan.left_out.iter().map(|left| left.address.port()).collect();
+        assert!(left.len() == 120 - CONNECTIONS_LIMIT_OF_PORTS && !left.contains(&25), "{left:?}");
     }
 
     #[test]
