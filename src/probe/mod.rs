@@ -216,6 +216,10 @@ pub async fn probe(
                 course.take(Happening::Step(step));
             }
         }
+        // What a conversation tells while it ends comes before its end, which may be that of the probe.
+        while let Ok(told) = news.try_recv() {
+            course.take(Happening::News(told));
+        }
         course.take(happening);
         if let Some(hosts) = course.plan.just_routed() {
             progress(Progress::Routed(hosts));
