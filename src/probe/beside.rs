@@ -201,7 +201,7 @@ impl Beside {
             }
             self.shut.entry(v4).or_default().push(port);
             if self.question == Question::Mail {
-                self.try_other_ports(v4);
+                self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
                 self.want_controls();
@@ -210,7 +210,7 @@ impl Beside {
     }
 
     /// Other mail ports at one address of the most preferred host.
-    fn try_other_ports(&mut self, v4: bool) {
+    fn try_other_ports(&mut self, v4: bool, now: Elapsed) {
         let Some(first) = self.of_role(Role::Asked, v4).map(|cell| &cell.attempt).min_by_key(|attempt| attempt.host).cloned() else {
             return;
         };
@@ -218,7 +218,10 @@ impl Beside {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {
                 let (tls, until) = usual(port);
-                self.ready.push(Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() });
+                let other = Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() };
+                // Known from now on, so that a second port that is shut does not make it once more.
+                self.began(&other, now);
+                self.ready.push(other);
             }
         }
     }
@@ -254,7 +257,7 @@ impl Beside {
             }));
         }
         for call in calls {
-            // Known from now on, so that it is not called again before it has begun.
+            // The same here: it is not called again before it has begun.
             self.began(&call, now);
             self.ready.push(call);
         }
