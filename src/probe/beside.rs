@@ -61,6 +61,8 @@ enum Controls {
 pub(super) struct Beside {
     question: Question,
     connect_timeout: Duration,
+    /// Nothing is to be waited for once a connection stands.
+    just_connect: bool,
     /// No control may be asked.
     uncontrolled: bool,
     cells: BTreeMap<SocketAddr, Cell>,
@@ -77,6 +79,7 @@ impl Beside {
         Self {
             question: settings.question,
             connect_timeout: settings.connect_timeout,
+            just_connect: settings.until.is_some_and(|until| until <= Stage::Connect),
             uncontrolled: settings.control.is_empty(),
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
@@ -160,7 +163,13 @@ impl Beside {
             }
         }
         self.call_controls(now);
-        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+        if self.ready.is_empty() {
+            return None;
+        }
+        let attempt = self.ready.remove(0);
+        // None of them goes further than the user wants; beyond the greeting none goes at all.
+        let until = if self.just_connect { Stage::Connect } else { attempt.until };
+        Some(Attempt { until, ..attempt })
     }
 
     /// When time alone may change what is to be done.
