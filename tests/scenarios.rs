@@ -221,6 +221,7 @@ const SCREENS: &[&str] = &[
     "own-open-but",
     "own-ports-blocked-here",
     "own-ports-blocked-there",
+    "own-ports-noted",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.

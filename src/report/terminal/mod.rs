@@ -190,9 +190,7 @@ impl View<'_> {
             let tabled = finding.id == "other_ports_answer" && report.target.question == "ports";
             let quiet = finding.severity == Severity::Ok || finding.id == "no_route_here" || tabled;
             let closer = report.findings[index + 1..].iter().filter(|other| other.severity >= Severity::Warning);
-            // That something is in order does not tell of a failure.
-            let failed_all_the_same = report.verdict.outcome == Outcome::Accepted && finding.severity == Severity::Failure;
-            let told = (is_within(&finding.evidence, &report.verdict.evidence) && !failed_all_the_same)
+            let told = is_within(&finding.evidence, &self.explained())
                 || closer.into_iter().any(|other| is_within(&finding.evidence, &other.evidence));
             if !self.look.verbose && (quiet || told) {
                 continue;
@@ -215,6 +213,17 @@ impl View<'_> {
         if any {
             self.page.gap();
         }
+    }
+
+    /// The places that the verdict explains. A yes is not explained: what else was noticed at it has to be told beside it.
+    fn explained(&self) -> Vec<EvidencePart> {
+        let verdict = &self.report.verdict;
+        let session = |evidence: &EvidencePart| self.report.sessions.get(evidence.session?);
+        let is_the_yes = |evidence: &EvidencePart| {
+            let answer = session(evidence).and_then(|session| session.answer.as_ref());
+            verdict.outcome == Outcome::Accepted && answer.is_some_and(|answer| answer.event == evidence.event)
+        };
+        verdict.evidence.iter().filter(|evidence| !is_the_yes(evidence)).cloned().collect()
     }
 
     fn verdict(&mut self) {
