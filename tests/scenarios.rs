@@ -222,6 +222,7 @@ const SCREENS: &[&str] = &[
     "own-ports-blocked-here",
     "own-ports-blocked-there",
     "own-ports-noted",
+    "own-ports-without-address",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.

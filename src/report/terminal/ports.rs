@@ -27,8 +27,12 @@ struct Cell {
     words: String,
 }
 
-/// A host with its addresses, and a cell for each of their ports.
-type Row = (String, Vec<(String, Vec<Cell>)>);
+/// A host with its addresses, and a cell for each of their ports; or why there are none.
+struct Row {
+    host: String,
+    addresses: Vec<(String, Vec<Cell>)>,
+    fault: Option<String>,
+}
 
 impl View<'_> {
     /// The table, what greets, and connections beside those asked for.
@@ -38,9 +42,6 @@ impl View<'_> {
         ports.extend(report.route.left_out.iter().map(|left| left.port));
         ports.sort_unstable();
         ports.dedup();
-        if ports.is_empty() {
-            return;
-        }
         let states: BTreeMap<String, String> = self.knowledge.phrases("port_state");
         let mut rows: Vec<Row> = Vec::new();
         for host in &report.route.hosts {
@@ -48,14 +49,16 @@ impl View<'_> {
                 let cells = ports.iter().map(|port| self.cell(&states, &host.name, *ip, *port)).collect();
                 (ip.to_string(), cells)
             };
-            rows.push((safe(&host.name), host.addresses.iter().map(|address| of_address(&address.ip)).collect()));
+            let addresses: Vec<(String, Vec<Cell>)> = host.addresses.iter().map(|address| of_address(&address.ip)).collect();
+            let fault = addresses.is_empty().then(|| self.fault(host));
+            rows.push(Row { host: safe(&host.name), addresses, fault });
         }
-        let first = rows.iter().flat_map(|(_, addresses)| addresses).map(|(address, _)| address.width() + 2).max().unwrap_or(0).max(10);
+        let first = rows.iter().flat_map(|row| &row.addresses).map(|(address, _)| address.width() + 2).max().unwrap_or(0).max(10);
         let widths: Vec<usize> = ports
             .iter()
             .enumerate()
             .map(|(column, port)| {
-                let cells = rows.iter().flat_map(|(_, addresses)| addresses).filter_map(|(_, cells)| cells.get(column));
+                let cells = rows.iter().flat_map(|row| &row.addresses).filter_map(|(_, cells)| cells.get(column));
                 cells.map(|cell| cell.words.width()).max().unwrap_or(0).max(port.to_string().len())
             })
             .collect();
@@ -67,12 +70,12 @@ impl View<'_> {
             }
             self.page.line(BOLD, head.trim_end());
         }
-        for (host, addresses) in rows {
+        for Row { host, addresses, fault } in rows {
             if addresses.iter().all(|(address, _)| *address != host) {
                 self.page.paragraph(BOLD, "", "  ", &host);
             }
-            if addresses.is_empty() {
-                self.page.line(PLAIN, &format!("  {}", self.phrases.no_address));
+            if let Some(fault) = fault {
+                self.page.paragraph(PLAIN, "  ", "    ", &fault);
             }
             for (address, cells) in addresses {
                 if wide {
