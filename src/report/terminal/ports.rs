@@ -15,6 +15,8 @@ use crate::smtp::{ForeignProtocol, Verb};
 
 /// A greeting that takes longer is worth its time in the table.
 const LATE_MS: f64 = 1000.0;
+/// What the name of another host may take of a cell: as much as the widest of the usual words.
+const ROOM: usize = 16;
 /// Between two columns.
 const GAP: usize = 3;
 
@@ -136,8 +138,21 @@ impl View<'_> {
             return words(states, session, other_mode);
         }
         let left = self.report.route.left_out.iter().find(|left| left.host == host && left.address == ip && left.port == port);
-        let key = if left.is_some_and(|left| left.why == "same_address") { "same_address" } else { "left_out" };
-        Cell { style: SOFT, words: states.get(key).cloned().unwrap_or_default() }
+        let same = left.is_some_and(|left| left.why == "same_address");
+        let asked = sessions().find(|session| session.role == Role::Asked).filter(|_| same);
+        let words = asked.and_then(|session| {
+            let short = self.short(&session.host);
+            states.get("same_address_as").map(|template| fill(template, |_| Some(short.clone())))
+        });
+        let otherwise = || states.get(if same { "same_address" } else { "left_out" }).cloned().unwrap_or_default();
+        Cell { style: SOFT, words: words.map(|words| safe(&words)).filter(|words| words.width() <= ROOM).unwrap_or_else(otherwise) }
+    }
+
+    /// The first part of a host's name, if no other host of the route has the same; else the whole name.
+    fn short(&self, host: &str) -> String {
+        let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let alone = self.report.route.hosts.iter().filter(|other| first(&other.name) == first(host)).count() == 1;
+        if alone && host.parse::<std::net::IpAddr>().is_err() { first(host) } else { host.to_owned() }
     }
 }
 
