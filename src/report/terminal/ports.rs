@@ -10,7 +10,7 @@ use super::{View, duration, place};
 use crate::diagnosis::{PortState, fill, gist};
 use crate::probe::Role;
 use crate::report::page::{BOLD, ODD, PLAIN, SOFT, name_in};
-use crate::report::{EventKind, SessionPart, safe};
+use crate::report::{EventKind, EventPart, SessionPart, safe};
 use crate::smtp::{ForeignProtocol, Verb};
 
 /// A greeting that takes longer is worth its time in the table.
@@ -172,6 +172,8 @@ fn words(states: &BTreeMap<String, String>, session: &SessionPart, other_mode: O
         (PortState::Greeted, _) if refusal.is_some() => ("greeted_no", ODD),
         (PortState::Greeted, _) if took.is_some_and(|took| took >= LATE_MS) => ("greeted_late", ODD),
         (PortState::NotSmtp, _) if protocol.is_some() => ("not_smtp_but", ODD),
+        // Greeted inside TLS: that it was TLS says more.
+        (PortState::Greeted, _) if session.tls == "implicit" => ("tls", GOOD),
         (PortState::Greeted, _) => ("greeted", GOOD),
         (PortState::Tls, _) => ("tls", GOOD),
         (PortState::Open, _) => ("open", GOOD),
@@ -197,5 +199,18 @@ fn words(states: &BTreeMap<String, String>, session: &SessionPart, other_mode: O
         "protocol" => protocol.clone(),
         _ => None,
     });
+    let offer = if confirmed.is_none() { starttls(session).and_then(|key| states.get(key)) } else { None };
+    let words = offer.map_or(words.clone(), |template| fill(template, |_| Some(words.clone())));
     Cell { style, words }
+}
+
+/// The name of the phrase for whether STARTTLS is offered; none where that was not asked, or where TLS is up from the first byte.
+fn starttls(session: &SessionPart) -> Option<&'static str> {
+    let hello = |event: &EventPart| matches!(event.answers, Some(Verb::Ehlo | Verb::Helo)) && event.code.is_some_and(|code| code < 300);
+    if session.tls == "implicit" || !session.events.iter().any(hello) {
+        return None;
+    }
+    // Inside TLS it is not offered again.
+    let offered = session.tls == "starttls" || session.capabilities.keys().any(|keyword| keyword.eq_ignore_ascii_case("STARTTLS"));
+    Some(if offered { "starttls" } else { "no_starttls" })
 }
