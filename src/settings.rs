@@ -50,7 +50,7 @@ pub struct Settings {
     pub bind: Option<IpAddr>,
     /// For the whole probe.
     pub timeout: Duration,
-    /// For each TCP connection.
+    /// For each TCP connection, if the whole session has as much time.
     pub connect_timeout: Duration,
     /// For greeting, commands, TLS and farewell.
     pub times: StageTimes,

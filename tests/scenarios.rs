@@ -14,6 +14,7 @@ use smtpprobe::knowledge::Knowledge;
 use smtpprobe::probe::{Role, probe};
 use smtpprobe::report::{EventKind, EventPart, Look, Report, SessionPart, headline, render, report};
 use smtpprobe::settings::Settings;
+use smtpprobe::smtp::Stage;
 
 /// Scenarios that run at the same time; most of their time is spent waiting.
 const AT_ONCE: usize = 8;
@@ -228,6 +229,8 @@ const SCREENS: &[&str] = &[
     "own-open-but",
     "own-ports-blocked-here",
     "own-ports-blocked-there",
+    "own-ports-noted",
+    "own-ports-without-address",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.
@@ -369,5 +372,52 @@ fn the_certificate_is_in_the_json_in_full() {
         }
         let back: Report = serde_json::from_value(report.clone()).expect("a report");
         assert_eq!(serde_json::to_value(back).expect("JSON"), report);
+    }
+}
+
+/// Two ports of one host, of which one offers STARTTLS.
+const STARTTLS_AT_ONE: &str = r#"
+address = "one.test"
+title = "STARTTLS at one of two ports"
+teaches = "What is asked for stands in the table."
+expect = { outcome = "accepted", reason = "accepted", actor = "nobody", confidence = "certain" }
+[probe]
+ports = true
+[dns]
+"one.test MX" = ["10 mx1.one.test"]
+"mx1.one.test A" = ["192.0.2.1"]
+"mx1.one.test AAAA" = "NODATA"
+[[server]]
+at = ["192.0.2.1:25"]
+tls = "none"
+[[server]]
+at = ["192.0.2.1:587"]
+[[server]]
+at = ["192.0.2.1:465"]
+tls = "implicit"
+"#;
+
+#[test]
+fn the_table_says_of_each_port_whether_it_offers_starttls_once_that_is_asked() {
+    let scenario = Scenario::parse(STARTTLS_AT_ONE).expect("a scenario");
+    let knowledge = Knowledge::english();
+    for (until, expected) in [
+        (None, ["open, 1 ms", "TLS, 1 ms", "open, 1 ms"]),
+        (Some(Stage::Ehlo), ["open, 1 ms, no STARTTLS", "TLS, 1 ms", "open, 1 ms, STARTTLS"]),
+        (Some(Stage::StartTls), ["open, 1 ms, no STARTTLS", "TLS, 1 ms", "open, 1 ms, STARTTLS"]),
+    ] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let report = runtime.block_on(async {
+            let world = World::start(&scenario).await.expect("loopback sockets");
+            let settings = Settings { until, ..world.settings(Settings::default()) };
+            let target = scenario.address.parse().expect("a target");
+            let facts = probe(&target, &settings, &knowledge, std::future::pending(), |_| {}).await;
+            let case = Case::new(&facts, &knowledge);
+            settled(&smtpprobe::report::report(&scenario.address, &case, &diagnose(&case), &judge(&case)))
+        });
+        let screen = render(&report, &knowledge, Look { width: 120, colour: false, verbose: false });
+        let row = screen.lines().find(|line| line.starts_with("  192.0.2.1")).expect("a row");
+        let cells: Vec<&str> = row.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).skip(1).collect();
+        assert_eq!(cells, expected, "{until:?}: {screen}");
     }
 }

@@ -61,6 +61,8 @@ enum Controls {
 pub(super) struct Beside {
     question: Question,
     connect_timeout: Duration,
+    /// Nothing is to be waited for once a connection stands.
+    just_connect: bool,
     /// No control may be asked.
     uncontrolled: bool,
     cells: BTreeMap<SocketAddr, Cell>,
@@ -77,6 +79,7 @@ impl Beside {
         Self {
             question: settings.question,
             connect_timeout: settings.connect_timeout,
+            just_connect: settings.until.is_some_and(|until| until <= Stage::Connect),
             uncontrolled: settings.control.is_empty(),
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
@@ -160,7 +163,13 @@ impl Beside {
             }
         }
         self.call_controls(now);
-        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+        if self.ready.is_empty() {
+            return None;
+        }
+        let attempt = self.ready.remove(0);
+        // None of them goes further than the user wants; beyond the greeting none goes at all.
+        let until = if self.just_connect { Stage::Connect } else { attempt.until };
+        Some(Attempt { until, ..attempt })
     }
 
     /// When time alone may change what is to be done.
@@ -201,7 +210,7 @@ impl Beside {
             }
             self.shut.entry(v4).or_default().push(port);
             if self.question == Question::Mail {
-                self.try_other_ports(v4);
+                self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
                 self.want_controls();
@@ -210,7 +219,7 @@ impl Beside {
     }
 
     /// Other mail ports at one address of the most preferred host.
-    fn try_other_ports(&mut self, v4: bool) {
+    fn try_other_ports(&mut self, v4: bool, now: Elapsed) {
         let Some(first) = self.of_role(Role::Asked, v4).map(|cell| &cell.attempt).min_by_key(|attempt| attempt.host).cloned() else {
             return;
         };
@@ -218,7 +227,10 @@ impl Beside {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {
                 let (tls, until) = usual(port);
-                self.ready.push(Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() });
+                let other = Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() };
+                // Known from now on, so that a second port that is shut does not make it once more.
+                self.began(&other, now);
+                self.ready.push(other);
             }
         }
     }
@@ -254,7 +266,7 @@ impl Beside {
             }));
         }
         for call in calls {
-            // Known from now on, so that it is not called again before it has begun.
+            // The same here: it is not called again before it has begun.
             self.began(&call, now);
             self.ready.push(call);
         }

@@ -112,7 +112,10 @@ impl<'a> Course<'a> {
     pub(super) fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Step(step) => self.plan.take(step, self.clock.now()),
-            Happening::Routed(route) => self.route = Some(route),
+            Happening::Routed(route) => {
+                self.plan.all_found();
+                self.route = Some(route);
+            }
             Happening::News(News::Stands(address)) => self.beside.stands(address),
             Happening::News(News::Masked(address)) => self.beside.doubt(address),
             Happening::News(News::Stranger(name, address)) => self.errands.identify(name, address),

@@ -218,6 +218,10 @@ pub async fn probe(
                 course.take(Happening::Step(step));
             }
         }
+        // What a conversation tells while it ends comes before its end, which may be that of the probe.
+        while let Ok(told) = news.try_recv() {
+            course.take(Happening::News(told));
+        }
         course.take(happening);
         if let Some(hosts) = course.plan.just_routed() {
             progress(Progress::Routed(hosts));
@@ -298,7 +302,8 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             let (transcript, over) = (session.transcript(), session.is_answered());
             (self.progress)(Progress::Session { name: &attempt.name, address: attempt.address, transcript, over });
         };
-        let line = Line { connect_timeout: attempt.connect_timeout, ..self.line };
+        let in_all = self.settings.times.session.unwrap_or(Duration::MAX);
+        let line = Line { connect_timeout: attempt.connect_timeout.min(in_all), ..self.line };
         let transcript = line.hold(&attempt.name, attempt.address, session, stop, watch).await;
         if self.speaking.get() == Some(attempt.address) {
             self.speaking.set(None);

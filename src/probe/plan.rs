@@ -77,7 +77,10 @@ pub(super) struct Plan {
     /// Whether the user named them.
     ports_named: bool,
     server_ports: Vec<Option<Port>>,
+    /// What the user wants, on every port.
     tls: Option<TlsUse>,
+    /// The target's own port, where its scheme says that TLS comes first there.
+    implicit: Option<Port>,
     mail_hosts: Vec<MailHost>,
     hosts: Vec<HostPlan>,
     /// The hosts in the order in which they are asked.
@@ -85,6 +88,10 @@ pub(super) struct Plan {
     routed: bool,
     /// Attempts that wait for nothing but their turn.
     ready: Vec<Attempt>,
+    /// Addresses on ports that need not be open, while there may not be enough connections for those that have to.
+    later: Vec<(usize, SocketAddr, Port)>,
+    /// Whether all addresses are known.
+    complete: bool,
     /// Attempts that another was faster than.
     overtaken: Vec<Attempt>,
     seen: BTreeSet<SocketAddr>,
@@ -107,7 +114,6 @@ impl Plan {
             Question::Ports if own_port.is_none() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
             _ => own_port.into_iter().collect(),
         };
-        let own_tls = (scheme == Some(Scheme::Submissions)).then_some(TlsUse::Implicit);
         Self {
             target: target.clone(),
             question: settings.question,
@@ -117,12 +123,15 @@ impl Plan {
             ports_named: own_port.is_some() || !settings.ports.is_empty(),
             ports: if settings.ports.is_empty() { usual_ports } else { settings.ports.clone() },
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
-            tls: settings.tls.or(own_tls),
+            tls: settings.tls,
+            implicit: own_port.filter(|_| scheme == Some(Scheme::Submissions)),
             mail_hosts: Vec::new(),
             hosts: Vec::new(),
             order: Vec::new(),
             routed: false,
             ready: Vec::new(),
+            later: Vec::new(),
+            complete: false,
             overtaken: Vec::new(),
             seen: BTreeSet::new(),
             started: 0,
@@ -163,6 +172,14 @@ impl Plan {
                     plan.done = true;
                 }
             }
+        }
+    }
+
+    /// No further address will be found: what is left of the connections is for ports that need not be open.
+    pub(super) fn all_found(&mut self) {
+        self.complete = true;
+        for (host, socket, port) in std::mem::take(&mut self.later) {
+            self.prepare(host, socket, port);
         }
     }
 
@@ -232,9 +249,17 @@ impl Plan {
         self.walk == Walk::First && self.over
     }
 
-    /// The ports that have to be open: those that the user named, else 25.
+    /// The ports that have to be open: those that the user named, else 25. A server that was given with a port is asked only there.
     pub(super) fn needed(&self) -> Vec<Port> {
-        if self.ports_named { self.ports.clone() } else { vec![Port::SMTP] }
+        let portless = self.server_ports.is_empty() || self.server_ports.contains(&None);
+        let common: &[Port] = if self.ports_named { &self.ports } else { &[Port::SMTP] };
+        let mut needed = if portless { common.to_vec() } else { Vec::new() };
+        for port in self.server_ports.iter().flatten() {
+            if !needed.contains(port) {
+                needed.push(*port);
+            }
+        }
+        needed
     }
 
     /// Begins nothing more.
@@ -294,43 +319,56 @@ impl Plan {
     fn spread(&mut self, host: usize, address: IpAddr) {
         let Some(plan) = self.hosts.get_mut(host) else { return };
         plan.untried.retain(|other| *other != address);
-        let (family_limit, connections_limit) = match self.question {
-            Question::Mail => (FAMILY_LIMIT, CONNECTIONS_LIMIT),
-            Question::Ports => (usize::MAX, CONNECTIONS_LIMIT_OF_PORTS),
-        };
+        let family_limit = if self.question == Question::Ports { usize::MAX } else { FAMILY_LIMIT };
         let same_family = plan.tried.iter().filter(|other| other.is_ipv4() == address.is_ipv4()).count();
         if same_family < family_limit {
             plan.tried.push(address);
         }
-        let ports: Vec<Port> = self.ports_of(host).collect();
-        for port in ports {
+        let needed = self.needed();
+        for port in self.ports_of(host).collect::<Vec<_>>() {
             let socket = SocketAddr::new(address, port.number());
-            let why = if same_family >= family_limit {
-                Some(LeftOutWhy::EnoughOfTheHost)
-            } else if self.seen.contains(&socket) {
-                Some(LeftOutWhy::SameAddress)
-            } else if self.started >= connections_limit {
-                Some(LeftOutWhy::EnoughInAll)
+            if same_family >= family_limit {
+                self.left_out.push(LeftOut { host, address: socket, why: LeftOutWhy::EnoughOfTheHost });
+            } else if self.complete || needed.contains(&port) || self.started < self.connections_limit() / 2 {
+                self.prepare(host, socket, port);
             } else {
-                None
-            };
-            if let Some(why) = why {
-                self.left_out.push(LeftOut { host, address: socket, why });
-                continue;
+                self.later.push((host, socket, port));
             }
-            self.seen.insert(socket);
-            self.started += 1;
-            let (tls, enough) = usual(port);
-            self.ready.push(Attempt {
-                role: Role::Asked,
-                host: Some(host),
-                name: self.mail_hosts[host].name.clone(),
-                address: socket,
-                port,
-                tls: self.tls.unwrap_or(tls),
-                until: self.until.unwrap_or(enough),
-                connect_timeout: self.connect_timeout,
-            });
+        }
+    }
+
+    /// Makes one port of an address ready, or notes why not.
+    fn prepare(&mut self, host: usize, address: SocketAddr, port: Port) {
+        let why = if self.seen.contains(&address) {
+            Some(LeftOutWhy::SameAddress)
+        } else if self.started >= self.connections_limit() {
+            Some(LeftOutWhy::EnoughInAll)
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return self.left_out.push(LeftOut { host, address, why });
+        }
+        self.seen.insert(address);
+        self.started += 1;
+        let (usual, enough) = usual(port);
+        let tls = if self.implicit == Some(port) { TlsUse::Implicit } else { usual };
+        self.ready.push(Attempt {
+            role: Role::Asked,
+            host: Some(host),
+            name: self.mail_hosts[host].name.clone(),
+            address,
+            port,
+            tls: self.tls.unwrap_or(tls),
+            until: self.until.unwrap_or(enough),
+            connect_timeout: self.connect_timeout,
+        });
+    }
+
+    const fn connections_limit(&self) -> usize {
+        match self.question {
+            Question::Mail => CONNECTIONS_LIMIT,
+            Question::Ports => CONNECTIONS_LIMIT_OF_PORTS,
         }
     }
 
@@ -420,9 +458,50 @@ mod tests {
     }
 
     #[test]
+    fn port_25_of_the_last_host_comes_before_other_ports_of_the_first_ones() {
+        let many: Vec<(usize, String)> = (0..40).map(|host| (host, format!("192.0.2.{host}"))).collect();
+        let many: Vec<(usize, &str)> = many.iter().map(|(host, address)| (*host, address.as_str())).collect();
+        let mut plan = plan(&Settings { question: Question::Ports, ..Settings::default() }, &[10; 40], &many);
+        let first = begun(&mut plan, 0, false);
+        let on_25 = first.iter().filter(|address| address.ends_with(":25")).count();
+        assert_eq!((on_25, first.len()), (40, 72), "half of the connections are for any port, the rest waits");
+        plan.all_found();
+        assert_eq!(begun(&mut plan, 0, false).len(), CONNECTIONS_LIMIT_OF_PORTS - 72);
+        let left: Vec<u16> = plan.left_out.iter().map(|left| left.address.port()).collect();
+        assert!(left.len() == 120 - CONNECTIONS_LIMIT_OF_PORTS && !left.contains(&25), "{left:?}");
+    }
+
+    #[test]
     fn each_port_is_asked_and_465_begins_with_tls() {
         let ports = vec![Port::SMTP, Port::SUBMISSIONS];
         let mut plan = plan(&Settings { ports, ..Settings::default() }, &[10], &[(0, "192.0.2.1")]);
+        let uses: Vec<TlsUse> = std::iter::from_fn(|| plan.next(ms(0), false)).map(|attempt| attempt.tls).collect();
+        assert_eq!(uses, [TlsUse::IfOffered, TlsUse::Implicit]);
+    }
+
+    #[test]
+    fn a_server_with_a_port_of_its_own_needs_that_one() {
+        let server = |text: &str, port| (Host::Name(text.parse().expect(text)), port);
+        let own = Some(Port::SUBMISSION);
+        for (servers, ports, expected) in [
+            (vec![server("a.example.com", own)], vec![], vec![Port::SUBMISSION]),
+            (vec![server("a.example.com", own), server("b.example.com", own)], vec![Port::SMTP], vec![Port::SUBMISSION]),
+            (vec![server("a.example.com", own), server("b.example.com", None)], vec![], vec![Port::SMTP, Port::SUBMISSION]),
+            (vec![server("a.example.com", None)], vec![Port::SUBMISSIONS], vec![Port::SUBMISSIONS]),
+            (vec![], vec![], vec![Port::SMTP]),
+        ] {
+            let settings = Settings { servers, ports, question: Question::Ports, ..Settings::default() };
+            assert_eq!(plan(&settings, &[10], &[]).needed(), expected, "{:?} {:?}", settings.servers, settings.ports);
+        }
+    }
+
+    #[test]
+    fn a_scheme_says_how_its_own_port_is_used_and_no_other() {
+        let ports = vec![Port::SMTP, "2465".parse().expect("a port")];
+        let settings = Settings { ports, question: Question::Ports, ..Settings::default() };
+        let mut plan = Plan::new(&"smtps://mx0.example.com:2465".parse().expect("a target"), &settings);
+        plan.take(hosts(&[10]), ms(0));
+        plan.take(Step::Address { host: 0, address: "192.0.2.1".parse().expect("an address") }, ms(0));
         let uses: Vec<TlsUse> = std::iter::from_fn(|| plan.next(ms(0), false)).map(|attempt| attempt.tls).collect();
         assert_eq!(uses, [TlsUse::IfOffered, TlsUse::Implicit]);
     }

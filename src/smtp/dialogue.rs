@@ -33,7 +33,7 @@ pub struct StageTimes {
     pub handshake: Duration,
     /// For the reply to QUIT, which changes nothing; zero does not wait for it.
     pub farewell: Duration,
-    /// For the whole session; none leaves it to the time of the whole probe.
+    /// For the whole session from the first try to connect on; none leaves it to the time of the whole probe.
     pub session: Option<Duration>,
 }
 

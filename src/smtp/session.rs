@@ -155,7 +155,7 @@ impl Session {
         let times = &self.dialogue.times;
         let limit = match self.state {
             State::Over => return Need::Close,
-            State::Handshake => return Need::Handshake(times.handshake),
+            State::Handshake => return Need::Handshake(times.handshake.min(self.waiting.in_all(times))),
             State::Connecting | State::Greeting => times.greeting,
             State::Quit if self.outbox.is_empty() && times.farewell.is_zero() => return Need::Close,
             State::Quit => times.farewell,
@@ -241,7 +241,12 @@ impl Session {
     /// What [`Need`] asked for did not come to pass.
     pub fn broke(&mut self, at: Elapsed, failure: Failure) {
         self.tick(at);
-        let kind = if matches!(failure.kind, FailureKind::TimedOut(_)) { self.waiting.over(&self.dialogue.times) } else { failure.kind };
+        let kind = match failure.kind {
+            // Whichever time was shorter: nobody answered.
+            FailureKind::TimedOut(_) if self.state == State::Connecting => FailureKind::TimedOut(at.since(self.transcript.began)),
+            FailureKind::TimedOut(_) => self.waiting.over(&self.dialogue.times),
+            kind => kind,
+        };
         let failure = Failure { kind, ..failure };
         let since = self.waiting.coming_since();
         let ended = matches!(failure.kind, FailureKind::Closed | FailureKind::Reset);

@@ -247,11 +247,12 @@ fn a_way_that_ends_somewhere_is_told_by_who_says_so() {
 fn something_else_than_a_mail_server_is_named() {
     let Some(lab) = network::open("odd") else { return };
     let on_25 = |address: &str, patience: &str| ports(&lab, &[address, "-p", "25", "--greeting-timeout", patience]);
-    let odd = |address: &'static str, state: &str, verdict: (i32, &str), findings: &[&str]| {
+    let controlled = |address: &'static str, state: &str, verdict: (i32, &str), findings: &[&str], control: &[&str]| {
         let odd = on_25(address, "3");
         odd.ends(verdict.0, verdict.1).shows(&[(address, state)]).finds_just(findings);
-        odd.also_tried("control", &[]).also_tried("other_mode", &[]);
+        odd.also_tried("control", control).also_tried("other_mode", &[]);
     };
+    let odd = |address, state: &str, verdict, findings: &[&str]| controlled(address, state, verdict, findings, &[]);
     thread::scope(|scope| {
         // TLS alone where plain text is due shows only after a time in which those have spoken that merely let others wait.
         let slow = scope.spawn(|| on_25(SWAPPED, "20"));
@@ -262,7 +263,8 @@ fn something_else_than_a_mail_server_is_named() {
             odd(address, "not_smtp", (4, "unreachable not_smtp"), &["not_smtp"]);
         }
         odd(CLOSING, "closed", (4, "unreachable connection_closed"), &["closed_without_greeting"]);
-        odd(MASKED, "greeted", (0, "accepted accepted"), &["greeting_masked"]);
+        // Who paints over a greeting is told by another one.
+        controlled(MASKED, "greeted", (0, "accepted accepted"), &["masked_there"], &["198.51.100.25 25 greeted"]);
         // It says no, but it says it by SMTP.
         odd(REFUSING, "greeted", (0, "accepted accepted"), &["greeting_refused"]);
 

@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
-use super::{EvidencePart, Report, SessionPart, VerdictPart, safe};
+use super::{EvidencePart, HostPart, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
 use crate::probe::Role;
@@ -38,7 +38,6 @@ struct Phrases {
     implicit_mx: String,
     null_mx: String,
     no_route: String,
-    no_address: String,
     tls_up: String,
     certificate_trusted: String,
     certificate_unverified: String,
@@ -52,7 +51,7 @@ struct Phrases {
 #[must_use]
 pub fn render(report: &Report, knowledge: &Knowledge, look: Look) -> String {
     let mut view = View { page: Page::new(look), phrases: knowledge.phrases("terminal"), knowledge, report, look };
-    if report.target.question == "ports" && !report.route.hosts.is_empty() {
+    if report.target.question == "ports" && !(report.sessions.is_empty() && report.route.left_out.is_empty()) {
         view.ports();
         if look.verbose {
             view.sessions();
@@ -130,7 +129,7 @@ impl View<'_> {
             let start = if index == 0 && route.origin == "mx" && beside { format!("{head}  ") } else { " ".repeat(lead) };
             let preference = host.preference.map(|p| format!("{p:>digits$} ")).unwrap_or_default();
             let addresses: Vec<String> = host.addresses.iter().map(|address| address.ip.to_string()).collect();
-            let addresses = if addresses.is_empty() { self.phrases.no_address.clone() } else { addresses.join("  ") };
+            let addresses = if addresses.is_empty() { self.fault(host) } else { addresses.join("  ") };
             let own_name = host.addresses.len() == 1 && host.addresses[0].ip.to_string() == host.name;
             let line = if own_name { host.name.clone() } else { format!("{:<names$}   {addresses}", safe(&host.name)) };
             let rest = " ".repeat(lead + preference.len() + 2);
@@ -141,6 +140,12 @@ impl View<'_> {
             self.page.paragraph(SOFT, "  ", "    ", &line);
         }
         self.page.gap();
+    }
+
+    /// Why a host has no address. Without a fault its lookups were not done when the probe ended.
+    fn fault(&self, host: &HostPart) -> String {
+        let faults: BTreeMap<String, String> = self.knowledge.phrases("host_fault");
+        name_in(&faults, host.fault.as_deref().unwrap_or("unfinished"))
     }
 
     fn sessions(&mut self) {
@@ -186,9 +191,7 @@ impl View<'_> {
             let tabled = finding.id == "other_ports_answer" && report.target.question == "ports";
             let quiet = finding.severity == Severity::Ok || finding.id == "no_route_here" || tabled;
             let closer = report.findings[index + 1..].iter().filter(|other| other.severity >= Severity::Warning);
-            // That something is in order does not tell of a failure.
-            let failed_all_the_same = report.verdict.outcome == Outcome::Accepted && finding.severity == Severity::Failure;
-            let told = (is_within(&finding.evidence, &report.verdict.evidence) && !failed_all_the_same)
+            let told = is_within(&finding.evidence, &self.explained())
                 || closer.into_iter().any(|other| is_within(&finding.evidence, &other.evidence));
             if !self.look.verbose && (quiet || told) {
                 continue;
@@ -211,6 +214,17 @@ impl View<'_> {
         if any {
             self.page.gap();
         }
+    }
+
+    /// The places that the verdict explains. A yes is not explained: what else was noticed at it has to be told beside it.
+    fn explained(&self) -> Vec<EvidencePart> {
+        let verdict = &self.report.verdict;
+        let session = |evidence: &EvidencePart| self.report.sessions.get(evidence.session?);
+        let is_the_yes = |evidence: &EvidencePart| {
+            let answer = session(evidence).and_then(|session| session.answer.as_ref());
+            verdict.outcome == Outcome::Accepted && answer.is_some_and(|answer| answer.event == evidence.event)
+        };
+        verdict.evidence.iter().filter(|evidence| !is_the_yes(evidence)).cloned().collect()
     }
 
     fn verdict(&mut self) {
@@ -290,4 +304,30 @@ fn place(session: &SessionPart) -> String {
 
 fn duration(millis: f64) -> String {
     crate::diagnosis::seconds(std::time::Duration::from_secs_f64(millis.max(0.0) / 1000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{HostFault, LookupFailure};
+
+    #[test]
+    fn every_fault_of_a_host_has_its_words() {
+        let words: BTreeMap<String, String> = Knowledge::english().phrases("host_fault");
+        let lookups = [
+            LookupFailure::ServFail,
+            LookupFailure::Refused,
+            LookupFailure::OtherCode(9),
+            LookupFailure::TimedOut,
+            LookupFailure::ResolverUnreachable(None),
+            LookupFailure::NoResolver,
+            LookupFailure::Malformed,
+            LookupFailure::AliasLoop,
+        ];
+        let own = [HostFault::NxDomain, HostFault::NoAddress, HostFault::FamilyExcluded, HostFault::LiteralAsName, HostFault::LeftOut];
+        for fault in lookups.map(HostFault::Lookup).into_iter().chain(own) {
+            assert!(words.contains_key(fault.as_str()), "{}", fault.as_str());
+        }
+        assert!(words.contains_key("unfinished"));
+    }
 }

@@ -10,11 +10,13 @@ use super::{View, duration, place};
 use crate::diagnosis::{PortState, fill, gist};
 use crate::probe::Role;
 use crate::report::page::{BOLD, ODD, PLAIN, SOFT, name_in};
-use crate::report::{EventKind, SessionPart, safe};
+use crate::report::{EventKind, EventPart, SessionPart, safe};
 use crate::smtp::{ForeignProtocol, Verb};
 
 /// A greeting that takes longer is worth its time in the table.
 const LATE_MS: f64 = 1000.0;
+/// What the name of another host may take of a cell: as much as the widest of the usual words.
+const ROOM: usize = 16;
 /// Between two columns.
 const GAP: usize = 3;
 
@@ -27,8 +29,12 @@ struct Cell {
     words: String,
 }
 
-/// A host with its addresses, and a cell for each of their ports.
-type Row = (String, Vec<(String, Vec<Cell>)>);
+/// A host with its addresses, and a cell for each of their ports; or why there are none.
+struct Row {
+    host: String,
+    addresses: Vec<(String, Vec<Cell>)>,
+    fault: Option<String>,
+}
 
 impl View<'_> {
     /// The table, what greets, and connections beside those asked for.
@@ -38,9 +44,6 @@ impl View<'_> {
         ports.extend(report.route.left_out.iter().map(|left| left.port));
         ports.sort_unstable();
         ports.dedup();
-        if ports.is_empty() {
-            return;
-        }
         let states: BTreeMap<String, String> = self.knowledge.phrases("port_state");
         let mut rows: Vec<Row> = Vec::new();
         for host in &report.route.hosts {
@@ -48,14 +51,16 @@ impl View<'_> {
                 let cells = ports.iter().map(|port| self.cell(&states, &host.name, *ip, *port)).collect();
                 (ip.to_string(), cells)
             };
-            rows.push((safe(&host.name), host.addresses.iter().map(|address| of_address(&address.ip)).collect()));
+            let addresses: Vec<(String, Vec<Cell>)> = host.addresses.iter().map(|address| of_address(&address.ip)).collect();
+            let fault = addresses.is_empty().then(|| self.fault(host));
+            rows.push(Row { host: safe(&host.name), addresses, fault });
         }
-        let first = rows.iter().flat_map(|(_, addresses)| addresses).map(|(address, _)| address.width() + 2).max().unwrap_or(0).max(10);
+        let first = rows.iter().flat_map(|row| &row.addresses).map(|(address, _)| address.width() + 2).max().unwrap_or(0).max(10);
         let widths: Vec<usize> = ports
             .iter()
             .enumerate()
             .map(|(column, port)| {
-                let cells = rows.iter().flat_map(|(_, addresses)| addresses).filter_map(|(_, cells)| cells.get(column));
+                let cells = rows.iter().flat_map(|row| &row.addresses).filter_map(|(_, cells)| cells.get(column));
                 cells.map(|cell| cell.words.width()).max().unwrap_or(0).max(port.to_string().len())
             })
             .collect();
@@ -67,12 +72,12 @@ impl View<'_> {
             }
             self.page.line(BOLD, head.trim_end());
         }
-        for (host, addresses) in rows {
+        for Row { host, addresses, fault } in rows {
             if addresses.iter().all(|(address, _)| *address != host) {
                 self.page.paragraph(BOLD, "", "  ", &host);
             }
-            if addresses.is_empty() {
-                self.page.line(PLAIN, &format!("  {}", self.phrases.no_address));
+            if let Some(fault) = fault {
+                self.page.paragraph(PLAIN, "  ", "    ", &fault);
             }
             for (address, cells) in addresses {
                 if wide {
@@ -133,8 +138,21 @@ impl View<'_> {
             return words(states, session, other_mode);
         }
         let left = self.report.route.left_out.iter().find(|left| left.host == host && left.address == ip && left.port == port);
-        let key = if left.is_some_and(|left| left.why == "same_address") { "same_address" } else { "left_out" };
-        Cell { style: SOFT, words: states.get(key).cloned().unwrap_or_default() }
+        let same = left.is_some_and(|left| left.why == "same_address");
+        let asked = sessions().find(|session| session.role == Role::Asked).filter(|_| same);
+        let words = asked.and_then(|session| {
+            let short = self.short(&session.host);
+            states.get("same_address_as").map(|template| fill(template, |_| Some(short.clone())))
+        });
+        let otherwise = || states.get(if same { "same_address" } else { "left_out" }).cloned().unwrap_or_default();
+        Cell { style: SOFT, words: words.map(|words| safe(&words)).filter(|words| words.width() <= ROOM).unwrap_or_else(otherwise) }
+    }
+
+    /// The first part of a host's name, if no other host of the route has the same; else the whole name.
+    fn short(&self, host: &str) -> String {
+        let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let alone = self.report.route.hosts.iter().filter(|other| first(&other.name) == first(host)).count() == 1;
+        if alone && host.parse::<std::net::IpAddr>().is_err() { first(host) } else { host.to_owned() }
     }
 }
 
@@ -154,6 +172,8 @@ fn words(states: &BTreeMap<String, String>, session: &SessionPart, other_mode: O
         (PortState::Greeted, _) if refusal.is_some() => ("greeted_no", ODD),
         (PortState::Greeted, _) if took.is_some_and(|took| took >= LATE_MS) => ("greeted_late", ODD),
         (PortState::NotSmtp, _) if protocol.is_some() => ("not_smtp_but", ODD),
+        // Greeted inside TLS: that it was TLS says more.
+        (PortState::Greeted, _) if session.tls == "implicit" => ("tls", GOOD),
         (PortState::Greeted, _) => ("greeted", GOOD),
         (PortState::Tls, _) => ("tls", GOOD),
         (PortState::Open, _) => ("open", GOOD),
@@ -179,5 +199,18 @@ fn words(states: &BTreeMap<String, String>, session: &SessionPart, other_mode: O
         "protocol" => protocol.clone(),
         _ => None,
     });
+    let offer = if confirmed.is_none() { starttls(session).and_then(|key| states.get(key)) } else { None };
+    let words = offer.map_or(words.clone(), |template| fill(template, |_| Some(words.clone())));
     Cell { style, words }
+}
+
+/// The name of the phrase for whether STARTTLS is offered; none where that was not asked, or where TLS is up from the first byte.
+fn starttls(session: &SessionPart) -> Option<&'static str> {
+    let hello = |event: &EventPart| matches!(event.answers, Some(Verb::Ehlo | Verb::Helo)) && event.code.is_some_and(|code| code < 300);
+    if session.tls == "implicit" || !session.events.iter().any(hello) {
+        return None;
+    }
+    // Inside TLS it is not offered again.
+    let offered = session.tls == "starttls" || session.capabilities.keys().any(|keyword| keyword.eq_ignore_ascii_case("STARTTLS"));
+    Some(if offered { "starttls" } else { "no_starttls" })
 }

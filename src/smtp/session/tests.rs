@@ -478,3 +478,21 @@ fn what_ends_a_handshake_is_the_handshakes_failure() {
         assert_eq!((stage, &failure.kind), (Stage::Tls, &expected));
     }
 }
+
+#[test]
+fn the_time_for_the_session_is_also_that_for_connecting_and_for_tls() {
+    let at = |seconds| Elapsed(Duration::from_secs(seconds));
+    let times = StageTimes { session: Some(Duration::from_secs(4)), ..StageTimes::default() };
+    let implicit = Dialogue { tls: TlsUse::Implicit, times, ..dialogue(Stage::Tls) };
+    let failure = |session: Session| session.transcript().failure().map(|(_, stage, failure)| (stage, failure.kind.clone()));
+
+    let mut unheard = Session::new(implicit.clone(), at(1));
+    unheard.broke(at(5), FailureKind::TimedOut(Duration::from_secs(4)).into());
+    assert_eq!(failure(unheard), Some((Stage::Connect, FailureKind::TimedOut(Duration::from_secs(4)))));
+
+    let mut slow = Session::new(implicit, at(1));
+    slow.connected(at(4), Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:465") });
+    assert_eq!(slow.need(), Need::Handshake(Duration::from_secs(1)));
+    slow.broke(at(5), FailureKind::TimedOut(Duration::from_secs(1)).into());
+    assert_eq!(failure(slow), Some((Stage::Tls, FailureKind::SessionTimeOver)));
+}

@@ -46,7 +46,8 @@ impl Waiting {
         next.min(self.in_all(times))
     }
 
-    fn in_all(&self, times: &StageTimes) -> Duration {
+    /// What is left of the time for the whole session.
+    pub(super) fn in_all(&self, times: &StageTimes) -> Duration {
         times.session.map_or(Duration::MAX, |session| session.saturating_sub(self.now.since(self.began)))
     }
 
