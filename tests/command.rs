@@ -164,6 +164,26 @@ fn json_is_the_contract() {
     }
 }
 
+/// A server of this machine that sends its greeting in two parts.
+#[test]
+fn json_tells_own_addresses_and_when_a_reply_began() {
+    use std::io::Write as _;
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = server.local_addr().unwrap().to_string();
+    let child = smtpprobe(&["ports", &target, "-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut client, _) = server.accept().expect("the probe connects");
+    client.write_all(b"220 he").unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    client.write_all(b"re\r\n").unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).expect("JSON");
+    assert_eq!(json["vantage"]["own"], serde_json::json!([{ "address": "127.0.0.1", "here": true }]));
+    let events = json["sessions"][0]["events"].as_array().unwrap();
+    let greeting = events.iter().find(|event| event["answers"] == "CONNECT").expect("a greeting");
+    let time = |field: &str| greeting[field].as_f64().expect(field);
+    assert!(time("at_ms") - time("began_ms") >= 100.0, "{greeting}");
+    assert!(events[0].get("began_ms").is_none());
+}
+
 #[test]
 fn several_targets_are_an_array_or_a_line_each() {
     // Nothing listens on port 1 of this machine, and nothing else is needed for three answers.

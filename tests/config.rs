@@ -87,6 +87,35 @@ fn a_file_that_cannot_be_meant_so_is_told_with_its_name() {
     assert_eq!(absent.status.code(), Some(2));
 }
 
+/// `ports` knows fewer steps than a probe does. Nothing listens on port 1 of this machine.
+#[test]
+fn a_last_step_that_is_meant_for_probes_leaves_ports_alone() {
+    let until = |mut command: Command| {
+        let output = command.args(["ports", "127.0.0.1:1", "-o", "json"]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        report["target"]["until"].as_str().unwrap_or_default().to_owned()
+    };
+    let by_file = |content: &str| {
+        let file = File::with("until", content);
+        let mut command = smtpprobe(&[]);
+        command.env("SMTPPROBE_CONFIG", &file.0);
+        until(command)
+    };
+    let by_environment = |name: &str, value: &str| {
+        let mut command = smtpprobe(&[]);
+        command.env(name, value);
+        until(command)
+    };
+    assert_eq!(by_file("until = \"rcpt\"\n"), "greeting");
+    assert_eq!(by_file("until = \"connect\"\n"), "connect");
+    assert_eq!(by_environment("SMTPPROBE_UNTIL", "rcpt"), "greeting");
+    assert_eq!(by_environment("SMTPPROBE_PORTS_UNTIL", "ehlo"), "ehlo");
+    let file = File::with("until-nowhere", "until = \"nowhere\"\n");
+    let output = run(&file, &["ports", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_usual_place_is_looked_at() {

@@ -78,6 +78,10 @@ fn account(report: &Report) -> String {
     for lookup in &report.route.lookups {
         let _ = writeln!(text, "  {} {}: {} {}", lookup.name, lookup.kind, lookup.result, lookup.records.join(", "));
     }
+    for identity in &report.route.identities {
+        let (addresses, pointers) = (&identity.addresses, &identity.pointers);
+        let _ = writeln!(text, "  {} at {}: addresses {addresses:?}, names {pointers:?}", identity.name, identity.address);
+    }
     for left in &report.route.left_out {
         let _ = writeln!(text, "  left out: {} {} ({})", left.host, left.address, left.why);
     }

@@ -29,7 +29,9 @@ Examples:
   smtpprobe ports example.com                every MX host and address, ports 25, 465 and 587
   smtpprobe ports mx.example.com -p 25,2525  these ports of one host
   smtpprobe ports --until starttls example.com   also whether each port offers STARTTLS
-Exit codes: 0 port 25 (or each port named with -p) is open wherever that can be judged, 4 it is not.";
+Exit codes: 0 port 25 (or each port named with -p) is open wherever that can be judged from here,
+4 it is not, 1 the domain takes no mail or does not exist, 5 cut short.
+In the environment --until is SMTPPROBE_PORTS_UNTIL here, because SMTPPROBE_UNTIL is for probes.";
 
 /// Find out why mail does not arrive: walks an SMTP session, explains every reply, and says who must act.
 #[derive(Debug, Parser)]
@@ -205,7 +207,7 @@ pub(crate) struct RouteOptions {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
     bind: Option<IpAddr>,
-    /// Host known to listen on port 25, tried if that port is shut everywhere [default: the MX of gmail.com, of outlook.com]
+    /// Host known to listen on port 25, asked where that port is shut everywhere, or where a greeting is masked or names somebody else [default: the MX of gmail.com, of outlook.com]
     #[arg(long, value_name = "HOST", value_parser = host, conflicts_with = "no_control", env = "SMTPPROBE_CONTROL", hide_env = true, help_heading = "Route")]
     control: Vec<Host>,
     /// Connect to no host but the target's

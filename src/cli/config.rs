@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::choose_native_strategy;
 use toml::{Table, Value};
@@ -61,12 +61,14 @@ impl Config {
             return Err(Trouble::Usage(format!("{}: {name} {what}", self.file.display())));
         }
         let given = innermost(matches);
-        let command = self.with_defaults(command, given);
+        let whole = command.clone();
+        let command = self.with_defaults(command, &whole, given);
         let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        Ok(names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |inner| self.with_defaults(inner, given))))
+        Ok(names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |inner| self.with_defaults(inner, &whole, given))))
     }
 
-    fn with_defaults(&self, command: Command, given: &ArgMatches) -> Command {
+    /// Of `command`, which is `whole` or one of its subcommands.
+    fn with_defaults(&self, command: Command, whole: &Command, given: &ArgMatches) -> Command {
         let ruled_out: Vec<String> = command
             .get_arguments()
             .filter(|arg| {
@@ -79,7 +81,9 @@ impl Config {
             .map(|arg| arg.get_id().to_string())
             .collect();
         command.mut_args(|arg| match arg.get_long().and_then(|name| self.values.get(name)) {
-            Some(words) if !ruled_out.contains(&arg.get_id().to_string()) => arg.default_values(words.iter().map(OsString::from)),
+            Some(words) if !ruled_out.contains(&arg.get_id().to_string()) && !is_for_another(&arg, words, whole) => {
+                arg.default_values(words.iter().map(OsString::from))
+            }
             _ => arg,
         })
     }
@@ -97,6 +101,17 @@ fn usual_place() -> Option<PathBuf> {
 /// The matches of the subcommand that was given, else of the command itself.
 fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| inner)
+}
+
+/// Whether `arg` has no such values while the option of that name has them in another command: `until = "rcpt"` is meant for
+/// probes, and `ports` goes by its own default.
+fn is_for_another(arg: &Arg, words: &[String], whole: &Command) -> bool {
+    let takes = |arg: &Arg| {
+        let possible = arg.get_possible_values();
+        possible.is_empty() || words.iter().all(|word| possible.iter().any(|value| value.matches(word, arg.is_ignore_case_set())))
+    };
+    let mut all = whole.get_arguments().chain(whole.get_subcommands().flat_map(Command::get_arguments));
+    !takes(arg) && all.any(|other| other.get_long() == arg.get_long() && takes(other))
 }
 
 /// A value as it would stand on the command line; none if nothing there looks like it.

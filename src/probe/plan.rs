@@ -74,8 +74,8 @@ pub(super) struct Plan {
     until: Option<Stage>,
     connect_timeout: Duration,
     ports: Vec<Port>,
-    /// Whether the user named them.
-    ports_named: bool,
+    /// Those of them that have to be open, where a server has no port of its own: the ones that the user named, else 25.
+    common: Vec<Port>,
     server_ports: Vec<Option<Port>>,
     /// What the user wants, on every port.
     tls: Option<TlsUse>,
@@ -110,9 +110,10 @@ impl Plan {
             Target::Host { port, scheme, .. } => (*port, *scheme),
             _ => (None, None),
         };
-        let usual_ports = match settings.question {
-            Question::Ports if own_port.is_none() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
-            _ => own_port.into_iter().collect(),
+        let named: Vec<Port> = if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() };
+        let ports = match settings.question {
+            Question::Ports if named.is_empty() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
+            _ => named.clone(),
         };
         Self {
             target: target.clone(),
@@ -120,8 +121,8 @@ impl Plan {
             walk: settings.walk,
             until: (settings.question == Question::Mail || settings.until.is_some()).then(|| until(target, settings)),
             connect_timeout: settings.connect_timeout,
-            ports_named: own_port.is_some() || !settings.ports.is_empty(),
-            ports: if settings.ports.is_empty() { usual_ports } else { settings.ports.clone() },
+            common: if named.is_empty() { vec![Port::SMTP] } else { named.clone() },
+            ports,
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
             tls: settings.tls,
             implicit: own_port.filter(|_| scheme == Some(Scheme::Submissions)),
@@ -252,8 +253,7 @@ impl Plan {
     /// The ports that have to be open: those that the user named, else 25. A server that was given with a port is asked only there.
     pub(super) fn needed(&self) -> Vec<Port> {
         let portless = self.server_ports.is_empty() || self.server_ports.contains(&None);
-        let common: &[Port] = if self.ports_named { &self.ports } else { &[Port::SMTP] };
-        let mut needed = if portless { common.to_vec() } else { Vec::new() };
+        let mut needed = if portless { self.common.clone() } else { Vec::new() };
         for port in self.server_ports.iter().flatten() {
             if !needed.contains(port) {
                 needed.push(*port);

@@ -12,13 +12,14 @@ use time::format_description::well_known::Rfc3339;
 use super::verdict::Wording;
 use super::{
     AddressPart, AnnotationPart, AnswerPart, CertificatePart, DistrustPart, EventKind, EventPart, EvidencePart, FindingPart, HostPart,
-    IcmpPart, KeyPart, LeftOutPart, LookupPart, PaperPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind, TargetPart, VantagePart,
+    IcmpPart, IdentityPart, KeyPart, LeftOutPart, LookupPart, OwnPart, PaperPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind,
+    TargetPart, VantagePart,
 };
 use crate::annotation::Annotation;
 use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, days_left, distrust_about, distrust_words, failure_words};
 use crate::knowledge::{Fix, Knowledge, Place};
 use crate::probe::{Facts, LeftOutWhy};
-use crate::route::{LookupResult, Origin};
+use crate::route::{Identity, LookupResult, Origin};
 use crate::settings::Question;
 use crate::smtp::{
     Answers, CertificateFault, CertificateVerdict, Distrust, Elapsed, Event, IcmpError, PublicKey, Purpose, SentCertificate, Stage,
@@ -40,6 +41,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             helo: facts.vantage.hello.clone(),
             addresses: facts.vantage.addresses.clone(),
             egress: facts.vantage.egress.clone(),
+            own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
         route: route(facts),
         sessions: case.sessions.iter().map(|session| self::session(case, session)).collect(),
@@ -122,6 +124,17 @@ fn route(facts: &Facts) -> RoutePart {
                 .to_owned(),
             })
             .collect(),
+        identities: facts.identities.iter().map(identity).collect(),
+    }
+}
+
+fn identity(identity: &Identity) -> IdentityPart {
+    IdentityPart {
+        name: identity.name.to_string(),
+        address: identity.address,
+        addresses: identity.addresses.clone(),
+        pointers: identity.pointers.iter().map(ToString::to_string).collect(),
+        answered: identity.answered,
     }
 }
 
@@ -223,6 +236,7 @@ fn paper(sent: &SentCertificate, now: SystemTime) -> PaperPart {
 fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) -> EventPart {
     let blank = |kind, stage| EventPart {
         at_ms: millis(at.0),
+        began_ms: None,
         kind,
         stage,
         purpose: None,
@@ -239,6 +253,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
         icmp: None,
         annotation: None,
     };
+    let began = |began: &Elapsed| Some(millis(began.0)).filter(|began| *began < millis(at.0));
     let control = |purpose: Purpose| (purpose != Purpose::Target).then_some(purpose);
     match event {
         Event::Connected(_) => blank(EventKind::Connected, Stage::Connect),
@@ -248,7 +263,8 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             command: Some(command.to_string()),
             ..blank(EventKind::Sent, Stage::of(command.verb()))
         },
-        Event::Received { verb, answers, purpose, reply, .. } => EventPart {
+        Event::Received { verb, answers, purpose, reply, began: first } => EventPart {
+            began_ms: began(first),
             purpose: control(*purpose),
             answers: Some(*verb),
             unasked: *answers == Answers::Nothing,
@@ -260,7 +276,8 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             annotation: session.annotation(index).map(annotation),
             ..blank(EventKind::Reply, Stage::of(*verb))
         },
-        Event::Premature { stage, bytes, .. } => EventPart {
+        Event::Premature { stage, bytes, began: first } => EventPart {
+            began_ms: began(first),
             text: Some(String::from_utf8_lossy(bytes).into_owned()),
             raw: Some(BASE64.encode(bytes)),
             ..blank(EventKind::Premature, *stage)

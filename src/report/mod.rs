@@ -104,6 +104,18 @@ pub struct VantagePart {
     /// The addresses that it is seen with from outside, as servers named them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub egress: Vec<IpAddr>,
+    /// The target's addresses that lead back to this side: what is reached there tells nothing about how others reach it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub own: Vec<OwnPart>,
+}
+
+/// A target's address that is this side's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnPart {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether it is this machine's; else it is that of a router that this machine is behind.
+    pub here: bool,
 }
 
 /// Where the mail goes.
@@ -122,6 +134,24 @@ pub struct RoutePart {
     pub lookups: Vec<LookupPart>,
     /// Addresses that were not connected to.
     pub left_out: Vec<LeftOutPart>,
+    /// What the DNS says of names in greetings that look strange at their hosts.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub identities: Vec<IdentityPart>,
+}
+
+/// Whether a name that a server gives itself belongs to the address it answers at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IdentityPart {
+    /// The name in the greeting.
+    pub name: String,
+    /// The address it came from.
+    pub address: IpAddr,
+    /// The name's addresses of the same family.
+    pub addresses: Vec<IpAddr>,
+    /// The names of the address (PTR).
+    pub pointers: Vec<String>,
+    /// Whether both lookups had an answer, be it that there is nothing; else nothing can be concluded.
+    pub answered: bool,
 }
 
 /// A mail host.
@@ -376,8 +406,11 @@ pub enum EventKind {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventPart {
-    /// When.
+    /// When; of a reply and of bytes that answer nothing, when the last of them came.
     pub at_ms: f64,
+    /// When the first of them came, where that is another time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub began_ms: Option<f64>,
     /// What kind of thing.
     pub kind: EventKind,
     /// Where the session was.
