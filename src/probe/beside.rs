@@ -29,6 +29,8 @@ enum Fate {
     Trying,
     /// The connection stands, or stood.
     Open,
+    /// The connection stood, and was taken away before a word came: a firewall may do that as well as the host.
+    Cut,
     /// No connection came about, by no fault of this machine's.
     Shut,
     /// No connection, and nothing can be concluded from it.
@@ -201,15 +203,17 @@ impl Beside {
             let cells = || self.of_role(Role::Asked, v4).filter(|cell| cell.attempt.port == port && cell.fate != Fate::Excused);
             let shut = |cell: &Cell| match cell.fate {
                 Fate::Trying => now.since(cell.began) >= self.patience(),
-                fate => fate == Fate::Shut,
+                fate => matches!(fate, Fate::Shut | Fate::Cut),
             };
             // What lies in this network does not tell what leaves it.
             let telling = cells().any(|cell| !is_nonpublic(cell.attempt.address.ip()));
             if cells().next().is_none() || !cells().all(shut) {
                 continue;
             }
+            let stands_nowhere = cells().all(|cell| cell.fate != Fate::Cut);
             self.shut.entry(v4).or_default().push(port);
-            if self.question == Question::Mail {
+            // A host that lets connections come about is there.
+            if self.question == Question::Mail && stands_nowhere {
                 self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
@@ -286,6 +290,7 @@ pub(super) fn usual(port: Port) -> (TlsUse, Stage) {
 
 fn fate(transcript: &Transcript) -> Fate {
     match transcript.failure() {
+        Some((_, Stage::Greeting, failure)) if matches!(failure.kind, FailureKind::Reset | FailureKind::Closed) => Fate::Cut,
         _ if transcript.reached.is_some() => Fate::Open,
         Some((_, _, failure)) => match failure.kind {
             // That this machine forbids it needs no control.
