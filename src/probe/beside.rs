@@ -231,7 +231,8 @@ impl Beside {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {
                 let (tls, until) = usual(port);
-                let other = Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() };
+                let connect_timeout = self.time_left(now);
+                let other = Attempt { role: Role::OtherPort, address, port, tls, until, connect_timeout, ..first.clone() };
                 // Known from now on, so that a second port that is shut does not make it once more.
                 self.began(&other, now);
                 self.ready.push(other);
@@ -276,10 +277,11 @@ impl Beside {
         }
     }
 
-    /// What a control host has left of the time that the hosts themselves have: nobody waits longer for it. A third at least.
+    /// What is left of the time that the hosts asked for have to connect: nobody waits longer for others. A third at least.
     fn time_left(&self, now: Elapsed) -> Duration {
-        let first = self.cells.values().map(|cell| cell.began).min().unwrap_or(now);
-        self.connect_timeout.saturating_sub(now.since(first)).max(self.connect_timeout / 3)
+        let asked = self.cells.values().filter(|cell| cell.attempt.role == Role::Asked);
+        let last = asked.map(|cell| cell.began).max().unwrap_or(now);
+        self.connect_timeout.saturating_sub(now.since(last)).max(self.connect_timeout / 3)
     }
 }
 
