@@ -128,7 +128,7 @@ impl Beside {
         }
     }
 
-    /// The addresses of the control hosts.
+    /// Addresses of a control host; each host's come when they are known.
     pub(super) fn found(&mut self, controls: Vec<(Host, IpAddr)>) {
         let of_target = |host: &Host, address: &IpAddr| {
             self.cells.values().any(|cell| {
@@ -139,7 +139,9 @@ impl Beside {
                 same_name || cell.attempt.address.ip() == *address
             })
         };
-        self.controls = Controls::Found(controls.into_iter().filter(|(host, address)| !of_target(host, address)).collect());
+        let known = if let Controls::Found(known) = std::mem::take(&mut self.controls) { known } else { Vec::new() };
+        let added = controls.into_iter().filter(|(host, address)| !of_target(host, address));
+        self.controls = Controls::Found(known.into_iter().chain(added).collect());
     }
 
     /// Whether the addresses of the control hosts are to be looked up now; says so once.
@@ -172,6 +174,13 @@ impl Beside {
         // None of them goes further than the user wants; beyond the greeting none goes at all.
         let until = if self.just_connect { Stage::Connect } else { attempt.until };
         Some(Attempt { until, ..attempt })
+    }
+
+    /// The addresses asked for that are taken for shut because nothing has come from them for some time.
+    pub(super) fn silent(&self, now: Elapsed) -> impl Iterator<Item = IpAddr> {
+        let silent = move |cell: &&Cell| cell.fate == Fate::Trying && now.since(cell.began) >= self.patience();
+        let asked = self.cells.values().filter(|cell| cell.attempt.role == Role::Asked);
+        asked.filter(silent).map(|cell| cell.attempt.address.ip())
     }
 
     /// When time alone may change what is to be done.
@@ -278,7 +287,7 @@ impl Beside {
     }
 
     /// What is left of the time that the hosts asked for have to connect: nobody waits longer for others. A third at least.
-    fn time_left(&self, now: Elapsed) -> Duration {
+    pub(super) fn time_left(&self, now: Elapsed) -> Duration {
         let asked = self.cells.values().filter(|cell| cell.attempt.role == Role::Asked);
         let last = asked.map(|cell| cell.began).max().unwrap_or(now);
         self.connect_timeout.saturating_sub(now.since(last)).max(self.connect_timeout / 3)
