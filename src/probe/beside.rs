@@ -29,6 +29,8 @@ enum Fate {
     Trying,
     /// The connection stands, or stood.
     Open,
+    /// The connection stood, and was taken away before a word came: a firewall may do that as well as the host.
+    Cut,
     /// No connection came about, by no fault of this machine's.
     Shut,
     /// No connection, and nothing can be concluded from it.
@@ -126,7 +128,7 @@ impl Beside {
         }
     }
 
-    /// The addresses of the control hosts.
+    /// Addresses of a control host; each host's come when they are known.
     pub(super) fn found(&mut self, controls: Vec<(Host, IpAddr)>) {
         let of_target = |host: &Host, address: &IpAddr| {
             self.cells.values().any(|cell| {
@@ -137,7 +139,9 @@ impl Beside {
                 same_name || cell.attempt.address.ip() == *address
             })
         };
-        self.controls = Controls::Found(controls.into_iter().filter(|(host, address)| !of_target(host, address)).collect());
+        let known = if let Controls::Found(known) = std::mem::take(&mut self.controls) { known } else { Vec::new() };
+        let added = controls.into_iter().filter(|(host, address)| !of_target(host, address));
+        self.controls = Controls::Found(known.into_iter().chain(added).collect());
     }
 
     /// Whether the addresses of the control hosts are to be looked up now; says so once.
@@ -172,6 +176,13 @@ impl Beside {
         Some(Attempt { until, ..attempt })
     }
 
+    /// The addresses asked for that are taken for shut because nothing has come from them for some time.
+    pub(super) fn silent(&self, now: Elapsed) -> impl Iterator<Item = IpAddr> {
+        let silent = move |cell: &&Cell| cell.fate == Fate::Trying && now.since(cell.began) >= self.patience();
+        let asked = self.cells.values().filter(|cell| cell.attempt.role == Role::Asked);
+        asked.filter(silent).map(|cell| cell.attempt.address.ip())
+    }
+
     /// When time alone may change what is to be done.
     pub(super) fn wake(&self, now: Elapsed) -> Option<Duration> {
         let limit = |cell: &Cell| if cell.attempt.role == Role::Control { self.control_patience() } else { self.patience() };
@@ -201,15 +212,17 @@ impl Beside {
             let cells = || self.of_role(Role::Asked, v4).filter(|cell| cell.attempt.port == port && cell.fate != Fate::Excused);
             let shut = |cell: &Cell| match cell.fate {
                 Fate::Trying => now.since(cell.began) >= self.patience(),
-                fate => fate == Fate::Shut,
+                fate => matches!(fate, Fate::Shut | Fate::Cut),
             };
             // What lies in this network does not tell what leaves it.
             let telling = cells().any(|cell| !is_nonpublic(cell.attempt.address.ip()));
             if cells().next().is_none() || !cells().all(shut) {
                 continue;
             }
+            let stands_nowhere = cells().all(|cell| cell.fate != Fate::Cut);
             self.shut.entry(v4).or_default().push(port);
-            if self.question == Question::Mail {
+            // A host that lets connections come about is there.
+            if self.question == Question::Mail && stands_nowhere {
                 self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
@@ -227,7 +240,8 @@ impl Beside {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {
                 let (tls, until) = usual(port);
-                let other = Attempt { role: Role::OtherPort, address, port, tls, until, ..first.clone() };
+                let connect_timeout = self.time_left(now);
+                let other = Attempt { role: Role::OtherPort, address, port, tls, until, connect_timeout, ..first.clone() };
                 // Known from now on, so that a second port that is shut does not make it once more.
                 self.began(&other, now);
                 self.ready.push(other);
@@ -272,10 +286,11 @@ impl Beside {
         }
     }
 
-    /// What a control host has left of the time that the hosts themselves have: nobody waits longer for it. A third at least.
-    fn time_left(&self, now: Elapsed) -> Duration {
-        let first = self.cells.values().map(|cell| cell.began).min().unwrap_or(now);
-        self.connect_timeout.saturating_sub(now.since(first)).max(self.connect_timeout / 3)
+    /// What is left of the time that the hosts asked for have to connect: nobody waits longer for others. A third at least.
+    pub(super) fn time_left(&self, now: Elapsed) -> Duration {
+        let asked = self.cells.values().filter(|cell| cell.attempt.role == Role::Asked);
+        let last = asked.map(|cell| cell.began).max().unwrap_or(now);
+        self.connect_timeout.saturating_sub(now.since(last)).max(self.connect_timeout / 3)
     }
 }
 
@@ -286,6 +301,7 @@ pub(super) fn usual(port: Port) -> (TlsUse, Stage) {
 
 fn fate(transcript: &Transcript) -> Fate {
     match transcript.failure() {
+        Some((_, Stage::Greeting, failure)) if matches!(failure.kind, FailureKind::Reset | FailureKind::Closed) => Fate::Cut,
         _ if transcript.reached.is_some() => Fate::Open,
         Some((_, _, failure)) => match failure.kind {
             // That this machine forbids it needs no control.

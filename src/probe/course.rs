@@ -81,8 +81,12 @@ impl<'a> Course<'a> {
             }
             None if self.cut_short.is_none() && !self.plan.is_settled() => {
                 let attempt = self.beside.next(now, self.all_begun());
+                let limit = self.beside.time_left(now);
                 if self.beside.wants_controls() {
-                    self.errands.find_controls();
+                    self.errands.find_controls(limit);
+                }
+                for address in self.beside.silent(now) {
+                    self.errands.find_own_name(address, limit);
                 }
                 attempt?
             }
@@ -118,7 +122,9 @@ impl<'a> Course<'a> {
             }
             Happening::News(News::Stands(address)) => self.beside.stands(address),
             Happening::News(News::Masked(address)) => self.beside.doubt(address),
-            Happening::News(News::Stranger(name, address)) => self.errands.identify(name, address),
+            Happening::News(News::Stranger(name, address)) => {
+                self.errands.identify(name, address, self.beside.time_left(self.clock.now()));
+            }
             Happening::Errand(Errand::Controls(found)) => self.beside.found(found),
             Happening::Errand(Errand::Identity(identity, address)) => {
                 if identity.answered && !identity.holds() {
@@ -144,7 +150,7 @@ impl<'a> Course<'a> {
                 self.halt.send_replace(Some(FailureKind::Overtaken));
             }
             if transcript.reached.is_none() {
-                self.errands.find_own_name(attempt.address.ip());
+                self.errands.find_own_name(attempt.address.ip(), self.beside.time_left(self.clock.now()));
             }
         }
         let Attempt { role, host, name, address, tls, .. } = attempt;

@@ -1,19 +1,19 @@
 //! What is looked up while the conversations go on: control hosts, strange names in greetings, this host's own name.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Role;
 use super::plan::Attempt;
-use crate::route::{self, Identity, Resolver};
+use crate::route::{self, Identity, MailHost, Resolver, Step};
 use crate::settings::{Control, Families, Settings};
 use crate::smtp::{Purpose, Stage, Transcript, Verb};
 use crate::target::{DomainName, Host, Target, is_nonpublic};
@@ -21,6 +21,10 @@ use crate::transport::source;
 
 /// Whatever takes longer is not waited for: it only adds to what is known.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The least time for a lookup, however little of the time for connecting is left.
+const LEAST: Duration = Duration::from_millis(500);
+/// Once a control host has one address, the other family's gets this long.
+const REST: Duration = Duration::from_millis(500);
 /// Names in greetings that are looked up, at most.
 const IDENTITIES_LIMIT: usize = 4;
 
@@ -69,7 +73,7 @@ impl Told {
 /// What has been looked up.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// Control hosts, in the order of the settings, with an address of each family.
+    /// A control host, with an address of each family.
     Controls(Vec<(Host, IpAddr)>),
     /// A name in the greeting at an address.
     Identity(Identity, SocketAddr),
@@ -85,13 +89,23 @@ pub(super) struct Errands<'a> {
     resolver: &'a Resolver,
     hostname: Option<&'a DomainName>,
     identified: Vec<(DomainName, IpAddr)>,
+    /// Addresses that were considered for being behind the same router as this host.
+    unreached: BTreeSet<IpAddr>,
     own_name_sought: bool,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Errand> + 'a>>>,
 }
 
 impl<'a> Errands<'a> {
     pub(super) fn new(settings: &'a Settings, resolver: &'a Resolver, hostname: Option<&'a DomainName>) -> Self {
-        Self { settings, resolver, hostname, identified: Vec::new(), own_name_sought: false, running: FuturesUnordered::new() }
+        Self {
+            settings,
+            resolver,
+            hostname,
+            identified: Vec::new(),
+            unreached: BTreeSet::new(),
+            own_name_sought: false,
+            running: FuturesUnordered::new(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -103,48 +117,76 @@ impl<'a> Errands<'a> {
         self.running.next().await
     }
 
-    /// Finds the addresses of the control hosts.
-    pub(super) fn find_controls(&mut self) {
+    /// Finds the addresses of the control hosts, each by itself. Half of the `left` time is for connecting to them.
+    pub(super) fn find_controls(&mut self, left: Duration) {
         let (settings, resolver) = (self.settings, self.resolver);
-        self.running.push(Box::pin(async move {
-            let found = join_all(settings.control.iter().map(|control| find(control, settings, resolver))).await;
-            Errand::Controls(found.into_iter().flatten().collect())
-        }));
+        for control in &settings.control {
+            self.running.push(Box::pin(async move { Errand::Controls(find(control, settings, resolver, within(left / 2)).await) }));
+        }
     }
 
     /// Asks whether `name`, which the server at `address` gives itself, has anything to do with that address.
-    pub(super) fn identify(&mut self, name: DomainName, address: SocketAddr) {
+    pub(super) fn identify(&mut self, name: DomainName, address: SocketAddr, left: Duration) {
         let both = (name.clone(), address.ip());
         if self.identified.len() < IDENTITIES_LIMIT && !self.identified.contains(&both) {
             self.identified.push(both);
             let asked = route::identify(name, address.ip(), self.resolver);
             self.running.push(Box::pin(async move {
-                timeout(PATIENCE, asked).await.map_or(Errand::Nothing, |identity| Errand::Identity(identity, address))
+                timeout(within(left), asked).await.map_or(Errand::Nothing, |identity| Errand::Identity(identity, address))
             }));
         }
     }
 
     /// Finds the addresses of this host's own name, if the target that cannot be reached may be behind the same router.
-    pub(super) fn find_own_name(&mut self, target: IpAddr) {
+    pub(super) fn find_own_name(&mut self, target: IpAddr, left: Duration) {
+        if self.own_name_sought || !self.unreached.insert(target) {
+            return;
+        }
         let behind_router = !is_nonpublic(target) && source(target).is_some_and(is_nonpublic);
-        let Some(name) = self.hostname.filter(|_| behind_router && !self.own_name_sought) else { return };
+        let Some(name) = self.hostname.filter(|_| behind_router) else { return };
         self.own_name_sought = true;
         let asked = route::addresses_of(name, target, self.resolver);
-        self.running.push(Box::pin(async move { timeout(PATIENCE, asked).await.map_or(Errand::Nothing, Errand::OwnName) }));
+        self.running.push(Box::pin(async move { timeout(within(left), asked).await.map_or(Errand::Nothing, Errand::OwnName) }));
     }
 }
 
-/// A host and one address of each family for a control; nothing if there is none in time.
-async fn find(control: &Control, settings: &Settings, resolver: &Resolver) -> Vec<(Host, IpAddr)> {
+/// How long a lookup may take when so much is `left` of the time for connecting.
+fn within(left: Duration) -> Duration {
+    left.clamp(LEAST, PATIENCE)
+}
+
+/// A host and one address of each family for a control, as far as they are known in time.
+async fn find(control: &Control, settings: &Settings, resolver: &Resolver, limit: Duration) -> Vec<(Host, IpAddr)> {
     let target = match control {
         Control::Domain(domain) => Target::Domain(domain.clone()),
         Control::Host(host) => Target::Host { host: host.clone(), port: None, scheme: None },
     };
     let settings = Settings { servers: Vec::new(), families: Families::Both, ..settings.clone() };
-    let (steps, _) = mpsc::unbounded_channel();
-    let Ok(route) = timeout(PATIENCE, route::resolve(&target, &settings, resolver, steps)).await else { return Vec::new() };
+    let (found, mut steps) = mpsc::unbounded_channel();
+    let mut resolving = pin!(route::resolve(&target, &settings, resolver, found));
+    let (mut hosts, mut until, mut over) = (Vec::<MailHost>::new(), Instant::now() + limit, false);
+    while !over {
+        let step = tokio::select! {
+            biased;
+            step = steps.recv() => step,
+            _ = &mut resolving => { over = true; None }
+            () = sleep_until(until) => { over = true; None }
+        };
+        for step in step.into_iter().chain(std::iter::from_fn(|| steps.try_recv().ok())) {
+            match step {
+                Step::Hosts(named) => hosts = named,
+                Step::Address { host, address } => {
+                    until = until.min(Instant::now() + REST);
+                    if let Some(host) = hosts.get_mut(host) {
+                        host.addresses.push(address);
+                    }
+                }
+                Step::Done { .. } => {}
+            }
+        }
+    }
     let of_family = |v4: bool| {
-        route.hosts.iter().find_map(|host| host.addresses.iter().find(|a| a.is_ipv4() == v4).map(|address| (host.name.clone(), *address)))
+        hosts.iter().find_map(|host| host.addresses.iter().find(|a| a.is_ipv4() == v4).map(|address| (host.name.clone(), *address)))
     };
     [of_family(true), of_family(false)].into_iter().flatten().collect()
 }

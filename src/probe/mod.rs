@@ -40,6 +40,11 @@ use crate::smtp::{
 use crate::target::{Host, Port, Target};
 use crate::transport::{Line, Stop, TlsClient};
 
+/// How long a connection beside those asked for may take to greet or to shake hands, at most.
+const BESIDE_LIMIT: Duration = Duration::from_secs(5);
+/// The same where next to nothing is left of the time for connecting.
+const BESIDE_LEAST: Duration = Duration::from_secs(1);
+
 /// What happened in one probe: plain facts, without any judgement.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -311,9 +316,16 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         (attempt, transcript)
     }
 
-    /// Nobody waits for the reply to QUIT where a port is all that was asked for. QUIT itself is sent.
+    /// Nobody waits for the reply to QUIT where a port is all that was asked for. QUIT itself is sent. Nor is anybody waited for
+    /// long who was not asked for: a host that is up to tell whose side shuts a port has no longer than it had to connect.
     fn times(&self, attempt: &Attempt) -> StageTimes {
-        let times = self.settings.times;
+        let limit = match attempt.role {
+            Role::Asked => Duration::MAX,
+            Role::OtherMode => BESIDE_LIMIT,
+            Role::OtherPort | Role::Control => attempt.connect_timeout.clamp(BESIDE_LEAST, BESIDE_LIMIT),
+        };
+        let StageTimes { greeting, handshake, .. } = self.settings.times;
+        let times = StageTimes { greeting: greeting.min(limit), handshake: handshake.min(limit), ..self.settings.times };
         let brief = attempt.role != Role::Asked || self.settings.question == Question::Ports;
         if brief { StageTimes { farewell: Duration::ZERO, ..times } } else { times }
     }

@@ -88,10 +88,9 @@ pub(super) struct Plan {
     routed: bool,
     /// Attempts that wait for nothing but their turn.
     ready: Vec<Attempt>,
-    /// Addresses on ports that need not be open, while there may not be enough connections for those that have to.
-    later: Vec<(usize, SocketAddr, Port)>,
-    /// Whether all addresses are known.
-    complete: bool,
+    /// Addresses on ports that need not be open, while there may not be enough connections for those that have to; none once all
+    /// addresses are known.
+    later: Option<Vec<(usize, SocketAddr, Port)>>,
     /// Attempts that another was faster than.
     overtaken: Vec<Attempt>,
     seen: BTreeSet<SocketAddr>,
@@ -131,8 +130,7 @@ impl Plan {
             order: Vec::new(),
             routed: false,
             ready: Vec::new(),
-            later: Vec::new(),
-            complete: false,
+            later: Some(Vec::new()),
             overtaken: Vec::new(),
             seen: BTreeSet::new(),
             started: 0,
@@ -178,8 +176,7 @@ impl Plan {
 
     /// No further address will be found: what is left of the connections is for ports that need not be open.
     pub(super) fn all_found(&mut self) {
-        self.complete = true;
-        for (host, socket, port) in std::mem::take(&mut self.later) {
+        for (host, socket, port) in self.later.take().unwrap_or_default() {
             self.prepare(host, socket, port);
         }
     }
@@ -329,10 +326,12 @@ impl Plan {
             let socket = SocketAddr::new(address, port.number());
             if same_family >= family_limit {
                 self.left_out.push(LeftOut { host, address: socket, why: LeftOutWhy::EnoughOfTheHost });
-            } else if self.complete || needed.contains(&port) || self.started < self.connections_limit() / 2 {
-                self.prepare(host, socket, port);
-            } else {
-                self.later.push((host, socket, port));
+                continue;
+            }
+            let at_once = needed.contains(&port) || self.started < self.connections_limit() / 2;
+            match &mut self.later {
+                Some(later) if !at_once => later.push((host, socket, port)),
+                _ => self.prepare(host, socket, port),
             }
         }
     }

@@ -262,7 +262,10 @@ fn something_else_than_a_mail_server_is_named() {
         for address in [SSH, HTTP, IMAP, POP3] {
             odd(address, "not_smtp", (4, "unreachable not_smtp"), &["not_smtp"]);
         }
-        odd(CLOSING, "closed", (4, "unreachable connection_closed"), &["closed_without_greeting"]);
+        // Whether it is the host that hangs up is told by another one.
+        let closed = on_25(CLOSING, "3");
+        closed.ends(4, "unreachable connection_closed").finds("closed_without_greeting").shows(&[(CLOSING, "closed")]);
+        closed.also_tried("control", &["198.51.100.25 25 greeted"]).also_tried("other_mode", &[]);
         // Who paints over a greeting is told by another one.
         controlled(MASKED, "greeted", (0, "accepted accepted"), &["masked_there"], &["198.51.100.25 25 greeted"]);
         // It says no, but it says it by SMTP.
