@@ -4,20 +4,24 @@
 //! because of silence, a 4yz, a closed connection or a refusal that is about the sender.
 
 mod ports;
+mod routeless;
+mod unreached;
 
 use serde::{Deserialize, Serialize};
 
+use self::routeless::by_route;
+use self::unreached::unreached;
 use super::answer::SessionAnswer;
 use super::connection::is_rejected_as_unreachable;
 use super::port::{in_other_mode, is_wrong_mode};
-use super::side::{Shut, Side, intercepted, is_local_firewall};
-use super::{Case, Evidence, SessionCase, quote, recipient, route};
+use super::side::intercepted;
+use super::{Case, Evidence, SessionCase, quote, recipient};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::SessionFacts;
-use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
+use crate::route::Origin;
 use crate::settings::Question;
 use crate::smtp::{EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, TlsUse, Verb};
-use crate::target::{Mailbox, Port, Target, is_nonpublic};
+use crate::target::{Mailbox, Port};
 
 /// What a probe comes to; also its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -260,99 +264,6 @@ fn best<'a, 'b>(given: &[&'b Given<'a>]) -> Option<&'b Given<'a>> {
     given.iter().copied().max_by_key(|given| (given.answer.stage, given.answer.confidence, std::cmp::Reverse(given.index)))
 }
 
-/// No session got an answer.
-fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> Verdict {
-    // An address family that this machine does not have says nothing about the host.
-    let telling: Vec<&Given<'_>> = nothing.iter().filter(|given| given.answer.reason != Reason::NetworkUnreachable).copied().collect();
-    // Nor does a port that this side shuts.
-    let ours: Vec<usize> = Shut::of(case).into_iter().filter(Shut::is_ours).flat_map(|family| family.asked).collect();
-    let theirs: Vec<&Given<'_>> = telling.iter().filter(|given| !ours.contains(&given.index)).copied().collect();
-    let considered = [&theirs, &telling].into_iter().find(|some| !some.is_empty()).map_or(nothing, Vec::as_slice);
-    let shown = best(considered).unwrap_or(nothing[0]);
-    let same: Vec<&Given<'_>> = considered.iter().filter(|given| given.answer.reason == shown.answer.reason).copied().collect();
-    let public = |given: &&Given<'_>| !is_nonpublic(given.session.facts.address.ip());
-    let by_mx = case.facts.route.origin == Origin::Mx;
-    let unresolved = case.facts.route.hosts.iter().any(|host| matches!(host.fault, Some(HostFault::Lookup(_))));
-    if by_mx && !cut && !unresolved && !nothing.iter().any(public) && shown.answer.stage == Stage::Connect {
-        // What the records say is certain, whatever silence there was here.
-        return Verdict { confidence: Confidence::Certain, ..conclude(case, Outcome::Rejected, Reason::MxUnusable, shown, &same) };
-    }
-    let (outcome, reason) = (shown.answer.outcome, shown.answer.reason);
-    let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
-    let twist = if cut { Twist::CutShort } else { Twist::None };
-    let verdict = Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) };
-    if cut { verdict } else { own_aside(case, considered, whose_side(case, considered, verdict)) }
-}
-
-/// Nothing that is reached from here, or not reached, tells how others reach an address of this side's own.
-fn own_aside(case: &Case<'_>, shown: &[&Given<'_>], verdict: Verdict) -> Verdict {
-    let own = |given: &&Given<'_>| {
-        let address = given.session.facts.address.ip();
-        case.facts.vantage.own.iter().find(|own| own.address == address)
-    };
-    let all: Vec<_> = shown.iter().filter_map(own).collect();
-    // That a port is shut on this side was found out elsewhere.
-    if all.len() < shown.len() || matches!(verdict.twist, Twist::ShutHere | Twist::NoWay | Twist::LocalFirewall) {
-        return verdict;
-    }
-    let behind_router = all.iter().any(|own| !own.here);
-    // Whoever asks about mail at this very machine wants to know how it answers, and a server that was reached has answered for itself.
-    if case.facts.question == Question::Mail && (!behind_router || verdict.stage > Stage::Connect) {
-        return verdict;
-    }
-    let verdict = Verdict { confidence: Confidence::Unsure, twist: Twist::OwnAddress, ..verdict };
-    match verdict.outcome {
-        Outcome::Accepted => verdict,
-        // A router that does not lead its own address back inside is no fault of the host's.
-        _ if behind_router => Verdict { reason: Reason::Undetermined, actor: Actor::SenderAdmin, ..verdict },
-        _ => Verdict { actor: Actor::SenderAdmin, ..verdict },
-    }
-}
-
-/// Says whose side shuts the port, where connections beside those asked for tell it.
-fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict {
-    let of_reason = |reason, confidence, twist, verdict: Verdict| {
-        let text = case.knowledge.reason(reason);
-        Verdict { reason, confidence, twist, actor: text.actor, fix: text.fix, ..verdict }
-    };
-    if shut.iter().all(|given| is_local_firewall(given.session)) {
-        return Verdict {
-            actor: Actor::SenderAdmin,
-            ..of_reason(Reason::PortBlockedHere, Confidence::Certain, Twist::LocalFirewall, verdict)
-        };
-    }
-    let families = Shut::of(case);
-    let beside = |indexes: &[usize], role| indexes.iter().map(|index| Evidence::beside(case, *index, role)).collect::<Vec<_>>();
-    let (outside, ours): (Vec<&Given<'_>>, Vec<&Given<'_>>) =
-        shut.iter().copied().partition(|given| !families.iter().any(|family| family.is_ours() && family.asked.contains(&given.index)));
-    if outside.is_empty() {
-        let of_them: Vec<&Shut> =
-            families.iter().filter(|family| family.asked.iter().any(|i| ours.iter().any(|g| g.index == *i))).collect();
-        let surest =
-            of_them.iter().map(|family| family.side()).filter_map(|side| if let Side::Ours(c) = side { Some(c) } else { None }).min();
-        let mut verdict = match surest {
-            Some(confidence) => of_reason(Reason::PortBlockedHere, confidence, Twist::ShutHere, verdict),
-            None => of_reason(Reason::NetworkUnreachable, Confidence::Certain, Twist::NoWay, verdict),
-        };
-        for family in of_them {
-            verdict.evidence.extend(beside(&family.failed_controls, "control"));
-            verdict.evidence.extend(beside(&family.other_ports, "other_port"));
-        }
-        return verdict;
-    }
-    let Some(family) =
-        families.iter().find(|family| family.side() == Side::Theirs && verdict.session.is_some_and(|shown| family.asked.contains(&shown)))
-    else {
-        return verdict;
-    };
-    // What a control tells holds for its own family.
-    let mut verdict = Verdict { actor: Actor::RecipientAdmin, twist: Twist::TheirSide, ..verdict };
-    verdict.evidence.retain(|evidence| evidence.session.is_some_and(|index| family.asked.contains(&index)));
-    verdict.evidence.extend(beside(&family.open_controls, "control"));
-    verdict.evidence.extend(beside(&family.other_ports, "other_port"));
-    verdict
-}
-
 fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
     let reply = reply_at(shown.session.facts, shown.answer.event);
     let text = case.knowledge.reason(reason);
@@ -427,81 +338,4 @@ fn evidence(given: &Given<'_>) -> Option<Evidence> {
         _ => Verb::Connect.as_str(),
     };
     Some(Evidence::event(given.index, given.session, event, quote).with("verb", verb))
-}
-
-/// Nobody could be asked: the route itself is the answer.
-fn by_route(case: &Case<'_>) -> Verdict {
-    let facts = case.facts;
-    let (outcome, reason, confidence) = match facts.route.origin {
-        _ if facts.cut_short.is_some() => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
-        Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
-        Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
-        Origin::Failed(failure) => of_lookup(case, failure),
-        Origin::Mx | Origin::ImplicitMx | Origin::Given => by_faults(case),
-    };
-    let lookups = &facts.route.lookups;
-    let asked: Vec<Evidence> = match facts.route.origin {
-        Origin::NullMx | Origin::Failed(_) => route::deciding_lookup(case).into_iter().collect::<Vec<_>>(),
-        _ => (0..lookups.len()).filter(|index| !matches!(lookups[*index].result, LookupResult::Found(_))).collect(),
-    }
-    .into_iter()
-    .map(|index| Evidence::lookup(facts, Some(index), route::lookup_line(case, index)))
-    .collect();
-    // Without a lookup, the hosts themselves show why none was asked.
-    let proof = if asked.is_empty() { route::faulty(case, |_| true) } else { asked };
-    let text = case.knowledge.reason(reason);
-    Verdict {
-        outcome,
-        reason,
-        actor: text.actor,
-        confidence,
-        stage: Stage::Dns,
-        code: None,
-        enhanced: None,
-        text: None,
-        host: None,
-        session: None,
-        twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
-        fix: text.fix,
-        evidence: proof,
-    }
-}
-
-/// A lookup that failed: of the domain's servers, of this machine's resolver, or of its network?
-fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confidence) {
-    const ENETUNREACH: i32 = 101;
-    let answered = case.facts.route.lookups.iter().any(|lookup| match lookup.result {
-        LookupResult::Failed(failure) => {
-            matches!(failure, LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop)
-        }
-        _ => true,
-    });
-    let (reason, confidence) = match failure {
-        LookupFailure::AliasLoop => (Reason::DnsFailure, Confidence::Certain),
-        // Nearly always the domain's servers or signatures; now and then the resolver itself.
-        LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::Malformed => (Reason::DnsFailure, Confidence::Likely),
-        LookupFailure::ResolverUnreachable(Some(ENETUNREACH)) => (Reason::NetworkUnreachable, Confidence::Certain),
-        LookupFailure::ResolverUnreachable(_) | LookupFailure::NoResolver => (Reason::ResolverUnusable, Confidence::Certain),
-        // The resolver is alive, so the silence is the domain's.
-        _ if answered => (Reason::DnsFailure, Confidence::Likely),
-        _ => (Reason::ResolverUnusable, Confidence::Likely),
-    };
-    (Outcome::Unreachable, reason, confidence)
-}
-
-/// There are hosts, but none with an address to connect to.
-fn by_faults(case: &Case<'_>) -> (Outcome, Reason, Confidence) {
-    let faults: Vec<HostFault> = case.facts.route.hosts.iter().filter_map(|host| host.fault).collect();
-    let failed = faults.iter().find_map(|fault| if let HostFault::Lookup(failure) = fault { Some(*failure) } else { None });
-    match (failed, &case.facts.target) {
-        (Some(failure), _) => of_lookup(case, failure),
-        // An option of the user's own kept it from being asked.
-        (None, _) if faults.contains(&HostFault::FamilyExcluded) => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
-        (None, Target::Host { .. }) if faults.contains(&HostFault::NxDomain) => {
-            (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain)
-        }
-        // A host that the user gave says nothing about the domain.
-        (None, _) if case.facts.route.origin == Origin::Given => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
-        (None, _) => (Outcome::Rejected, Reason::MxUnusable, Confidence::Certain),
-    }
 }

@@ -337,3 +337,6 @@ fn speaks_smtp(transcript: &Transcript) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests;

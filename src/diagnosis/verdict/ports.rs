@@ -1,6 +1,8 @@
 //! The verdict on ports: whether each one that mail needs is open at every address that can be judged from here.
 
-use super::{Given, Outcome, Twist, Verdict, by_route, conclude, own_aside, unreached};
+use super::routeless::by_route;
+use super::unreached::{own_aside, unreached};
+use super::{Given, Outcome, Twist, Verdict, conclude};
 use crate::diagnosis::{Case, PortState};
 use crate::knowledge::{Confidence, Reason};
 use crate::probe::LeftOutWhy;

@@ -1,0 +1,85 @@
+//! The verdict where nobody could be asked: the route itself is the answer.
+
+use super::{Outcome, Twist, Verdict};
+use crate::diagnosis::{Case, Evidence, route};
+use crate::knowledge::{Confidence, Reason};
+use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
+use crate::smtp::Stage;
+use crate::target::Target;
+
+/// Nobody could be asked: the route itself is the answer.
+pub(super) fn by_route(case: &Case<'_>) -> Verdict {
+    let facts = case.facts;
+    let (outcome, reason, confidence) = match facts.route.origin {
+        _ if facts.cut_short.is_some() => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
+        Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
+        Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
+        Origin::Failed(failure) => of_lookup(case, failure),
+        Origin::Mx | Origin::ImplicitMx | Origin::Given => by_faults(case),
+    };
+    let lookups = &facts.route.lookups;
+    let asked: Vec<Evidence> = match facts.route.origin {
+        Origin::NullMx | Origin::Failed(_) => route::deciding_lookup(case).into_iter().collect::<Vec<_>>(),
+        _ => (0..lookups.len()).filter(|index| !matches!(lookups[*index].result, LookupResult::Found(_))).collect(),
+    }
+    .into_iter()
+    .map(|index| Evidence::lookup(facts, Some(index), route::lookup_line(case, index)))
+    .collect();
+    // Without a lookup, the hosts themselves show why none was asked.
+    let proof = if asked.is_empty() { route::faulty(case, |_| true) } else { asked };
+    let text = case.knowledge.reason(reason);
+    Verdict {
+        outcome,
+        reason,
+        actor: text.actor,
+        confidence,
+        stage: Stage::Dns,
+        code: None,
+        enhanced: None,
+        text: None,
+        host: None,
+        session: None,
+        twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
+        fix: text.fix,
+        evidence: proof,
+    }
+}
+
+/// A lookup that failed: of the domain's servers, of this machine's resolver, or of its network?
+fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confidence) {
+    const ENETUNREACH: i32 = 101;
+    let answered = case.facts.route.lookups.iter().any(|lookup| match lookup.result {
+        LookupResult::Failed(failure) => {
+            matches!(failure, LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop)
+        }
+        _ => true,
+    });
+    let (reason, confidence) = match failure {
+        LookupFailure::AliasLoop => (Reason::DnsFailure, Confidence::Certain),
+        // Nearly always the domain's servers or signatures; now and then the resolver itself.
+        LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::Malformed => (Reason::DnsFailure, Confidence::Likely),
+        LookupFailure::ResolverUnreachable(Some(ENETUNREACH)) => (Reason::NetworkUnreachable, Confidence::Certain),
+        LookupFailure::ResolverUnreachable(_) | LookupFailure::NoResolver => (Reason::ResolverUnusable, Confidence::Certain),
+        // The resolver is alive, so the silence is the domain's.
+        _ if answered => (Reason::DnsFailure, Confidence::Likely),
+        _ => (Reason::ResolverUnusable, Confidence::Likely),
+    };
+    (Outcome::Unreachable, reason, confidence)
+}
+
+/// There are hosts, but none with an address to connect to.
+fn by_faults(case: &Case<'_>) -> (Outcome, Reason, Confidence) {
+    let faults: Vec<HostFault> = case.facts.route.hosts.iter().filter_map(|host| host.fault).collect();
+    let failed = faults.iter().find_map(|fault| if let HostFault::Lookup(failure) = fault { Some(*failure) } else { None });
+    match (failed, &case.facts.target) {
+        (Some(failure), _) => of_lookup(case, failure),
+        // An option of the user's own kept it from being asked.
+        (None, _) if faults.contains(&HostFault::FamilyExcluded) => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
+        (None, Target::Host { .. }) if faults.contains(&HostFault::NxDomain) => {
+            (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain)
+        }
+        // A host that the user gave says nothing about the domain.
+        (None, _) if case.facts.route.origin == Origin::Given => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
+        (None, _) => (Outcome::Rejected, Reason::MxUnusable, Confidence::Certain),
+    }
+}
