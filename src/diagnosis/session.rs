@@ -4,7 +4,7 @@ use super::connection::words;
 use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
-use crate::smtp::{Answer, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
+use crate::smtp::{Answer, Capabilities, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
@@ -12,6 +12,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule { id: "keywords_masked", severity: Severity::Warning, reference: "RFC 5321 section 4.1.1.1", check: keywords_masked },
     Rule { id: "no_starttls", severity: Severity::Warning, reference: "RFC 3207 section 3", check: no_starttls },
     Rule { id: "starttls_refused", severity: Severity::Warning, reference: "RFC 3207 section 4", check: starttls_refused },
+    Rule { id: "login_in_clear", severity: Severity::Warning, reference: "RFC 4954 section 4", check: login_in_clear },
+    Rule { id: "offers_lost", severity: Severity::Note, reference: "RFC 3207 section 4.2", check: offers_lost },
     Rule { id: "tls_failed", severity: Severity::Failure, reference: "RFC 3207 section 4.1", check: tls_failed },
     Rule { id: "plaintext_before_tls", severity: Severity::Failure, reference: "RFC 3207 section 4.2", check: plaintext_before_tls },
     Rule { id: "unasked_bytes", severity: Severity::Warning, reference: "RFC 5321 section 4.2", check: unasked_bytes },
@@ -113,6 +115,37 @@ fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
 
 fn starttls_refused(case: &Case<'_>) -> Vec<Evidence> {
     each(case, |index, session| refused(session, Verb::StartTls).map(|answer| Evidence::reply(index, session, &answer)))
+}
+
+/// What the server offered before TLS came up, with the event; none if it never said so.
+fn offers_in_clear(session: &SessionCase<'_>) -> Option<(usize, Capabilities)> {
+    let transcript = &session.facts.transcript;
+    let secured = transcript.events.iter().position(|(_, event)| matches!(event, Event::Secured(_))).unwrap_or(usize::MAX);
+    let answer = transcript.replies().find(|answer| answer.verb == Verb::Ehlo && answer.is_yes() && answer.event < secured)?;
+    Some((answer.event, Capabilities::from_reply(answer.reply)))
+}
+
+/// Ways to log in that show the password to everybody on the way, offered before TLS.
+fn login_in_clear(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        let (event, offers) = offers_in_clear(session)?;
+        let open: Vec<String> =
+            offers.login_mechanisms().into_iter().filter(|m| ["PLAIN", "LOGIN"].iter().any(|open| m.eq_ignore_ascii_case(open))).collect();
+        (!open.is_empty()).then(|| Evidence::event(index, session, event, open.join(" ")))
+    })
+}
+
+/// Keywords that stood in the first reply to EHLO and are missing inside TLS, where everything counts anew.
+fn offers_lost(case: &Case<'_>) -> Vec<Evidence> {
+    each(case, |index, session| {
+        session.facts.transcript.tls()?;
+        let (event, before) = offers_in_clear(session)?;
+        let after = session.facts.transcript.replies().rfind(|a| a.verb == Verb::Ehlo && a.is_yes() && a.event > event)?;
+        let offered = Capabilities::from_reply(after.reply);
+        let lost = before.iter().map(|c| c.keyword.as_str()).filter(|keyword| *keyword != "STARTTLS" && !offered.has(keyword));
+        let lost: Vec<&str> = lost.collect();
+        (!lost.is_empty()).then(|| Evidence::event(index, session, after.event, lost.join(" ")))
+    })
 }
 
 fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
