@@ -21,6 +21,8 @@ const MUTE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A control host that is silent for this long is joined by the next one.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+/// Control hosts called in one family, at most: that nobody answers is told by two, however many the user names.
+const CONTROLS_LIMIT: usize = 2;
 
 /// What has become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +264,7 @@ impl Beside {
             let shut = self.shut.get(&v4).is_some_and(|ports| ports.contains(&Port::SMTP));
             // Who answers is told by one control host; that nobody does, by more than one.
             let in_question = shut || (self.doubted.contains(&v4) && called.is_empty());
-            if !in_question || called.iter().any(waiting) {
+            if !in_question || called.len() >= CONTROLS_LIMIT || called.iter().any(waiting) {
                 continue;
             }
             let uncalled = found
