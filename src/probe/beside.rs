@@ -72,6 +72,8 @@ pub(super) struct Beside {
     cells: BTreeMap<SocketAddr, Cell>,
     /// Families (IPv4: true) whose asked port is shut everywhere.
     shut: BTreeMap<bool, Vec<Port>>,
+    /// Families of which it is in question whose side shuts port 25.
+    in_question: Vec<bool>,
     /// Families in which something else than the hosts seems to answer.
     doubted: Vec<bool>,
     controls: Controls,
@@ -87,6 +89,7 @@ impl Beside {
             uncontrolled: settings.control.is_empty(),
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
+            in_question: Vec::new(),
             doubted: Vec::new(),
             controls: Controls::default(),
             ready: Vec::new(),
@@ -228,6 +231,7 @@ impl Beside {
                 self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
+                self.in_question.push(v4);
                 self.want_controls();
             }
         }
@@ -261,10 +265,9 @@ impl Beside {
                 Fate::Trying => now.since(cell.began) < self.control_patience(),
                 fate => fate == Fate::Open,
             };
-            let shut = self.shut.get(&v4).is_some_and(|ports| ports.contains(&Port::SMTP));
             // Who answers is told by one control host; that nobody does, by more than one.
-            let in_question = shut || (self.doubted.contains(&v4) && called.is_empty());
-            if !in_question || called.len() >= CONTROLS_LIMIT || called.iter().any(waiting) {
+            let needed = self.in_question.contains(&v4) || (self.doubted.contains(&v4) && called.is_empty());
+            if !needed || called.len() >= CONTROLS_LIMIT || called.iter().any(waiting) {
                 continue;
             }
             let uncalled = found
