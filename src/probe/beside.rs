@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 /// Control hosts called in one family, at most: that nobody answers is told by two, however many the user names.
 const CONTROLS_LIMIT: usize = 2;
+/// Connections beside those of the probe of a mailbox, at most.
+const LIMIT: usize = 8;
+/// Second tries in the other TLS mode among them, at most: the hosts of a target have one and the same people.
+const SECOND_TRIES_LIMIT: usize = 3;
 
 /// What has become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +81,11 @@ pub(super) struct Beside {
     /// Families in which something else than the hosts seems to answer.
     doubted: Vec<bool>,
     controls: Controls,
+    /// How many second tries in the other TLS mode there were.
+    second_tries: usize,
     ready: Vec<Attempt>,
+    /// How many connections were called for.
+    called: usize,
 }
 
 impl Beside {
@@ -92,7 +100,9 @@ impl Beside {
             in_question: Vec::new(),
             doubted: Vec::new(),
             controls: Controls::default(),
+            second_tries: 0,
             ready: Vec::new(),
+            called: 0,
         }
     }
 
@@ -117,8 +127,10 @@ impl Beside {
             cell.fate = fate(transcript);
         }
         if attempt.role == Role::Asked
+            && (self.question == Question::Ports || self.second_tries < SECOND_TRIES_LIMIT)
             && let Some(tls) = other_mode(attempt.tls, transcript)
         {
+            self.second_tries += 1;
             let until = if tls == TlsUse::Implicit { Stage::Tls } else { Stage::Greeting };
             self.ready.push(Attempt { role: Role::OtherMode, tls, until, ..attempt.clone() });
         }
@@ -172,9 +184,10 @@ impl Beside {
             }
         }
         self.call_controls(now);
-        if self.ready.is_empty() {
+        if self.ready.is_empty() || (self.question == Question::Mail && self.called >= LIMIT) {
             return None;
         }
+        self.called += 1;
         let attempt = self.ready.remove(0);
         // None of them goes further than the user wants; beyond the greeting none goes at all.
         let until = if self.just_connect { Stage::Connect } else { attempt.until };
