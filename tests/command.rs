@@ -34,6 +34,9 @@ fn the_exit_code_is_the_outcome() {
         ("anna@refused.test", 4),
         ("anna@broken-tls.test", 4),
         ("sometimes@demo.test", 5),
+        ("anna@blocked-here.test", 4),
+        ("anna@intercepted.test", 4),
+        ("ports.test", 4),
     ] {
         let output = run(&["demo", address, "-q"]);
         assert_eq!(output.status.code(), Some(code), "{address}: {}", text(&output.stderr));
@@ -72,6 +75,16 @@ fn wrong_usage_is_told_in_one_line_that_shows_how_it_should_look() {
         (&["demo", "nobody@nowhere.test"], "full@demo.test"),
         (&["-q", "demo", "full@demo.test"], "options stand after the command"),
         (&["schema", "nothing"], "report"),
+        (&["ports", "anna@example.com"], "such as example.com"),
+        (&["ports", "example.com", "--control", "mx.example.net", "--no-control"], "--no-control"),
+        (&["ports", "example.com", "--control", "mx.example.net:25"], "without a port"),
+        (&["ports", "example.com", "--control", "anna@example.net"], "mx.example.com"),
+        (&["ports", "example.com", "-p", "25,70000"], "from 1 to 65535"),
+        (&["ports", "example.com:0"], "25, 465 or 587"),
+        (&["ports", "example.com", "--until", "rcpt"], "greeting"),
+        (&["ports", "example.com", "--from", "anna@example.com"], "--from"),
+        (&["ports", "example.com", "--connect-timeout", "0"], "seconds"),
+        (&["ports"], "HOST|DOMAIN"),
     ] {
         let output = run(args);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -85,7 +98,7 @@ fn wrong_usage_is_told_in_one_line_that_shows_how_it_should_look() {
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for args in [&["--help"][..], &["-h"], &["--version"], &["demo", "--help"], &["schema", "--help"]] {
+    for args in [&["--help"][..], &["-h"], &["--version"], &["demo", "--help"], &["ports", "--help"], &["schema", "--help"]] {
         let output = run(args);
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{args:?}");
         assert!(!output.stdout.is_empty());
@@ -93,6 +106,74 @@ fn help_and_version_are_no_errors() {
     let help = text(&run(&["--help"]).stdout);
     for word in ["--from", "--helo", "--until", "--first", "--controls", "--resolver", "Exit codes", "demo"] {
         assert!(help.contains(word), "{word}");
+    }
+    let help = text(&run(&["ports", "--help"]).stdout);
+    for word in
+        ["--port", "25, 465", "--until", "--control", "--no-control", "--greeting-timeout", "Exit codes", "smtpprobe ports example.com"]
+    {
+        assert!(help.contains(word), "{word}");
+    }
+    for word in ["--from", "--helo", "--size", "--controls"] {
+        assert!(!help.contains(word), "{word}");
+    }
+}
+
+/// A server that greets whoever comes; its port.
+fn greeter() -> String {
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            // Whoever has left already has seen enough.
+            let _ = client.write_all(b"220 here ESMTP\r\n").and_then(|()| client.read_to_end(&mut Vec::new()));
+        }
+    });
+    port
+}
+
+#[test]
+fn ports_are_told_by_exit_code_line_and_state() {
+    let open = greeter();
+    // Nothing listens on port 1 of this machine.
+    let both = format!("{open},1");
+    for (ports, code, states) in [(open.as_str(), 0, vec!["greeted"]), ("1", 4, vec!["refused"]), (&both, 4, vec!["refused", "greeted"])] {
+        let args = ["ports", "127.0.0.1", "--no-control", "-p", ports];
+        let quiet = smtpprobe(&args).arg("-q").output().unwrap();
+        let line = text(&quiet.stdout);
+        assert_eq!((quiet.status.code(), line.lines().count(), text(&quiet.stderr).as_str()), (Some(code), 1, ""), "{ports}: {line}");
+        let word = if code == 0 { "ACCEPTED  127.0.0.1: " } else { "UNREACHABLE  127.0.0.1: " };
+        assert!(line.starts_with(word), "{line}");
+        let output = smtpprobe(&args).args(["-o", "json"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!(json["target"]["question"], "ports");
+        let told: Vec<&str> = json["sessions"].as_array().unwrap().iter().map(|session| session["state"].as_str().unwrap()).collect();
+        assert_eq!(told, states, "{ports}");
+    }
+}
+
+#[test]
+fn ports_are_looked_at_as_far_as_one_likes() {
+    let open = greeter();
+    let args = ["ports", "127.0.0.1", "--no-control", "-p", &open, "-o", "json"];
+    for (until, state, said) in [("connect", "open", 0), ("greeting", "greeted", 1)] {
+        let output = smtpprobe(&args).args(["--until", until]).output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+        let session = &json["sessions"][0];
+        let replies = session["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "reply").count();
+        assert_eq!((output.status.code(), &session["state"], replies), (Some(0), &state.into(), said), "{until}");
+    }
+}
+
+#[test]
+fn the_table_of_the_demo_has_a_row_for_each_address_and_a_column_for_each_port() {
+    let output = text(&run(&["demo", "ports.test"]).stdout);
+    let mut lines = output.lines();
+    assert_eq!(lines.next().unwrap().split_whitespace().collect::<Vec<_>>(), ["25", "465", "587"]);
+    for (row, cell) in [("192.0.2.1", "TLS, "), ("2001:db8::1", "no answer"), ("192.0.2.2", "greets after ")] {
+        let line = output.lines().find(|line| line.trim_start().starts_with(row)).unwrap_or_else(|| panic!("{row}: {output}"));
+        assert!(line.contains(cell), "{line}");
     }
 }
 

@@ -444,3 +444,59 @@ fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "it should be a number of seconds above 0, such as 10 or 2.5".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(options: &[&str]) -> [Settings; 2] {
+        let parsed =
+            |command: &[&str]| Args::try_parse_from([&["smtpprobe"][..], command, &["example.com"], options].concat()).expect("options");
+        let probe = parsed(&[]).probe.options.settings();
+        let ports = match parsed(&["ports"]).command {
+            Some(Command::Ports(args)) => args.settings(),
+            other => panic!("{other:?}"),
+        };
+        [probe, ports].map(|settings| settings.expect("settings"))
+    }
+
+    #[test]
+    fn whoever_gives_a_stage_more_time_gives_it_to_the_whole_probe() {
+        for (options, seconds) in [
+            (&[][..], 60),
+            (&["--greeting-timeout", "20"], 60),
+            (&["--greeting-timeout", "300"], 310),
+            (&["--greeting-timeout", "300", "--connect-timeout", "30"], 330),
+            (&["--session-timeout", "100"], 110),
+            (&["--gap-timeout", "90"], 100),
+            (&["--connect-timeout", "120"], 120),
+            (&["--greeting-timeout", "300", "--timeout", "5"], 5),
+        ] {
+            for settings in settings(options) {
+                assert_eq!(settings.timeout, Duration::from_secs(seconds), "{options:?} {:?}", settings.question);
+            }
+        }
+        let [probe, ports] = settings(&["--greeting-timeout", "300", "--gap-timeout", "7"]);
+        assert_eq!([probe.times.greeting, ports.times.greeting], [Duration::from_secs(300); 2]);
+        assert_eq!([probe.times.gap, ports.times.gap], [Some(Duration::from_secs(7)); 2]);
+    }
+
+    #[test]
+    fn controls_are_the_usual_ones_the_users_or_none() {
+        for (options, expected) in [
+            (&[][..], Settings::default().control),
+            (&["--no-control"], Vec::new()),
+            (
+                &["--control", "mx.example.net", "--control", "192.0.2.1"],
+                vec![
+                    Control::Host(Host::Name("mx.example.net".parse().expect("a name"))),
+                    Control::Host(Host::Address("192.0.2.1".parse().expect("an address"))),
+                ],
+            ),
+        ] {
+            for settings in settings(options) {
+                assert_eq!(settings.control, expected, "{options:?}");
+            }
+        }
+    }
+}

@@ -21,6 +21,12 @@ const MUTE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A control host that is silent for this long is joined by the next one.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+/// Control hosts called in one family, at most: that nobody answers is told by two, however many the user names.
+const CONTROLS_LIMIT: usize = 2;
+/// Connections beside those of the probe of a mailbox, at most.
+const LIMIT: usize = 8;
+/// Second tries in the other TLS mode among them, at most: the hosts of a target have one and the same people.
+const SECOND_TRIES_LIMIT: usize = 3;
 
 /// What has become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +76,16 @@ pub(super) struct Beside {
     cells: BTreeMap<SocketAddr, Cell>,
     /// Families (IPv4: true) whose asked port is shut everywhere.
     shut: BTreeMap<bool, Vec<Port>>,
+    /// Families of which it is in question whose side shuts port 25.
+    in_question: Vec<bool>,
     /// Families in which something else than the hosts seems to answer.
     doubted: Vec<bool>,
     controls: Controls,
+    /// How many second tries in the other TLS mode there were.
+    second_tries: usize,
     ready: Vec<Attempt>,
+    /// How many connections were called for.
+    called: usize,
 }
 
 impl Beside {
@@ -85,9 +97,12 @@ impl Beside {
             uncontrolled: settings.control.is_empty(),
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
+            in_question: Vec::new(),
             doubted: Vec::new(),
             controls: Controls::default(),
+            second_tries: 0,
             ready: Vec::new(),
+            called: 0,
         }
     }
 
@@ -112,8 +127,10 @@ impl Beside {
             cell.fate = fate(transcript);
         }
         if attempt.role == Role::Asked
+            && (self.question == Question::Ports || self.second_tries < SECOND_TRIES_LIMIT)
             && let Some(tls) = other_mode(attempt.tls, transcript)
         {
+            self.second_tries += 1;
             let until = if tls == TlsUse::Implicit { Stage::Tls } else { Stage::Greeting };
             self.ready.push(Attempt { role: Role::OtherMode, tls, until, ..attempt.clone() });
         }
@@ -167,9 +184,10 @@ impl Beside {
             }
         }
         self.call_controls(now);
-        if self.ready.is_empty() {
+        if self.ready.is_empty() || (self.question == Question::Mail && self.called >= LIMIT) {
             return None;
         }
+        self.called += 1;
         let attempt = self.ready.remove(0);
         // None of them goes further than the user wants; beyond the greeting none goes at all.
         let until = if self.just_connect { Stage::Connect } else { attempt.until };
@@ -226,6 +244,7 @@ impl Beside {
                 self.try_other_ports(v4, now);
             }
             if port == Port::SMTP && telling {
+                self.in_question.push(v4);
                 self.want_controls();
             }
         }
@@ -259,10 +278,9 @@ impl Beside {
                 Fate::Trying => now.since(cell.began) < self.control_patience(),
                 fate => fate == Fate::Open,
             };
-            let shut = self.shut.get(&v4).is_some_and(|ports| ports.contains(&Port::SMTP));
             // Who answers is told by one control host; that nobody does, by more than one.
-            let in_question = shut || (self.doubted.contains(&v4) && called.is_empty());
-            if !in_question || called.iter().any(waiting) {
+            let needed = self.in_question.contains(&v4) || (self.doubted.contains(&v4) && called.is_empty());
+            if !needed || called.len() >= CONTROLS_LIMIT || called.iter().any(waiting) {
                 continue;
             }
             let uncalled = found

@@ -1,5 +1,7 @@
 //! What is called when, as tables: attempts with what became of them, and a time.
 
+mod chance;
+
 use std::time::Duration;
 
 use super::*;
