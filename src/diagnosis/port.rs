@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Evidence};
 use crate::probe::{Role, SessionFacts};
-use crate::smtp::{Event, FailureKind, Purpose, Stage, Transcript, Verb};
+use crate::smtp::{FailureKind, Purpose, Stage, Verb};
 
 /// What a port turned out to be, as far as one connection tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,7 +66,7 @@ impl PortState {
             (FailureKind::Forbidden, _) => Self::Forbidden,
             (FailureKind::TimedOut(_), Stage::Connect) => Self::Filtered,
             (FailureKind::Reset, _) | (FailureKind::Closed, Stage::Connect) => Self::Reset,
-            (FailureKind::NotTls, _) if speaks_smtp(transcript) => Self::Plain,
+            (FailureKind::NotTls, _) if transcript.speaks_plain_smtp() => Self::Plain,
             (FailureKind::NotSmtp(_) | FailureKind::NotTls, _) => Self::NotSmtp,
             (FailureKind::TlsHandshake(_), _) => Self::TlsFailed,
             (FailureKind::Closed, _) => Self::Closed,
@@ -88,16 +88,6 @@ impl PortState {
     pub const fn is_shut(self) -> bool {
         matches!(self, Self::Reset | Self::Refused | Self::Rejected | Self::Filtered | Self::Unreachable)
     }
-}
-
-/// Whether the bytes that came instead of TLS begin like a reply.
-fn speaks_smtp(transcript: &Transcript) -> bool {
-    transcript.events.iter().any(|(_, event)| match event {
-        Event::Premature { stage: Stage::Tls, bytes, .. } => {
-            bytes.first_chunk::<3>().is_some_and(|code| code.iter().all(u8::is_ascii_digit))
-        }
-        _ => false,
-    })
 }
 
 /// What a second try in the other TLS mode at the address of `session` found, if there was one and it succeeded.

@@ -3,6 +3,7 @@
 //! - A port that did not speak as expected is tried once more in the other TLS mode, after the first try has ended.
 //! - Where a port stays shut at every address of a family, other mail ports of the same hosts are tried (unless they were asked
 //!   for anyway), and where that port is 25, a control host is: a host that is known to listen tells whose side shuts it.
+//! - Where a greeting is masked or names somebody else, a control host tells who it is that answers.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::Role;
 use super::plan::Attempt;
 use crate::settings::{Question, Settings};
-use crate::smtp::{Elapsed, Event, FailureKind, ForeignProtocol, Stage, TlsUse, Transcript};
+use crate::smtp::{Elapsed, FailureKind, ForeignProtocol, Stage, TlsUse, Transcript};
 use crate::target::{Host, Port, is_nonpublic};
 
 /// Whoever has not greeted after this time waits for the client to begin, most likely. Those that only let it wait to see whether
@@ -343,17 +344,9 @@ fn other_mode(tls: TlsUse, transcript: &Transcript) -> Option<TlsUse> {
         // A server that begins with TLS waits for the client to speak first.
         (Stage::Greeting, FailureKind::TimedOut(waited)) if tls != TlsUse::Implicit && *waited >= MUTE => Some(TlsUse::Implicit),
         (_, FailureKind::NotSmtp(ForeignProtocol::Tls)) if tls != TlsUse::Implicit => Some(TlsUse::Implicit),
-        (Stage::Tls, FailureKind::NotTls) if tls == TlsUse::Implicit && speaks_smtp(transcript) => Some(TlsUse::Never),
+        (Stage::Tls, FailureKind::NotTls) if tls == TlsUse::Implicit && transcript.speaks_plain_smtp() => Some(TlsUse::Never),
         _ => None,
     }
-}
-
-/// Whether the bytes that came instead of TLS begin like a reply.
-fn speaks_smtp(transcript: &Transcript) -> bool {
-    transcript.events.iter().any(|(_, event)| match event {
-        Event::Premature { bytes, .. } => bytes.first_chunk::<3>().is_some_and(|code| code.iter().all(u8::is_ascii_digit)),
-        _ => false,
-    })
 }
 
 #[cfg(test)]

@@ -230,6 +230,17 @@ impl Transcript {
         self.events.iter().find_map(|(_, event)| if let Event::Secured(facts) = event { Some(facts) } else { None })
     }
 
+    /// Whether the bytes that came instead of TLS begin like a reply.
+    #[must_use]
+    pub fn speaks_plain_smtp(&self) -> bool {
+        self.events.iter().any(|(_, event)| match event {
+            Event::Premature { stage: Stage::Tls, bytes, .. } => {
+                bytes.first_chunk::<3>().is_some_and(|code| code.iter().all(u8::is_ascii_digit))
+            }
+            _ => false,
+        })
+    }
+
     /// The first failure, with its place in [`events`](Self::events).
     #[must_use]
     pub fn failure(&self) -> Option<(usize, Stage, &Failure)> {

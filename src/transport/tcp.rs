@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     let stream = match timeout(limit, socket.connect(real)).await {
         Err(_) => return Err(FailureKind::TimedOut(limit).into()),
         Ok(Err(error)) => {
-            let failure = of_connect(&error, errors.and_then(|errors| errors.take()));
+            let failure = of_connect(&error, real.ip(), errors.and_then(|errors| errors.take()));
             // A family that is switched off has no address to connect from; used-up ports and a wrong address to bind to do.
             let familyless = error.kind() == io::ErrorKind::AddrNotAvailable && source(real.ip()).is_none();
             return Err(if familyless { Failure { kind: FailureKind::NoRoute, ..failure } } else { failure });
@@ -86,9 +86,13 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     Ok((Wire::Plain(stream), ends))
 }
 
-/// What a failed `connect` means: the same, but that "invalid" is what Linux says of a route that swallows packets.
-fn of_connect(error: &io::Error, icmp: Option<IcmpError>) -> Broken {
+/// What a failed `connect` means: the same, but that "invalid" is what Linux says of a route that swallows packets, and of a
+/// link-local address without the link, to which there is no way.
+fn of_connect(error: &io::Error, address: IpAddr, icmp: Option<IcmpError>) -> Broken {
     let failure = Failure::of_system(error, icmp);
+    if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) && error.kind() == io::ErrorKind::InvalidInput {
+        return Failure { kind: FailureKind::NoRoute, ..failure };
+    }
     if cfg!(target_os = "linux") && error.kind() == io::ErrorKind::InvalidInput {
         return Failure { kind: FailureKind::Forbidden, ..failure };
     }

@@ -1,3 +1,5 @@
+//! What is a policy and what is not, each error with its line.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Records that ask for reports, and what is wrong with others.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Records as they stand in a zone, and the certificates that they name.
+
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, date_time_ymd};
 

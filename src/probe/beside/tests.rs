@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::settings::Control;
-use crate::smtp::{Connected, Failure, IcmpError};
+use crate::smtp::{Connected, Event, Failure, IcmpError};
 
 const SILENT: &str = "192.0.2.1:25";
 const SILENT_V6: &str = "[2001:db8::1]:25";

@@ -1,3 +1,5 @@
+//! Every usage, selector and matching type against chains that they fit and do not fit.
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

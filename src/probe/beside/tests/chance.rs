@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use crate::settings::Control;
-use crate::smtp::{Connected, Failure};
+use crate::smtp::{Connected, Event, Failure};
 
 const SILENT: FailureKind = FailureKind::TimedOut(Duration::from_secs(10));
 const NEAR: &str = "203.0.113.25";
