@@ -7,11 +7,20 @@ use std::time::Duration;
 
 use smtpprobe::annotation::annotate;
 use smtpprobe::knowledge::Knowledge;
-use smtpprobe::smtp::{Connected, Dialogue, Elapsed, FailureKind, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction};
+use smtpprobe::smtp::{
+    Connected, Dialogue, Elapsed, FailureKind, Handshake, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let times = StageTimes { greeting: Duration::from_secs(300), ..StageTimes::default() };
-    let dialogue = Dialogue { hello: Some("probe.example.net".parse()?), tls: TlsUse::Never, until: Stage::Rcpt, pipelining: true, times };
+    let dialogue = Dialogue {
+        hello: Some("probe.example.net".parse()?),
+        tls: TlsUse::Never,
+        until: Stage::Rcpt,
+        handshake: Handshake::Usual,
+        pipelining: true,
+        times,
+    };
     let mut session = Session::new(dialogue, Elapsed::default());
     session.enqueue(Transaction { from: None, recipients: vec!["anna@example.com".parse()?], size: None, purpose: Purpose::Target });
 
@@ -39,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 _ => session.broke(now, FailureKind::TimedOut(patience).into()),
             },
-            Need::Handshake(_) => session.broke(now, FailureKind::Closed.into()),
+            Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
             Need::Close => break,
         }
     }

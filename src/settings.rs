@@ -33,6 +33,10 @@ pub struct Settings {
     pub controls: Controls,
     /// Whom to connect to when port 25 is shut everywhere, to learn whose side shuts it; empty forbids it.
     pub control: Vec<Control>,
+    /// Whether to look at what the domain publishes about transport security: DANE, MTA-STS, TLS-RPT.
+    pub policies: Policies,
+    /// Whether to try, on one connection of its own, if a server obeys inside TLS what was sent in the clear ahead of it.
+    pub check_injection: bool,
     /// How TLS is used; none is implicit on port 465 and STARTTLS where it is offered elsewhere.
     pub tls: Option<TlsUse>,
     /// Authorities trusted beside the system's, in DER.
@@ -74,6 +78,8 @@ impl Default for Settings {
             walk: Walk::default(),
             controls: Controls::default(),
             control: CONTROL_DOMAINS.iter().filter_map(|domain| domain.parse().ok().map(Control::Domain)).collect(),
+            policies: Policies::default(),
+            check_injection: false,
             tls: None,
             extra_roots: Vec::new(),
             resolvers: Vec::new(),
@@ -179,6 +185,16 @@ pub enum Controls {
     Off,
     /// After every answer to the target's own RCPT.
     Always,
+}
+
+/// When to look at what a domain publishes about transport security.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policies {
+    /// Where mail is asked about and TLS is used.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// Tells how long the probe has been running.

@@ -15,8 +15,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
 };
-use smtpprobe::policy::Tlsa;
-use smtpprobe::transport::dane::{DaneVerdict, verify};
+use smtpprobe::policy::{DaneVerdict, Tlsa};
+use smtpprobe::transport::dane::verify;
 
 const MUST_RUN: &str = "SMTPPROBE_TESTS_MUST_RUN";
 const NAME: &str = "mx.example.com";

@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("target", &[]),
     ("smtp", &["target"]),
     ("settings", &["smtp", "target"]),
-    ("policy", &["target"]),
+    ("policy", &["smtp", "target"]),
     ("sender", &["target"]),
     ("knowledge", &["smtp"]),
     ("route", &["policy", "settings", "smtp", "target"]),

@@ -12,7 +12,7 @@ use smtpprobe::demo::{Scenario, World, scenarios};
 use smtpprobe::diagnosis::{Case, diagnose, judge};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::probe::{Role, probe};
-use smtpprobe::report::{EventKind, EventPart, Look, Report, SessionPart, headline, render, report};
+use smtpprobe::report::{EventKind, EventPart, Look, LookupPart, Report, SessionPart, headline, render, report};
 use smtpprobe::settings::Settings;
 use smtpprobe::smtp::Stage;
 
@@ -75,7 +75,9 @@ fn settled(report: &Report) -> Report {
 fn account(report: &Report) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "route: {} {}", report.route.origin, report.route.failure.as_deref().unwrap_or_default());
-    for lookup in &report.route.lookups {
+    // That a domain publishes no policy is told by what senders do.
+    let tells = |lookup: &&LookupPart| lookup.kind != "TXT" || !matches!(lookup.result.as_str(), "nxdomain" | "no_data");
+    for lookup in report.route.lookups.iter().filter(tells) {
         let _ = writeln!(text, "  {} {}: {} {}", lookup.name, lookup.kind, lookup.result, lookup.records.join(", "));
     }
     for identity in &report.route.identities {
@@ -85,6 +87,7 @@ fn account(report: &Report) -> String {
     for left in &report.route.left_out {
         let _ = writeln!(text, "  left out: {} {} ({})", left.host, left.address, left.why);
     }
+    published(report, &mut text);
     let mut controls: Vec<String> = Vec::new();
     for session in &report.sessions {
         let reached = session.reached.map_or("nothing", |stage| stage.as_str());
@@ -133,6 +136,33 @@ fn account(report: &Report) -> String {
     text
 }
 
+/// What is published, and what senders make of it.
+fn published(report: &Report, text: &mut String) {
+    if let Some(mta_sts) = report.route.mta_sts.as_ref().filter(|mta_sts| mta_sts.state != "absent") {
+        let failure = mta_sts.failure.iter().chain(&mta_sts.errors).chain(&mta_sts.notes).cloned().collect::<Vec<_>>().join("; ");
+        let _ = writeln!(text, "  MTA-STS: {}, mx {} {failure}", mta_sts.state, mta_sts.mx.join(" "));
+    }
+    if let Some(tls_rpt) = report.route.tls_rpt.as_ref().filter(|tls_rpt| tls_rpt.state != "absent") {
+        let _ = writeln!(text, "  TLS-RPT: {} {} {}", tls_rpt.state, tls_rpt.addresses.join(" "), tls_rpt.errors.join("; "));
+    }
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for part in &report.route.delivery {
+        let place = format!("{}:{}", part.host, part.port);
+        let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let [sender, delivery, why] =
+            [serde_json::to_value(part.sender), serde_json::to_value(part.delivery), serde_json::to_value(part.why)]
+                .map(|value| name(value.expect("JSON")));
+        let cell = format!("{sender} {delivery} ({why})");
+        match rows.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, cells)) => cells.extend([", ", &cell]),
+            None => rows.push((place, cell)),
+        }
+    }
+    for (place, cells) in rows {
+        let _ = writeln!(text, "  {place}: {cells}");
+    }
+}
+
 fn line(session: &SessionPart, event: &EventPart) -> String {
     match event.kind {
         EventKind::Connected => "connected".to_owned(),
@@ -147,6 +177,7 @@ fn line(session: &SessionPart, event: &EventPart) -> String {
             let certificate = session.certificate.as_ref().expect("what is secured has a certificate");
             format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.own.days_left)
         }
+        EventKind::Surveyed => format!("== would choose {}", event.text.as_deref().unwrap_or_default()),
         EventKind::Failed => format!("!! {} {}", event.stage, event.failure.as_deref().unwrap_or_default()),
     }
 }
@@ -346,10 +377,10 @@ fn route_unwaited(change: impl Fn(Settings) -> Settings) -> (std::time::Duration
 fn a_lookup_that_is_not_needed_is_not_waited_for() {
     let (took, lookups, outcome) = route_unwaited(|settings| Settings { walk: smtpprobe::settings::Walk::First, ..settings });
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
-    assert_eq!((lookups.as_str(), outcome.as_str()), ("A found, AAAA no_data, MX found", "Accepted"));
+    assert_eq!((lookups.as_str(), outcome.as_str()), ("A found, AAAA no_data, MX found, TXT nxdomain, TXT nxdomain", "Accepted"));
     let (took, lookups, _) = route_unwaited(|settings| Settings { timeout: std::time::Duration::from_millis(700), ..settings });
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
-    assert_eq!(lookups, "A found, AAAA no_data, MX found");
+    assert_eq!(lookups, "A found, AAAA no_data, MX found, TXT nxdomain, TXT nxdomain");
 }
 
 #[test]

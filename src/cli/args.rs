@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use smtpprobe::route::read_anchors;
-use smtpprobe::settings::{Control, Controls, Families, Question, Settings, Validation, Walk};
+use smtpprobe::settings::{Control, Controls, Families, Policies, Question, Settings, Validation, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
 use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
 use smtpprobe::transport::read_roots;
@@ -162,6 +162,12 @@ pub(crate) struct ProbeOptions {
     /// Certificates of authorities to trust beside the system's (PEM)
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_TLS_CA", hide_env = true)]
     tls_ca: Option<PathBuf>,
+    /// Leave out what the domain publishes about TLS: DANE, MTA-STS, TLS-RPT
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_POLICIES", hide_env = true)]
+    no_policies: bool,
+    /// Try on one more connection whether the server obeys, inside TLS, a QUIT sent in the clear ahead of it
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_CHECK_INJECTION", hide_env = true)]
+    check_injection: bool,
     /// Send one command at a time
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
     no_pipelining: bool,
@@ -376,6 +382,8 @@ impl ProbeOptions {
             timeout,
             times: StageTimes { command, ..base.times },
             pipelining: !self.no_pipelining,
+            policies: if self.no_policies { Policies::Off } else { Policies::Auto },
+            check_injection: self.check_injection,
             ..base
         })
     }

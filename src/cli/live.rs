@@ -58,6 +58,7 @@ fn last_word(transcript: &Transcript) -> String {
         Some(Event::Sent { command, .. }) => format!("-> {command}"),
         Some(Event::Received { reply, .. }) => format!("<- {}", quote(reply)),
         Some(Event::Secured(tls)) => tls.version.clone(),
+        Some(Event::Surveyed(legacy)) => legacy.version.to_string(),
         Some(Event::Premature { .. }) => "** unexpected bytes".to_owned(),
         Some(Event::Broke { failure, .. }) => smtpprobe::diagnosis::failure_words(failure),
     };

@@ -6,6 +6,7 @@
 mod answer;
 mod certificate;
 mod connection;
+mod delivery;
 mod greeting;
 mod port;
 mod recipient;
@@ -13,21 +14,24 @@ mod route;
 mod session;
 mod side;
 mod timing;
+mod transport_security;
 mod verdict;
 
 pub use answer::SessionAnswer;
 pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
+pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
 pub use session::as_sent;
 pub use timing::seconds;
+pub use transport_security::{dane_words, fetch_words};
 pub use verdict::{Outcome, Twist, Verdict};
 
 use serde::{Deserialize, Serialize};
 
 use crate::annotation::{Annotation, annotate_all};
 use crate::knowledge::Knowledge;
-use crate::probe::{Facts, Role, SessionFacts};
+use crate::probe::{Facts, SessionFacts};
 use crate::settings::Question;
 use crate::smtp::{Answer, Reply};
 use crate::target::Host;
@@ -72,6 +76,8 @@ pub struct Evidence {
     pub quote: String,
     /// What fills the gaps of the finding's texts.
     pub slots: Vec<(&'static str, String)>,
+    /// Lines that are right, ready to publish; mostly none.
+    pub publish: Vec<String>,
 }
 
 /// A rule that applies, with its proof.
@@ -92,6 +98,8 @@ pub struct Case<'a> {
     pub knowledge: &'a Knowledge,
     /// The sessions, in the order of the facts.
     pub sessions: Vec<SessionCase<'a>>,
+    /// What senders with different policies would do, by host.
+    pub outlooks: Vec<Outlook>,
 }
 
 /// A session with its replies explained.
@@ -103,7 +111,7 @@ pub struct SessionCase<'a> {
     pub state: PortState,
     /// Each reply's event with its explanation.
     pub annotations: Vec<(usize, Annotation)>,
-    /// What the session says about the question; none if another address answered first, or if it was not asked for.
+    /// What the session says about the question; none if another address answered first, or if the question was not put.
     pub answer: Option<SessionAnswer>,
 }
 
@@ -113,15 +121,17 @@ impl<'a> Case<'a> {
     pub fn new(facts: &'a Facts, knowledge: &'a Knowledge) -> Self {
         let sum_up = |session: &'a SessionFacts| {
             let annotations = annotate_all(knowledge, &session.transcript);
-            let answer = answer::of(facts, session, &annotations).filter(|_| session.role == Role::Asked);
+            let answer = answer::of(facts, session, &annotations).filter(|_| session.role.asks_the_question());
             SessionCase { facts: session, state: PortState::of(session), annotations, answer }
         };
-        Self { facts, knowledge, sessions: facts.sessions.iter().map(sum_up).collect() }
+        let mut case = Self { facts, knowledge, sessions: facts.sessions.iter().map(sum_up).collect(), outlooks: Vec::new() };
+        case.outlooks = delivery::outlooks(&case);
+        case
     }
 
-    /// The sessions that were asked for, with their places.
+    /// The sessions in which the question was put, with their places.
     fn each(&self) -> impl Iterator<Item = (usize, &SessionCase<'a>)> {
-        self.sessions.iter().enumerate().filter(|(_, session)| session.facts.role == Role::Asked)
+        self.sessions.iter().enumerate().filter(|(_, session)| session.facts.role.asks_the_question())
     }
 
     /// Whether mail needs the port of `session`: every port that a mail is to be handed over at, and of several ports that are
@@ -250,9 +260,19 @@ pub fn quote(reply: &Reply) -> String {
 
 /// Every rule, by topic.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [route::RULES, connection::RULES, side::RULES, greeting::RULES, session::RULES, certificate::RULES, recipient::RULES, timing::RULES]
-        .into_iter()
-        .flatten()
+    [
+        route::RULES,
+        connection::RULES,
+        side::RULES,
+        greeting::RULES,
+        session::RULES,
+        certificate::RULES,
+        transport_security::RULES,
+        recipient::RULES,
+        timing::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Applies every rule. What somebody else said in a host's place is no evidence for anything but that.

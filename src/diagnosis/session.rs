@@ -3,6 +3,7 @@
 use super::connection::words;
 use super::port::without_wrong_mode;
 use super::side::starttls_differs;
+use super::transport_security::is_too_old;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::smtp::{Answer, Capabilities, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
@@ -152,7 +153,10 @@ fn tls_failed(case: &Case<'_>) -> Vec<Evidence> {
     let stopped = |kind: &FailureKind| matches!(kind, FailureKind::ProbeTimeOver | FailureKind::Interrupted | FailureKind::Overtaken);
     let failed =
         broken(case, |stage, failure| (stage == Stage::Tls && !stopped(&failure.kind)) || failure.kind == FailureKind::TlsNotOffered);
-    without_wrong_mode(case, failed)
+    // What the server would speak instead is told by a finding of its own.
+    let told =
+        |evidence: &Evidence| evidence.session.and_then(|index| case.sessions.get(index)).is_some_and(|session| is_too_old(case, session));
+    without_wrong_mode(case, failed.into_iter().filter(|evidence| !told(evidence)).collect())
 }
 
 /// Bytes that answer nothing, between STARTTLS and the handshake or elsewhere.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::knowledge::{Actor, Confidence, Reason};
-use crate::probe::{Role, Vantage};
+use crate::probe::{Published, Role, Vantage};
 use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route, Security, Validator};
 use crate::settings::{Question, Walk};
 use crate::smtp::{
@@ -30,6 +30,7 @@ fn session(host: usize, address: &str, events: Vec<(Elapsed, Event)>, reached: O
         address,
         tls: TlsUse::IfOffered,
         transcript: Transcript { began: at(0), events, reached },
+        dane: None,
     }
 }
 
@@ -83,6 +84,7 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
             lookups: vec![lookup],
         },
         sessions,
+        published: Published::default(),
         left_out: Vec::new(),
         cut_short: None,
     }
@@ -326,7 +328,8 @@ fn what_is_slow_is_told_with_its_time() {
 fn secured(chain: Vec<SentCertificate>, verdict: CertificateVerdict) -> SessionFacts {
     let mut session = greeted(0, "192.0.2.1:25", 0);
     let chain_length = chain.len();
-    let tls = TlsFacts { version: "TLS 1.3".to_owned(), cipher: String::new(), group: None, chain, chain_length, verdict };
+    let tls =
+        TlsFacts { version: "TLS 1.3".to_owned(), cipher: String::new(), server_name: None, group: None, chain, chain_length, verdict };
     session.transcript.events.push((at(1), Event::Secured(tls)));
     session
 }

@@ -13,11 +13,13 @@ use self::routeless::by_route;
 use self::unreached::unreached;
 use super::answer::SessionAnswer;
 use super::connection::is_rejected_as_unreachable;
+use super::delivery::Tls;
 use super::port::{in_other_mode, is_wrong_mode};
 use super::side::intercepted;
+use super::transport_security::is_too_old;
 use super::{Case, Evidence, SessionCase, quote, recipient};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
-use crate::probe::SessionFacts;
+use crate::probe::{Role, SessionFacts};
 use crate::route::Origin;
 use crate::settings::Question;
 use crate::smtp::{EnhancedCode, Event, FailureKind, Purpose, ReplyCode, Stage, TlsUse, Verb};
@@ -102,6 +104,7 @@ pub enum Twist {
 pub(super) fn of(case: &Case<'_>) -> Verdict {
     let answers: Vec<Given<'_>> = case
         .each()
+        .filter(|(_, session)| !is_answered_elsewhere(case, session))
         .filter_map(|(index, session)| session.answer.clone().map(|answer| Given { index, session, answer }))
         .map(|given| as_explained(case, with_controls(case, given)))
         .collect();
@@ -138,6 +141,14 @@ struct Given<'a> {
     index: usize,
     session: &'a SessionCase<'a>,
     answer: SessionAnswer,
+}
+
+/// Of the two tries at a host whose TLS fails, with it and without, the one that got an answer counts.
+fn is_answered_elsewhere(case: &Case<'_>, session: &SessionCase<'_>) -> bool {
+    let Some((_, again)) = case.in_the_clear(session.facts) else { return false };
+    let answered = again.answer.as_ref().is_some_and(|answer| !matches!(answer.outcome, Outcome::Unreachable | Outcome::Inconclusive));
+    let failed = matches!(Tls::of(session), Tls::Failed);
+    if session.facts.role == Role::InClear { !answered } else { answered && failed }
 }
 
 /// What the answers to control questions add: they can take certainty from a yes, and the blame from a mailbox.
@@ -181,6 +192,9 @@ fn as_explained<'a>(case: &Case<'_>, mut given: Given<'a>) -> Given<'a> {
         let confirmed = in_other_mode(given.session.facts, sessions).is_some();
         given.answer.reason = Reason::WrongTlsMode;
         given.answer.confidence = if confirmed { Confidence::Certain } else { Confidence::Likely };
+    }
+    if given.answer.reason == Reason::TlsFailed && is_too_old(case, given.session) {
+        given.answer.reason = Reason::TlsTooOld;
     }
     if is_rejected_as_unreachable(case, given.session) {
         given.answer.reason = Reason::ConnectionRejected;

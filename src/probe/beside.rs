@@ -3,6 +3,9 @@
 //! - A port that did not speak as expected is tried once more in the other TLS mode, after the first try has ended.
 //! - Where a port stays shut at every address of a family, other mail ports of the same hosts are tried (unless they were asked
 //!   for anyway), and where that port is 25, a control host is: a host that is known to listen tells whose side shuts it.
+//! - Where a TLS handshake failed, the host is asked on a new connection what old TLS it would speak; and where no policy forbids it
+//!   the question is put once more in the clear, as mail servers do that take TLS if they can get it.
+//! - Where the user wants it, one connection tries whether what is sent ahead of TLS is obeyed inside it.
 //! - Where a greeting is masked or names somebody else, a control host tells who it is that answers.
 
 use std::collections::BTreeMap;
@@ -12,7 +15,7 @@ use std::time::Duration;
 use super::Role;
 use super::plan::Attempt;
 use crate::settings::{Question, Settings};
-use crate::smtp::{Elapsed, FailureKind, ForeignProtocol, Stage, TlsUse, Transcript};
+use crate::smtp::{Elapsed, FailureKind, ForeignProtocol, HandshakeFailure, Stage, TlsUse, Transcript};
 use crate::target::{Host, Port, is_nonpublic};
 
 /// Whoever has not greeted after this time waits for the client to begin, most likely. Those that only let it wait to see whether
@@ -28,6 +31,9 @@ const CONTROLS_LIMIT: usize = 2;
 const LIMIT: usize = 8;
 /// Second tries in the other TLS mode among them, at most: the hosts of a target have one and the same people.
 const SECOND_TRIES_LIMIT: usize = 3;
+
+/// Hosts that are asked about old TLS, and asked once more in the clear, at most.
+const HOSTS_WITHOUT_TLS_LIMIT: usize = 3;
 
 /// What has become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,12 @@ pub(super) struct Beside {
     /// Families in which something else than the hosts seems to answer.
     doubted: Vec<bool>,
     controls: Controls,
+    /// Hosts and ports whose handshake failed.
+    without_tls: Vec<(Option<usize>, Port)>,
+    /// Attempts in the clear that wait until it is known that no policy forbids them.
+    in_the_clear: Vec<Attempt>,
+    /// Whether injection is still to be tried.
+    check_injection: bool,
     /// How many second tries in the other TLS mode there were.
     second_tries: usize,
     ready: Vec<Attempt>,
@@ -101,6 +113,9 @@ impl Beside {
             in_question: Vec::new(),
             doubted: Vec::new(),
             controls: Controls::default(),
+            without_tls: Vec::new(),
+            in_the_clear: Vec::new(),
+            check_injection: settings.check_injection,
             second_tries: 0,
             ready: Vec::new(),
             called: 0,
@@ -109,8 +124,8 @@ impl Beside {
 
     /// An attempt is being made.
     pub(super) fn began(&mut self, attempt: &Attempt, now: Elapsed) {
-        // A second try in the other mode is about a port that is open.
-        if attempt.role != Role::OtherMode {
+        // The others are about a port that is open.
+        if matches!(attempt.role, Role::Asked | Role::OtherPort | Role::Control) {
             self.cells.insert(attempt.address, Cell { attempt: attempt.clone(), began: now, fate: Fate::Trying });
         }
     }
@@ -134,6 +149,52 @@ impl Beside {
             self.second_tries += 1;
             let until = if tls == TlsUse::Implicit { Stage::Tls } else { Stage::Greeting };
             self.ready.push(Attempt { role: Role::OtherMode, tls, until, ..attempt.clone() });
+        }
+        if attempt.role == Role::Asked && self.question == Question::Mail {
+            self.after_tls(attempt, transcript);
+        }
+    }
+
+    /// What to do about a handshake that failed, and what to try where one did not.
+    fn after_tls(&mut self, attempt: &Attempt, transcript: &Transcript) {
+        if transcript.tls().is_some() && attempt.tls != TlsUse::Implicit && std::mem::take(&mut self.check_injection) {
+            self.ready.push(Attempt { role: Role::Injection, until: Stage::StartTls, ..attempt.clone() });
+        }
+        let place = (attempt.host, attempt.port);
+        let Some(failure) = failed_handshake(transcript) else { return };
+        if self.without_tls.contains(&place) || self.without_tls.len() >= HOSTS_WITHOUT_TLS_LIMIT {
+            return;
+        }
+        self.without_tls.push(place);
+        // Whoever falls silent at a hello, or answers in plain text, does so at another one.
+        if !matches!(failure, FailureKind::NotTls | FailureKind::TlsHandshake(HandshakeFailure::Hung(_))) {
+            let until = if attempt.tls == TlsUse::Implicit { Stage::Tls } else { Stage::StartTls };
+            self.ready.push(Attempt { role: Role::OldTls, until, ..attempt.clone() });
+        }
+        if attempt.tls == TlsUse::IfOffered {
+            self.in_the_clear.push(Attempt { role: Role::InClear, tls: TlsUse::Never, ..attempt.clone() });
+        }
+    }
+
+    /// The attempt that the user wants whatever the others have come to; none if it is not due.
+    pub(super) fn next_in_any_case(&mut self) -> Option<Attempt> {
+        let place = self.ready.iter().position(|attempt| attempt.role == Role::Injection)?;
+        Some(self.ready.remove(place))
+    }
+
+    /// Whether an attempt waits until it is known what policies forbid.
+    pub(super) fn waits_for_policies(&self) -> bool {
+        !self.in_the_clear.is_empty()
+    }
+
+    /// Makes the attempts in the clear ready that are allowed; `allowed` says nothing as long as it is not known.
+    fn go_on_in_the_clear(&mut self, allowed: impl Fn(usize, Port) -> Option<bool>) {
+        for attempt in std::mem::take(&mut self.in_the_clear) {
+            match attempt.host.and_then(|host| allowed(host, attempt.port)) {
+                Some(true) => self.ready.push(attempt),
+                Some(false) => {}
+                None => self.in_the_clear.push(attempt),
+            }
         }
     }
 
@@ -177,9 +238,11 @@ impl Beside {
         }
     }
 
-    /// The next connection to make beside those asked for. `all_begun` says that no further address will be asked for.
-    pub(super) fn next(&mut self, now: Elapsed, all_begun: bool) -> Option<Attempt> {
+    /// The next connection to make beside those asked for. `all_begun` says that no further address will be asked for, and
+    /// `in_the_clear` whether a host may be sent to without TLS, once that is known.
+    pub(super) fn next(&mut self, now: Elapsed, all_begun: bool, in_the_clear: impl Fn(usize, Port) -> Option<bool>) -> Option<Attempt> {
         if all_begun {
+            self.go_on_in_the_clear(in_the_clear);
             for v4 in [true, false] {
                 self.look_at(v4, now);
             }
@@ -335,6 +398,14 @@ fn fate(transcript: &Transcript) -> Fate {
         },
         None => Fate::Excused,
     }
+}
+
+/// Why there is no TLS, where it was tried and came to nothing.
+fn failed_handshake(transcript: &Transcript) -> Option<&FailureKind> {
+    let (_, stage, failure) = transcript.failure()?;
+    let of_tls =
+        matches!(failure.kind, FailureKind::TlsHandshake(_)) || (failure.kind == FailureKind::NotTls && !transcript.speaks_plain_smtp());
+    (stage == Stage::Tls && of_tls).then_some(&failure.kind)
 }
 
 /// The mode to try once more in, if what happened looks like the wrong one.

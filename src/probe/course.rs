@@ -5,11 +5,13 @@ use tokio::sync::watch;
 use super::beside::Beside;
 use super::errands::{Errand, Errands, News};
 use super::plan::{Attempt, Plan};
+use super::policies::Policies;
 use super::{Role, SessionFacts, ending};
 use crate::route::{Identity, Resolver, Route, Step};
 use crate::settings::{Clock, Settings};
 use crate::smtp::{FailureKind, Stage, Transcript};
 use crate::target::{DomainName, Target};
+use crate::transport::Stop;
 
 /// What a probe waits for.
 pub(super) enum Happening {
@@ -21,6 +23,8 @@ pub(super) enum Happening {
     News(News),
     /// Something has been looked up.
     Errand(Errand),
+    /// Something about policies has become known.
+    Policy,
     /// A conversation has ended.
     Ended(Attempt, Transcript),
     /// The probe has to stop.
@@ -36,14 +40,17 @@ pub(super) struct Course<'a> {
     pub(super) plan: Plan,
     pub(super) beside: Beside,
     pub(super) errands: Errands<'a>,
+    pub(super) policies: Policies<'a>,
     pub(super) route: Option<Route>,
     pub(super) sessions: Vec<SessionFacts>,
     pub(super) identities: Vec<Identity>,
     /// The addresses of this host's own name, where they were looked up.
     pub(super) own_name: Vec<std::net::IpAddr>,
     pub(super) cut_short: Option<FailureKind>,
-    /// Tells the conversations to end.
+    /// Tells the conversations to end, each by what it is held for.
     halt: watch::Sender<Option<FailureKind>>,
+    /// Tells those to end that are held whatever the others come to.
+    halt_all: watch::Sender<Option<FailureKind>>,
 }
 
 impl<'a> Course<'a> {
@@ -52,8 +59,8 @@ impl<'a> Course<'a> {
         settings: &'a Settings,
         resolver: &'a Resolver,
         hostname: Option<&'a DomainName>,
+        policies: Policies<'a>,
         clock: Clock,
-        halt: watch::Sender<Option<FailureKind>>,
     ) -> Self {
         Self {
             clock,
@@ -61,12 +68,14 @@ impl<'a> Course<'a> {
             plan: Plan::new(target, settings),
             beside: Beside::new(settings),
             errands: Errands::new(settings, resolver, hostname),
+            policies,
             route: None,
             sessions: Vec::new(),
             identities: Vec::new(),
             own_name: Vec::new(),
             cut_short: None,
-            halt,
+            halt: watch::Sender::new(None),
+            halt_all: watch::Sender::new(None),
         }
     }
 
@@ -80,7 +89,8 @@ impl<'a> Course<'a> {
                 attempt
             }
             None if self.cut_short.is_none() && !self.plan.is_settled() => {
-                let attempt = self.beside.next(now, self.all_begun());
+                let all_begun = self.all_begun();
+                let attempt = self.beside.next(now, all_begun, |host, port| self.policies.let_go_in_the_clear(host, port));
                 let limit = self.beside.time_left(now);
                 if self.beside.wants_controls() {
                     self.errands.find_controls(limit);
@@ -90,10 +100,16 @@ impl<'a> Course<'a> {
                 }
                 attempt?
             }
+            None if self.cut_short.is_none() => self.beside.next_in_any_case()?,
             None => return None,
         };
         self.beside.began(&attempt, now);
         Some(attempt)
+    }
+
+    /// What tells a conversation that is held for `role` to end.
+    pub(super) fn stop(&self, role: Role) -> Stop {
+        if role == Role::Injection { self.halt_all.subscribe() } else { self.halt.subscribe() }
     }
 
     /// Whether every address that was asked for is being asked.
@@ -103,19 +119,32 @@ impl<'a> Course<'a> {
 
     /// Whether nothing is to come once the conversations under way have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.cut_short.is_some() || self.plan.is_settled() || (self.all_begun() && self.errands.is_empty())
+        let waiting = self.beside.waits_for_policies() || !self.errands.is_empty();
+        self.cut_short.is_some() || self.plan.is_settled() || (self.all_begun() && !waiting)
+    }
+
+    /// Whether the probe is over, when no conversation is under way.
+    pub(super) fn may_end(&mut self) -> bool {
+        // Attempts may wait for what policies say, so that these end in any case.
+        let policies_over = self.policies.may_end(self.clock.now());
+        self.is_over() && (policies_over || self.cut_short.is_some())
     }
 
     /// How long nothing is to be done, if time alone will change that.
     pub(super) fn wake(&self) -> Option<std::time::Duration> {
         let now = self.clock.now();
-        [self.plan.wake(now), self.beside.wake(now)].into_iter().flatten().min()
+        [self.plan.wake(now), self.beside.wake(now), self.policies.wake(now)].into_iter().flatten().min()
     }
 
     /// Takes in what has happened.
     pub(super) fn take(&mut self, happening: Happening) {
         match happening {
-            Happening::Step(step) => self.plan.take(step, self.clock.now()),
+            Happening::Step(step) => {
+                if let Step::Done { host, found } = &step {
+                    self.policies.located(*host, found, self.plan.ports_of(*host));
+                }
+                self.plan.take(step, self.clock.now());
+            }
             Happening::Routed(route) => {
                 self.plan.all_found();
                 self.route = Some(route);
@@ -133,11 +162,12 @@ impl<'a> Course<'a> {
                 self.identities.push(identity);
             }
             Happening::Errand(Errand::OwnName(addresses)) => self.own_name = addresses,
-            Happening::Errand(Errand::Nothing) | Happening::Time => {}
+            Happening::Errand(Errand::Nothing) | Happening::Policy | Happening::Time => {}
             Happening::Ended(attempt, transcript) => self.ended(attempt, transcript),
             Happening::Stopped(why) => {
                 self.plan.give_up();
                 self.halt.send_replace(Some(why.clone()));
+                self.halt_all.send_replace(Some(why.clone()));
                 self.cut_short = Some(why);
             }
         }
@@ -154,6 +184,6 @@ impl<'a> Course<'a> {
             }
         }
         let Attempt { role, host, name, address, tls, .. } = attempt;
-        self.sessions.push(SessionFacts { role, host, name, address, tls, transcript });
+        self.sessions.push(SessionFacts { role, host, name, address, tls, transcript, dane: None });
     }
 }

@@ -9,11 +9,12 @@ mod controls;
 mod course;
 mod errands;
 mod plan;
+mod policies;
 mod policy_host;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,22 +23,26 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::course::{Course, Happening};
 use self::errands::News;
 use self::plan::{Attempt, Ending};
+use self::policies::Policies;
+pub use self::policies::{HostKeys, MtaSts, Published, Unread};
 pub use self::policy_host::{PolicyFetch, fetch_policy};
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
-use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security};
+use crate::policy::{DaneResult, DaneVerdict};
+use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
 use crate::sender;
-use crate::settings::{Clock, Question, Settings, Walk};
+use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    CodeClass, Dialogue, FailureKind, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
+    CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
 };
-use crate::target::{Host, Port, Target};
+use crate::target::{DomainName, Host, Port, Target};
+use crate::transport::dane::verify;
 use crate::transport::{Line, Stop, TlsClient};
 
 /// How long a connection beside those asked for may take to greet or to shake hands, at most.
@@ -70,6 +75,8 @@ pub struct Facts {
     pub route: Route,
     /// The conversations: first those asked for in the route's order, then those beside them.
     pub sessions: Vec<SessionFacts>,
+    /// What is published about how mail is to be sent there.
+    pub published: Published,
     /// What the DNS says of names in greetings that look strange at their hosts.
     pub identities: Vec<Identity>,
     /// What was not connected to, and why.
@@ -93,6 +100,8 @@ pub struct SessionFacts {
     pub tls: TlsUse,
     /// What happened.
     pub transcript: Transcript,
+    /// What TLSA records say of the certificate; none without TLS or without records that count.
+    pub dane: Option<DaneResult>,
 }
 
 /// What a conversation is held for.
@@ -108,6 +117,20 @@ pub enum Role {
     OtherPort,
     /// A host that is known to listen, to learn whose side shuts a port.
     Control,
+    /// The question once more without TLS, after a handshake that failed, as mail servers do that take TLS only if they can get it.
+    InClear,
+    /// A host whose handshake failed is asked what old TLS it would speak.
+    OldTls,
+    /// Whether the server obeys inside TLS what was sent in the clear ahead of it.
+    Injection,
+}
+
+impl Role {
+    /// Whether the question itself is put.
+    #[must_use]
+    pub const fn asks_the_question(self) -> bool {
+        matches!(self, Self::Asked | Self::InClear)
+    }
 }
 
 /// An address that was not connected to.
@@ -178,6 +201,7 @@ pub async fn probe(
     let tls = TlsClient::new(&settings.extra_roots);
     let hostname = sender::host_name();
     let (tell, mut news) = mpsc::unbounded_channel();
+    let line = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let hello = settings.hello.clone().or_else(|| hostname.clone().map(HelloName::Domain));
     let conversations = Conversations {
         target,
@@ -185,7 +209,8 @@ pub async fn probe(
         knowledge,
         until: until(target, settings),
         hello,
-        line: Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout },
+        line: line.clone(),
+        bases: RefCell::default(),
         asked: RefCell::default(),
         speaking: Cell::new(None),
         news: tell,
@@ -195,15 +220,17 @@ pub async fn probe(
     let (found, mut steps) = mpsc::unbounded_channel();
     let resolver = Resolver::new(settings, clock);
     let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
-    let (halt, stop) = watch::channel(None);
-    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), clock, halt);
+    let wanted = wants_policies(target, settings);
+    let policies = Policies::new(target.domain(), wanted, line, &resolver);
+    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), policies, clock);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
     let mut running = FuturesUnordered::new();
     loop {
         while let Some(attempt) = course.next(conversations.speaking.get().is_some()) {
-            running.push(conversations.hold(attempt, stop.clone()));
+            let stop = course.stop(attempt.role);
+            running.push(conversations.hold(attempt, stop));
         }
-        if running.is_empty() && course.is_over() {
+        if running.is_empty() && course.may_end() {
             break;
         }
         let (wake, halted) = (course.wake(), course.cut_short.is_some());
@@ -215,6 +242,7 @@ pub async fn probe(
             done = &mut resolving, if course.route.is_none() && !halted => Happening::Routed(done),
             Some(news) = news.recv() => Happening::News(news),
             Some(done) = course.errands.next(), if !course.errands.is_empty() => Happening::Errand(done),
+            () = course.policies.advance(), if !course.policies.is_empty() => Happening::Policy,
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => Happening::Ended(attempt, transcript),
             () = sleep(wake.unwrap_or_default()), if wake.is_some() => Happening::Time,
         };
@@ -227,6 +255,9 @@ pub async fn probe(
         while let Ok(told) = news.try_recv() {
             course.take(Happening::News(told));
         }
+        if matches!(happening, Happening::Policy) {
+            conversations.bases.replace(course.policies.bases());
+        }
         course.take(happening);
         if let Some(hosts) = course.plan.just_routed() {
             progress(Progress::Routed(hosts));
@@ -234,8 +265,15 @@ pub async fn probe(
     }
     drop(running);
 
-    let Course { plan, route, mut sessions, identities, own_name, cut_short, .. } = course;
-    let route = route.unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
+    let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, .. } = course;
+    let (published, lookups) = policies.into_parts();
+    let route = match route {
+        Some(route) => Route { lookups: [route.lookups, lookups].concat(), ..route },
+        None => plan.route_so_far(resolver.lookups()),
+    };
+    for session in &mut sessions {
+        session.dane = dane(session, &published, target, started_at);
+    }
     // Control hosts have no place in the route: they stand as they were called, however they ended.
     sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
     Facts {
@@ -251,9 +289,32 @@ pub async fn probe(
         left_out: plan.left_out(&route),
         route,
         sessions,
+        published,
         identities,
         cut_short,
     }
+}
+
+/// Whether what the domain publishes about transport security matters to the question.
+fn wants_policies(target: &Target, settings: &Settings) -> bool {
+    let of_mail = settings.question == Question::Mail && until(target, settings) >= Stage::StartTls;
+    of_mail && settings.policies == PoliciesUse::Auto && settings.tls != Some(TlsUse::Never)
+}
+
+/// What the records of a session's host say of the certificate that it showed; none if that cannot be told.
+fn dane(session: &SessionFacts, published: &Published, target: &Target, now: SystemTime) -> Option<DaneResult> {
+    let keys = published.keys_of(session.host?, Port::try_from(session.address.port()).ok()?)?;
+    let (Some(base), Some(TlsaOutcome::Records(records)), Some(tls)) = (&keys.base, &keys.outcome, session.transcript.tls()) else {
+        return None;
+    };
+    let chain: Vec<Vec<u8>> = tls.chain.iter().map(|sent| sent.der.clone()).collect();
+    let references: Vec<DomainName> = std::iter::once(base).chain(target.domain()).cloned().collect();
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |passed| i64::try_from(passed.as_secs()).unwrap_or(i64::MAX));
+    let result = verify(&chain, records, &references, now);
+    let failed = matches!(result.verdict, DaneVerdict::Failed { .. });
+    // Asked for another name a server may show another certificate.
+    let asked_for_it = tls.server_name.as_deref() == Some(base.as_str());
+    (asked_for_it || !failed).then_some(result)
 }
 
 /// What all conversations of one probe share.
@@ -264,6 +325,8 @@ struct Conversations<'a, P> {
     until: Stage,
     hello: Option<HelloName>,
     line: Line<'a>,
+    /// The names that TLS is to ask for, where they are not the hosts' own.
+    bases: RefCell<BTreeMap<(usize, Port), DomainName>>,
     /// Control questions asked so far, by host and port: one of each kind is enough.
     asked: RefCell<BTreeSet<(Option<usize>, Port, Purpose)>>,
     /// Walking as an MTA: the one address that is being talked to.
@@ -278,6 +341,11 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             hello: self.hello.clone(),
             tls: attempt.tls,
             until: attempt.until,
+            handshake: match attempt.role {
+                Role::OldTls => Handshake::Survey,
+                Role::Injection => Handshake::Injection,
+                _ => Handshake::Usual,
+            },
             pipelining: self.settings.pipelining,
             times: self.times(&attempt),
         };
@@ -309,7 +377,8 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         };
         let in_all = self.settings.times.session.unwrap_or(Duration::MAX);
         let line = Line { connect_timeout: attempt.connect_timeout.min(in_all), ..self.line };
-        let transcript = line.hold(&attempt.name, attempt.address, session, stop, watch).await;
+        let base = || self.bases.borrow().get(&(attempt.host?, attempt.port)).cloned();
+        let transcript = line.hold(&attempt.name, base, attempt.address, session, stop, watch).await;
         if self.speaking.get() == Some(attempt.address) {
             self.speaking.set(None);
         }
@@ -320,13 +389,13 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// long who was not asked for: a host that is up to tell whose side shuts a port has no longer than it had to connect.
     fn times(&self, attempt: &Attempt) -> StageTimes {
         let limit = match attempt.role {
-            Role::Asked => Duration::MAX,
-            Role::OtherMode => BESIDE_LIMIT,
+            Role::Asked | Role::InClear => Duration::MAX,
+            Role::OtherMode | Role::OldTls | Role::Injection => BESIDE_LIMIT,
             Role::OtherPort | Role::Control => attempt.connect_timeout.clamp(BESIDE_LEAST, BESIDE_LIMIT),
         };
         let StageTimes { greeting, handshake, .. } = self.settings.times;
         let times = StageTimes { greeting: greeting.min(limit), handshake: handshake.min(limit), ..self.settings.times };
-        let brief = attempt.role != Role::Asked || self.settings.question == Question::Ports;
+        let brief = !attempt.role.asks_the_question() || self.settings.question == Question::Ports;
         if brief { StageTimes { farewell: Duration::ZERO, ..times } } else { times }
     }
 
@@ -381,14 +450,7 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
 impl Route {
     /// A route that was not resolved to its end.
     fn unfinished(target: &Target, given: bool, hosts: Vec<MailHost>, lookups: Vec<Lookup>) -> Self {
-        let domain = match target {
-            Target::Domain(domain) => Some(domain.clone()),
-            Target::Mailbox(mailbox) => match mailbox.domain() {
-                crate::target::MailDomain::Name(name) => Some(name.clone()),
-                crate::target::MailDomain::Literal(_) => None,
-            },
-            Target::Host { .. } => None,
-        };
+        let domain = target.domain().cloned();
         let origin = match hosts.first() {
             None => Origin::Failed(LookupFailure::TimedOut),
             Some(host) if host.preference.is_some() => Origin::Mx,

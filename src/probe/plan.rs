@@ -371,7 +371,8 @@ impl Plan {
         }
     }
 
-    fn ports_of(&self, host: usize) -> impl Iterator<Item = Port> {
+    /// The ports that a host is asked at.
+    pub(super) fn ports_of(&self, host: usize) -> impl Iterator<Item = Port> {
         let own = self.server_ports.get(host).copied().flatten();
         let ports = match own {
             Some(port) => vec![port],

@@ -1,12 +1,12 @@
 //! The policy that a domain publishes for those who send it mail, fetched from its policy host (RFC 8461 §3.3).
 
-use std::time::Duration;
+use std::future::Future;
+use std::pin::pin;
 
-use tokio::time::timeout;
-
+use crate::policy::{FetchFailure, FetchStep, Fetched};
 use crate::route::{self, Lookup, MailHost, Resolver};
 use crate::target::DomainName;
-use crate::transport::{FetchFailure, FetchStep, Fetched, Line};
+use crate::transport::Line;
 
 /// The policy's place on its host.
 const PATH: &str = "/.well-known/mta-sts.txt";
@@ -22,23 +22,35 @@ pub struct PolicyFetch {
     pub fetched: Fetched,
 }
 
-/// Fetches the policy of `domain`, all within `limit`. None if the domain's name is too long to have a policy host.
-pub async fn fetch_policy(domain: &DomainName, line: &Line<'_>, resolver: &Resolver, limit: Duration) -> Option<PolicyFetch> {
+/// Fetches the policy of `domain`, until `enough` says that nobody waits any longer. None if the domain's name is too long to have
+/// a policy host.
+pub async fn fetch_policy(
+    domain: &DomainName,
+    line: &Line<'_>,
+    resolver: &Resolver,
+    enough: impl Future<Output = ()>,
+) -> Option<PolicyFetch> {
     let name: DomainName = format!("mta-sts.{domain}").parse().ok()?;
     let at = line.clock.now();
-    let Ok((host, lookups)) = timeout(limit, route::locate(&name, line.settings, resolver)).await else {
+    let mut enough = pin!(enough);
+    let found = tokio::select! {
+        biased;
+        found = route::locate(&name, line.settings, resolver) => Some(found),
+        () = enough.as_mut() => None,
+    };
+    let Some((host, lookups)) = found else {
         let took = line.clock.now().since(at);
         let fetched = Fetched::without_address(&name, PATH, at, took, FetchFailure::TimedOut(FetchStep::Lookup));
         return Some(PolicyFetch { host: None, lookups: Vec::new(), fetched });
     };
-    let rest = limit.saturating_sub(line.clock.now().since(at));
-    let fetched = line.fetch(&name, PATH, &host.addresses, rest).await;
+    let fetched = line.fetch(&name, PATH, &host.addresses, enough).await;
     Some(PolicyFetch { host: Some(host), lookups, fetched })
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use tokio::net::{TcpListener, UdpSocket};
 
@@ -52,7 +64,7 @@ mod tests {
         let (clock, tls) = (Clock::start(), TlsClient::new(&[]));
         let line = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
         let resolver = Resolver::new(settings, clock);
-        fetch_policy(&domain.parse().expect(domain), &line, &resolver, limit).await
+        fetch_policy(&domain.parse().expect(domain), &line, &resolver, tokio::time::sleep(limit)).await
     }
 
     /// An address where nothing listens.

@@ -2,28 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::published::{self, millis};
 use super::verdict::Wording;
 use super::{
-    AddressPart, AnnotationPart, AnswerPart, CertificatePart, DistrustPart, EventKind, EventPart, EvidencePart, FindingPart, HostPart,
-    IcmpPart, IdentityPart, KeyPart, LeftOutPart, LookupPart, OwnPart, PaperPart, Report, RoutePart, SCHEMA, SessionPart, TargetKind,
-    TargetPart, VantagePart,
+    AddressPart, AnnotationPart, AnswerPart, CertificatePart, DanePart, DistrustPart, EventKind, EventPart, EvidencePart, FindingPart,
+    HostPart, IcmpPart, IdentityPart, KeyPart, LeftOutPart, LookupPart, OldTlsPart, OwnPart, PaperPart, Report, RoutePart, SCHEMA,
+    SessionPart, TargetKind, TargetPart, VantagePart,
 };
 use crate::annotation::Annotation;
-use crate::diagnosis::{Case, Evidence, Finding, SessionCase, Verdict, as_sent, days_left, distrust_about, distrust_words, failure_words};
+use crate::diagnosis::{
+    Case, Evidence, Finding, SessionCase, Verdict, as_sent, dane_words, days_left, distrust_about, distrust_words, failure_words,
+};
 use crate::knowledge::{Fix, Knowledge, Place};
+use crate::policy::{DaneResult, DaneVerdict};
 use crate::probe::{Facts, LeftOutWhy};
 use crate::route::{Identity, LookupResult, Origin};
 use crate::settings::Question;
 use crate::smtp::{
-    Answers, CertificateFault, CertificateVerdict, Distrust, Elapsed, Event, IcmpError, PublicKey, Purpose, SentCertificate, Stage,
-    TlsFacts, TlsUse, Verb,
+    Answers, CertificateFault, CertificateVerdict, Distrust, Elapsed, Event, IcmpError, LegacyTls, PublicKey, Purpose, SentCertificate,
+    Stage, TlsFacts, TlsUse, Verb,
 };
 use crate::target::{MailDomain, Target};
 
@@ -43,7 +47,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             egress: facts.vantage.egress.clone(),
             own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
-        route: route(facts),
+        route: route(case),
         sessions: case.sessions.iter().map(|session| self::session(case, session)).collect(),
         findings: findings.iter().map(|finding| self::finding(case.knowledge, finding)).collect(),
         verdict: Wording::new(case).verdict(verdict),
@@ -74,7 +78,8 @@ fn target(input: &str, facts: &Facts) -> TargetPart {
     }
 }
 
-fn route(facts: &Facts) -> RoutePart {
+fn route(case: &Case<'_>) -> RoutePart {
+    let facts = case.facts;
     let route = &facts.route;
     let address = |ip: &IpAddr| AddressPart { ip: *ip, family: family(*ip) };
     RoutePart {
@@ -84,14 +89,19 @@ fn route(facts: &Facts) -> RoutePart {
         hosts: route
             .hosts
             .iter()
-            .map(|host| HostPart {
+            .enumerate()
+            .map(|(place, host)| HostPart {
                 name: host.name.to_string(),
                 preference: host.preference,
                 addresses: host.addresses.iter().map(address).collect(),
                 cname: host.aliases.last().map(ToString::to_string),
+                tlsa: published::tlsa(case, place),
                 fault: host.fault.map(|fault| fault.as_str().to_owned()),
             })
             .collect(),
+        mta_sts: published::mta_sts(case),
+        tls_rpt: published::tls_rpt(case),
+        delivery: published::delivery(case),
         lookups: route
             .lookups
             .iter()
@@ -163,6 +173,8 @@ fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
         software: software(case.knowledge, session),
         capabilities: capabilities.iter().map(|c| (c.keyword.clone(), c.parameters.clone())).collect::<BTreeMap<_, _>>(),
         certificate: secured.map(|tls| certificate(case.knowledge, tls, case.facts.started_at)),
+        dane: facts.dane.as_ref().map(|dane| self::dane(case, session, dane)),
+        old_tls: transcript.legacy_tls().map(|(_, legacy)| old_tls(legacy, case.facts.started_at)),
         answer: session.answer.as_ref().map(|answer| AnswerPart {
             outcome: answer.outcome,
             reason: answer.reason,
@@ -171,6 +183,26 @@ fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
             event: answer.event,
         }),
         events: transcript.events.iter().enumerate().map(|(index, (at, what))| event(session, index, *at, what)).collect(),
+    }
+}
+
+fn dane(case: &Case<'_>, session: &SessionCase<'_>, dane: &DaneResult) -> DanePart {
+    let (verdict, would_match) = match &dane.verdict {
+        DaneVerdict::NoRecords => ("no_records", None),
+        DaneVerdict::Authenticated { .. } => ("authenticated", None),
+        DaneVerdict::Unusable { would_match } => ("unusable", would_match.as_ref()),
+        DaneVerdict::Failed { would_match } => ("failed", would_match.as_ref()),
+    };
+    DanePart { verdict: verdict.to_owned(), records: dane_words(case, session), would_match: would_match.map(ToString::to_string) }
+}
+
+fn old_tls(legacy: &LegacyTls, now: SystemTime) -> OldTlsPart {
+    OldTlsPart {
+        version: legacy.version.to_string(),
+        cipher: legacy.cipher.clone(),
+        group_bits: legacy.group_bits,
+        flaws: legacy.flaws().iter().map(|flaw| flaw.name().to_owned()).collect(),
+        chain: legacy.chain.iter().map(|sent| paper(sent, now)).collect(),
     }
 }
 
@@ -198,6 +230,7 @@ fn certificate(knowledge: &Knowledge, facts: &TlsFacts, now: SystemTime) -> Cert
     CertificatePart {
         version: facts.version.clone(),
         cipher: facts.cipher.clone(),
+        server_name: facts.server_name.clone(),
         group: facts.group.clone(),
         trusted: facts.verdict == CertificateVerdict::Trusted,
         verdict: match facts.verdict.faults().first().map(|fault| &fault.why) {
@@ -258,6 +291,9 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
     match event {
         Event::Connected(_) => blank(EventKind::Connected, Stage::Connect),
         Event::Secured(_) => blank(EventKind::Secured, Stage::Tls),
+        Event::Surveyed(legacy) => {
+            EventPart { text: Some(format!("{} with {}", legacy.version, legacy.cipher)), ..blank(EventKind::Surveyed, Stage::Tls) }
+        }
         Event::Sent { command, purpose } => EventPart {
             purpose: control(*purpose),
             command: Some(command.to_string()),
@@ -313,18 +349,25 @@ fn finding(knowledge: &Knowledge, finding: &Finding) -> FindingPart {
         detail: finding.fill(&text.detail),
         actor: text.actor,
         fix: text.fix.iter().map(filled).collect(),
+        publish: publish(&finding.evidence),
         evidence: finding.evidence.iter().map(evidence).collect(),
         references: vec![finding.rule.reference.to_owned()],
     }
 }
 
-pub(super) fn evidence(evidence: &Evidence) -> EvidencePart {
-    EvidencePart { session: evidence.session, event: evidence.event, lookup: evidence.lookup, quote: evidence.quote.clone() }
+/// What is ready to publish, each text once.
+fn publish(evidence: &[Evidence]) -> Vec<String> {
+    let mut texts: Vec<&[String]> = Vec::new();
+    for text in evidence.iter().map(|evidence| evidence.publish.as_slice()) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.concat()
 }
 
-/// Milliseconds with a tenth: more is noise.
-fn millis(time: Duration) -> f64 {
-    (time.as_secs_f64() * 10_000.0).round() / 10.0
+pub(super) fn evidence(evidence: &Evidence) -> EvidencePart {
+    EvidencePart { session: evidence.session, event: evidence.event, lookup: evidence.lookup, quote: evidence.quote.clone() }
 }
 
 fn family(address: IpAddr) -> u8 {

@@ -9,6 +9,7 @@ pub mod explanation;
 mod json;
 pub mod listing;
 mod page;
+mod published;
 mod safe;
 mod terminal;
 mod verdict;
@@ -16,6 +17,7 @@ mod verdict;
 pub use build::report;
 pub use json::{array, lines, schema};
 pub use page::Look;
+pub use published::{DeliveryPart, ListedPart, MtaStsPart, TlsRptPart, TlsaPart};
 pub use safe::safe;
 pub use terminal::{headline, render};
 
@@ -130,6 +132,15 @@ pub struct RoutePart {
     pub dnssec: String,
     /// The mail hosts by preference.
     pub hosts: Vec<HostPart>,
+    /// MTA-STS; absent if it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mta_sts: Option<MtaStsPart>,
+    /// TLS-RPT; absent if it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tls_rpt: Option<TlsRptPart>,
+    /// What senders with different policies would do at each host.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub delivery: Vec<DeliveryPart>,
     /// Everything that was looked up.
     pub lookups: Vec<LookupPart>,
     /// Addresses that were not connected to.
@@ -167,6 +178,9 @@ pub struct HostPart {
     /// The name that it is an alias of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cname: Option<String>,
+    /// What is published about its keys, by port.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tlsa: Vec<TlsaPart>,
     /// Why it has no address.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<String>,
@@ -227,7 +241,7 @@ pub struct LeftOutPart {
 /// One conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionPart {
-    /// What it was held for, where it was not asked for: `control`, `other_port` or `other_mode`.
+    /// What it was held for, where it was not asked for: `control`, `other_port`, `other_mode`, `in_clear`, `old_tls` or `injection`.
     #[serde(skip_serializing_if = "is_asked", default)]
     pub role: Role,
     /// The host.
@@ -260,6 +274,12 @@ pub struct SessionPart {
     /// The server's certificate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<CertificatePart>,
+    /// What TLSA records say of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dane: Option<DanePart>,
+    /// What the server would choose of the TLS that was ever usual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub old_tls: Option<OldTlsPart>,
     /// What the session says about the question; absent if another address answered first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<AnswerPart>,
@@ -272,6 +292,36 @@ fn is_asked(role: &Role) -> bool {
     *role == Role::Asked
 }
 
+/// What TLSA records say of a certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DanePart {
+    /// `authenticated`, `failed`, `unusable` (TLS is demanded, and nobody authenticated) or `no_records`.
+    pub verdict: String,
+    /// Each record with what it did, in words.
+    pub records: Vec<String>,
+    /// The record that would match, ready to publish, where none does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub would_match: Option<String>,
+}
+
+/// What a server would choose that knows only old TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OldTlsPart {
+    /// Such as `TLS 1.0`.
+    pub version: String,
+    /// The cipher suite.
+    pub cipher: String,
+    /// The size of the Diffie-Hellman group in bits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub group_bits: Option<u32>,
+    /// Why a client of today does not speak to it: `old_version`, `anonymous`, `rsa_key_exchange`, `finite_field`, `weak_cipher`,
+    /// `cbc`, `weak_key`, `weak_signature`.
+    pub flaws: Vec<String>,
+    /// The certificates as sent, the server's own first; at most ten.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub chain: Vec<PaperPart>,
+}
+
 /// TLS and the certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CertificatePart {
@@ -279,6 +329,9 @@ pub struct CertificatePart {
     pub version: String,
     /// The cipher suite.
     pub cipher: String,
+    /// The name that the server was asked for (SNI).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_name: Option<String>,
     /// The key exchange group.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<String>,
@@ -399,6 +452,8 @@ pub enum EventKind {
     Premature,
     /// TLS is up.
     Secured,
+    /// The server has shown what old TLS it would speak.
+    Surveyed,
     /// The session could not go on.
     Failed,
 }
@@ -508,6 +563,9 @@ pub struct FindingPart {
     pub actor: Actor,
     /// What to do.
     pub fix: Vec<Fix>,
+    /// What is right, line by line, ready to publish.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub publish: Vec<String>,
     /// The proof.
     pub evidence: Vec<EvidencePart>,
     /// Sources.

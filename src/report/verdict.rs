@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::VerdictPart;
 use super::build::evidence;
-use crate::diagnosis::{Case, Evidence, Outcome, PortState, SessionCase, Twist, Verdict, fill, gist, seconds};
+use super::page::name_in;
+use crate::diagnosis::{Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, seconds};
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
 use crate::settings::Question;
@@ -58,6 +59,11 @@ struct VerdictPhrases {
     own_here_why: String,
     own_behind_why: String,
     own_fix: String,
+    in_clear: String,
+    held_back: String,
+    others_encrypt: String,
+    others_in_clear: String,
+    no_clear_retry: String,
 }
 
 /// Places named in one sentence.
@@ -158,7 +164,38 @@ impl<'a> Wording<'a> {
             Twist::RefusedForAll => why.push(self.phrases.refused_for_all.clone()),
             _ => {}
         }
+        why.extend(self.of_encryption(verdict));
         why
+    }
+
+    /// What a yes is worth to senders that look at policies, and that it was given in the clear; and why a probe did not go on so.
+    fn of_encryption(&self, verdict: &Verdict) -> Vec<String> {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index));
+        let in_clear = shown.is_some_and(|session| session.facts.role == Role::InClear);
+        let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
+        let held_back = |sender| self.case.outlook(sender).filter(|outlook| outlook.delivery == Delivery::Defers);
+        let policies = [Sender::Dane, Sender::MtaSts].into_iter().filter_map(held_back);
+        if verdict.outcome == Outcome::Accepted {
+            let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");
+            let senders: BTreeMap<String, String> = self.case.knowledge.phrases("honours");
+            let sentence = |outlook: Outlook| {
+                fill(&self.phrases.held_back, |slot| {
+                    Some(if slot == "cause" { name_in(&causes, outlook.cause) } else { name_in(&senders, outlook.sender) })
+                })
+            };
+            let sentences: Vec<String> = policies.map(sentence).collect();
+            let others = self.case.outlook(Sender::Opportunistic).map(|outlook| outlook.delivery);
+            if !sentences.is_empty() && !in_clear {
+                told.extend(sentences);
+                let encrypted = matches!(others, Some(Delivery::Encrypted | Delivery::Authenticated));
+                told.push(if encrypted { self.phrases.others_encrypt.clone() } else { self.phrases.others_in_clear.clone() });
+            } else {
+                told.extend(sentences);
+            }
+        } else if matches!(verdict.reason, Reason::TlsFailed | Reason::TlsTooOld) && policies.count() > 0 {
+            told.push(self.phrases.no_clear_retry.clone());
+        }
+        told
     }
 
     /// `552 5.2.2 … to RCPT TO, at all 3 addresses`: the proof, and how many say the same.
@@ -199,7 +236,8 @@ impl<'a> Wording<'a> {
 
     /// How many addresses and ports the verdict is about.
     fn total(&self) -> usize {
-        self.case.sessions.iter().filter(|session| session.answer.is_some() && self.case.is_needed(session)).count()
+        let counted = self.case.sessions.iter().filter(|session| session.answer.is_some() && self.case.is_needed(session));
+        counted.map(|session| session.facts.address).collect::<BTreeSet<_>>().len()
     }
 
     /// The headline about ports.

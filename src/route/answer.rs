@@ -9,6 +9,7 @@ use hickory_resolver::proto::rr::rdata::{TLSA, TXT};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, RecordType};
 
 use super::{LookupFailure, LookupKind, LookupResult};
+use crate::policy::Tlsa;
 use crate::target::DomainName;
 
 /// So many records of an answer are read; the rest is ignored.
@@ -183,10 +184,7 @@ fn record_text(data: &RData) -> String {
         RData::PTR(name) => name_text(&name.0),
         RData::CNAME(name) => name_text(&name.0),
         RData::TXT(txt) => safe_text(&txt_text(txt)),
-        RData::TLSA(tlsa) => {
-            let (usage, selector, matching, data) = tlsa_parts(tlsa);
-            data.iter().fold(format!("{usage} {selector} {matching} "), |text, byte| text + &format!("{byte:02x}"))
-        }
+        RData::TLSA(record) => tlsa(record).to_string(),
         other => other.to_string(),
     }
 }
@@ -200,9 +198,10 @@ pub(super) fn txt_text(txt: &TXT) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Usage, selector, matching type and data as they stand in the record, known or not.
-pub(super) fn tlsa_parts(tlsa: &TLSA) -> (u8, u8, u8, Vec<u8>) {
-    (tlsa.cert_usage.into(), tlsa.selector.into(), tlsa.matching.into(), tlsa.cert_data.clone())
+/// The record as it stands in the DNS, its numbers known or not.
+pub(super) fn tlsa(record: &TLSA) -> Tlsa {
+    let [usage, selector, matching]: [u8; 3] = [record.cert_usage.into(), record.selector.into(), record.matching.into()];
+    (usage, selector, matching, record.cert_data.clone()).into()
 }
 
 /// The text without what could do something to a terminal.

@@ -31,7 +31,7 @@ pub use self::identity::{Identity, addresses_of, identify};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
 pub use self::resolver::Resolver;
 pub use self::security::{Doubt, Security, Validator};
-pub use self::tlsa::{TlsaAnswer, TlsaOutcome, TlsaParts, tlsa};
+pub use self::tlsa::{TlsaAnswer, TlsaOutcome, tlsa};
 pub use self::txt::{TxtAnswer, txt};
 
 use self::answer::Outcome;

@@ -77,6 +77,12 @@ impl Security {
         matches!(self, Self::Secure(_))
     }
 
+    /// Whether the DNS was not asked at all.
+    #[must_use]
+    pub const fn is_at_hand(self) -> bool {
+        matches!(self, Self::Unknown(Doubt::AtHand))
+    }
+
     /// What holds for two answers that rest on each other: as much as for the weaker one. What the DNS was not asked for weakens
     /// nothing. That one of them is certainly not signed says more than that of one nothing is known.
     #[must_use]

@@ -9,10 +9,8 @@ use hickory_resolver::proto::rr::RData;
 use super::answer::{self, Outcome};
 use super::security::{Doubt, Security};
 use super::{Lookup, LookupFailure, LookupKind, MailHost, Resolver};
+use crate::policy::Tlsa;
 use crate::target::{DomainName, Host, Port};
-
-/// A TLSA record as it stands in the DNS: usage, selector, matching type, data.
-pub type TlsaParts = (u8, u8, u8, Vec<u8>);
 
 /// What is published about the keys of one host on one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub struct TlsaAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsaOutcome {
     /// These records, authentic; at least one, at most 64. They may all be unusable.
-    Records(Vec<TlsaParts>),
+    Records(Vec<Tlsa>),
     /// There are none, and that is authentic: TLS is opportunistic.
     Absent,
     /// What leads to the host, or the TLSA answer itself, is not signed: DANE does not apply. That is the normal case.
@@ -137,7 +135,7 @@ impl Search<'_> {
         let outcome = match (answer.outcome, answer.security) {
             (_, Security::Bogus(code)) => TlsaOutcome::Bogus(code),
             (Outcome::Failed(failure), _) => TlsaOutcome::Failed(failure),
-            (Outcome::Found(records), Security::Secure(_)) => TlsaOutcome::Records(records.iter().filter_map(parts).collect()),
+            (Outcome::Found(records), Security::Secure(_)) => TlsaOutcome::Records(records.iter().filter_map(tlsa_of).collect()),
             (Outcome::Found(_) | Outcome::NoData | Outcome::NxDomain, security) => security.into(),
         };
         (Some(base.clone()), outcome)
@@ -149,6 +147,6 @@ const fn leads(security: Security) -> bool {
     matches!(security, Security::Secure(_) | Security::Unknown(Doubt::AtHand))
 }
 
-fn parts(data: &RData) -> Option<TlsaParts> {
-    if let RData::TLSA(tlsa) = data { Some(answer::tlsa_parts(tlsa)) } else { None }
+fn tlsa_of(data: &RData) -> Option<Tlsa> {
+    if let RData::TLSA(tlsa) = data { Some(answer::tlsa(tlsa)) } else { None }
 }

@@ -3,7 +3,7 @@
 use hickory_resolver::proto::rr::RData;
 
 use super::answer::{self, Outcome};
-use super::security::Security;
+use super::security::{Doubt, Security};
 use super::{Lookup, LookupFailure, LookupKind, Resolver};
 use crate::target::DomainName;
 
@@ -17,6 +17,14 @@ pub struct TxtAnswer {
     pub security: Security,
     /// What was asked.
     pub lookups: Vec<Lookup>,
+}
+
+impl TxtAnswer {
+    /// There are none, and nobody was asked.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { records: Ok(Vec::new()), security: Security::Unknown(Doubt::AtHand), lookups: Vec::new() }
+    }
 }
 
 /// Asks for the TXT records at `name`.

@@ -19,6 +19,20 @@ pub enum TlsUse {
     Implicit,
 }
 
+/// What the TLS handshake is held for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handshake {
+    /// To go on inside TLS.
+    #[default]
+    Usual,
+    /// To learn what a server would choose that knows only old TLS; the session ends there.
+    Survey,
+    /// To learn whether the server obeys, inside TLS, what was sent in the clear behind STARTTLS, where anybody on the way can put
+    /// words into the client's mouth (CVE-2011-0411). That is a QUIT, which does no harm and cannot be mistaken for the answer to
+    /// EHLO.
+    Injection,
+}
+
 /// How long to wait for what, after RFC 5321 §4.5.3.2 but shorter: a person is waiting. A reply has to begin within its stage's
 /// time; from then on it may go on for as long as bytes keep coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +74,8 @@ pub struct Dialogue {
     /// The last stage to ask for; transactions beyond it are not begun. Where TLS is implicit, [`Stage::Tls`] comes before the
     /// greeting and ends the session there.
     pub until: Stage,
+    /// What the TLS handshake is held for.
+    pub handshake: Handshake,
     /// Whether commands may be sent ahead where the server offers it.
     pub pipelining: bool,
     /// How long to wait.

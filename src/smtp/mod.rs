@@ -15,7 +15,7 @@ mod transcript;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
-pub use dialogue::{Dialogue, StageTimes, TlsUse, Transaction};
+pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use session::{Need, Session};

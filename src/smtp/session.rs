@@ -11,7 +11,9 @@ use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
-use super::{Capabilities, CodeClass, Command, Dialogue, HelloName, Item, Reply, ReplyReader, TlsUse, Transaction, Verb};
+use super::{
+    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Reply, ReplyReader, TlsUse, Transaction, Verb,
+};
 use crate::target::Mailbox;
 
 /// Bytes that answer nothing are kept up to this many in one session; what comes after is dropped unseen.
@@ -29,6 +31,8 @@ pub enum Need {
     Read(Duration),
     /// Do a TLS handshake, at most this long, and say [`Session::secured`] or [`Session::broke`].
     Handshake(Duration),
+    /// Learn what old TLS the server would speak, at most this long, and say [`Session::surveyed`] or [`Session::broke`].
+    Survey(Duration),
     /// Close the connection: it is over.
     Close,
 }
@@ -68,7 +72,8 @@ struct Awaited {
 /// 2. The session never asks for the time; it is told.
 /// 3. It speaks ahead only as RFC 2920 §3.1 allows (MAIL, RCPT and RSET in one group) and only when PIPELINING was offered. Replies
 ///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
-/// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2).
+/// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2). Nothing is said behind STARTTLS in the clear,
+///    unless that is what is to be tried ([`Handshake::Injection`]).
 /// 5. No credentials and no message leave it.
 /// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
 #[derive(Clone, Debug)]
@@ -86,6 +91,8 @@ pub struct Session {
     /// Commands handed out to be written.
     outbox: Vec<(Command, Purpose)>,
     awaited: VecDeque<Awaited>,
+    /// What was said in the clear behind STARTTLS, and has no answer.
+    injected: Option<Awaited>,
     /// Whether a recipient of the target's transaction was taken, so that DATA has a sense.
     taken: bool,
     reader: ReplyReader,
@@ -110,6 +117,7 @@ impl Session {
             unsaid: VecDeque::new(),
             outbox: Vec::new(),
             awaited: VecDeque::new(),
+            injected: None,
             taken: false,
             reader: ReplyReader::default(),
             premature: 0,
@@ -155,7 +163,10 @@ impl Session {
         let times = &self.dialogue.times;
         let limit = match self.state {
             State::Over => return Need::Close,
-            State::Handshake => return Need::Handshake(times.handshake.min(self.waiting.in_all(times))),
+            State::Handshake => {
+                let limit = times.handshake.min(self.waiting.in_all(times));
+                return if self.dialogue.handshake == Handshake::Survey { Need::Survey(limit) } else { Need::Handshake(limit) };
+            }
             State::Connecting | State::Greeting => times.greeting,
             State::Quit if self.outbox.is_empty() && times.farewell.is_zero() => return Need::Close,
             State::Quit => times.farewell,
@@ -193,7 +204,13 @@ impl Session {
         self.note_premature(since, early);
         self.waiting.restart();
         for (command, purpose) in std::mem::take(&mut self.outbox) {
-            self.awaited.push_back(Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose });
+            let awaited = Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose };
+            // Nobody should answer what stands behind STARTTLS.
+            if purpose == Purpose::Injection {
+                self.injected = Some(awaited);
+            } else {
+                self.awaited.push_back(awaited);
+            }
             self.record(Event::Sent { command, purpose });
         }
     }
@@ -236,6 +253,13 @@ impl Session {
             self.capabilities = None;
             self.introduce(Command::Ehlo(self.hello.clone()));
         }
+    }
+
+    /// The server has shown what old TLS it would speak. Over that nothing is ever said.
+    pub fn surveyed(&mut self, at: Elapsed, legacy: LegacyTls) {
+        self.tick(at);
+        self.record(Event::Surveyed(legacy));
+        self.state = State::Over;
     }
 
     /// What [`Need`] asked for did not come to pass.
@@ -285,6 +309,10 @@ impl Session {
             }
             // 220 answers a connection or STARTTLS, never EHLO: a second greeting that was on its way.
             Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 220 => self.note_premature(since, reply.raw),
+            // The answer to what was said in the clear, ahead of the one to what was said inside TLS.
+            Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 221 && self.injected.is_some() => {
+                self.answer_injected(since, reply);
+            }
             Item::Reply(reply) => match self.awaited.pop_front() {
                 Some(Awaited { verb, event, purpose }) => self.receive(since, verb, Answers::Command(event), purpose, reply),
                 // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
@@ -308,6 +336,12 @@ impl Session {
                 self.fail(FailureKind::ReplyTooLong.into());
                 self.state = State::Over;
             }
+        }
+    }
+
+    fn answer_injected(&mut self, since: Elapsed, reply: Reply) {
+        if let Some(Awaited { verb, event, purpose }) = self.injected.take() {
+            self.receive(since, verb, Answers::Command(event), purpose, reply);
         }
     }
 
@@ -337,6 +371,11 @@ impl Session {
                 self.decide();
             }
             (State::StartTls, _) if code.number() == 220 => self.state = State::Handshake,
+            // Then the QUIT behind it was said in its place.
+            (State::StartTls, _) if self.injected.is_some() => {
+                self.awaited.extend(self.injected.take());
+                self.state = State::Quit;
+            }
             // A server that offers STARTTLS and then refuses it is gone on with in the clear, as an opportunistic sender does.
             (State::StartTls, _) if self.dialogue.tls == TlsUse::IfOffered => {
                 self.dialogue.tls = TlsUse::Never;
@@ -378,7 +417,11 @@ impl Session {
         match self.dialogue.tls {
             TlsUse::IfOffered | TlsUse::Require if wants_tls && starttls => {
                 self.state = State::StartTls;
-                return self.outbox.push((Command::StartTls, Purpose::Target));
+                self.outbox.push((Command::StartTls, Purpose::Target));
+                if self.dialogue.handshake == Handshake::Injection {
+                    self.outbox.push((Command::Quit, Purpose::Injection));
+                }
+                return;
             }
             TlsUse::Require if wants_tls => {
                 self.fail(FailureKind::TlsNotOffered.into());

@@ -12,6 +12,8 @@ pub struct TlsFacts {
     pub version: String,
     /// The cipher suite's IANA name.
     pub cipher: String,
+    /// The name that the server was asked for (SNI, RFC 6066 §3); none if an address was talked to by itself.
+    pub server_name: Option<String>,
     /// The key exchange group; none if the version does not say.
     pub group: Option<String>,
     /// The certificates as sent, the server's own first; at most [`CHAIN_LIMIT`].

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Capabilities, Command, Failure, Reply, TlsFacts, Verb};
+use super::{Capabilities, Command, Failure, LegacyTls, Reply, TlsFacts, Verb};
 
 /// Time since the probe began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +109,8 @@ pub enum Purpose {
     CatchAll,
     /// postmaster, which every domain must take (RFC 5321 §4.5.1): is it the mailbox, or the sender?
     Postmaster,
+    /// QUIT in the clear behind STARTTLS: does the server obey inside TLS what was said before it (RFC 3207 §4.2)?
+    Injection,
 }
 
 /// One thing that happened.
@@ -147,6 +149,8 @@ pub enum Event {
     },
     /// TLS is up.
     Secured(TlsFacts),
+    /// The server has shown what it would choose of the TLS that was ever usual; that is all that was wanted.
+    Surveyed(LegacyTls),
     /// The session could not go on.
     Broke {
         /// What was being done.
@@ -228,6 +232,15 @@ impl Transcript {
     #[must_use]
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.events.iter().find_map(|(_, event)| if let Event::Secured(facts) = event { Some(facts) } else { None })
+    }
+
+    /// What the server would choose of the TLS that was ever usual; none if it was not asked, or did not say.
+    #[must_use]
+    pub fn legacy_tls(&self) -> Option<(usize, &LegacyTls)> {
+        self.events
+            .iter()
+            .enumerate()
+            .find_map(|(at, (_, event))| if let Event::Surveyed(legacy) = event { Some((at, legacy)) } else { None })
     }
 
     /// Whether the bytes that came instead of TLS begin like a reply.

@@ -69,6 +69,19 @@ impl Target {
     pub fn mailbox(&self) -> Option<&Mailbox> {
         if let Self::Mailbox(mailbox) = self { Some(mailbox) } else { None }
     }
+
+    /// The domain whose mail it is about; none for a host, and for a mailbox at an address literal.
+    #[must_use]
+    pub fn domain(&self) -> Option<&DomainName> {
+        match self {
+            Self::Domain(domain) => Some(domain),
+            Self::Mailbox(mailbox) => match mailbox.domain() {
+                MailDomain::Name(name) => Some(name),
+                MailDomain::Literal(_) => None,
+            },
+            Self::Host { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

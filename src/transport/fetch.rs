@@ -4,6 +4,7 @@
 //! the steps are kept, and whatever goes wrong has a type. It is here because it opens sockets and shakes hands as the rest of
 //! [`transport`](super) does; the addresses come from whoever can look them up.
 
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -20,19 +21,15 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_rustls::client::TlsStream;
 
 use super::Line;
 use super::overheard::Overheard;
 use super::tcp::{self, Wire};
-use crate::smtp::{CertificateVerdict, Elapsed, Failure, FailureKind, TlsFacts};
+use crate::policy::{FETCH_SIZE_LIMIT, FetchFailure, Fetched};
+use crate::smtp::{CertificateVerdict, Failure, FailureKind};
 use crate::target::{DomainName, Host};
-
-/// More than any policy has, and as much as the standard suggests to take (RFC 8461 §3.3).
-pub const FETCH_SIZE_LIMIT: usize = 64 << 10;
-/// For all of it, name lookups included, if nobody says otherwise; the standard suggests a minute, for which nobody waits here.
-pub const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 const HTTPS: u16 = 443;
 /// So many addresses are tried, each some time after the one before (RFC 8305 §5).
@@ -42,124 +39,17 @@ const ADDRESS_DELAY: Duration = Duration::from_millis(250);
 const HEAD_LIMIT: usize = 16 << 10;
 const HEADER_LIMIT: usize = 512;
 
-/// What came of fetching a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
-    /// What was asked for.
-    pub url: String,
-    /// When it began; the other times count from here.
-    pub at: Elapsed,
-    /// The address that was talked to; none if there was no connection.
-    pub peer: Option<SocketAddr>,
-    /// Until the connection stood.
-    pub connected: Option<Duration>,
-    /// Until TLS was agreed upon, whatever the certificate.
-    pub secured: Option<Duration>,
-    /// Until the head of the answer had come.
-    pub answered: Option<Duration>,
-    /// Until the end.
-    pub took: Duration,
-    /// TLS and certificate, with the verdict on it; none if it did not get there.
-    pub tls: Option<TlsFacts>,
-    /// The status of the answer; none if there was none.
-    pub status: Option<u16>,
-    /// The media type that the answer has, at most 512 octets, without control characters; none if it names none.
-    pub content_type: Option<String>,
-    /// The file, whatever is in it.
-    pub body: Result<Vec<u8>, FetchFailure>,
-}
-
-impl Fetched {
-    /// Nothing yet.
-    fn beginning(host: &DomainName, path: &str, at: Elapsed) -> Self {
-        Self {
-            url: format!("https://{host}{path}"),
-            at,
-            peer: None,
-            connected: None,
-            secured: None,
-            answered: None,
-            took: Duration::ZERO,
-            tls: None,
-            status: None,
-            content_type: None,
-            body: Err(FetchFailure::NoAddress),
-        }
-    }
-
-    /// A fetch that ended while addresses were looked for.
-    #[must_use]
-    pub fn without_address(host: &DomainName, path: &str, at: Elapsed, took: Duration, why: FetchFailure) -> Self {
-        Self { took, body: Err(why), ..Self::beginning(host, path, at) }
-    }
-
-    /// Whether the answer is said to be plain text, as it should be (RFC 8461 §3.2); parameters do not count.
-    #[must_use]
-    pub fn is_plain_text(&self) -> bool {
-        let essence = self.content_type.as_deref().and_then(|value| value.split(';').next());
-        essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/plain"))
-    }
-}
-
-/// Why there is no file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchFailure {
-    /// The name has no address, or none that could be found out, or none of a family in use.
-    NoAddress,
-    /// No address could be connected to; what went wrong with the first.
-    Connect(Failure),
-    /// TLS could not be agreed upon.
-    Tls(Failure),
-    /// The certificate does not verify, so that nothing was asked for; [`Fetched::tls`] says why.
-    Certificate,
-    /// The answer is another than 200. A redirection is not followed (RFC 8461 §3.3); it would have led here, at most 512 octets.
-    Status(u16, Option<String>),
-    /// The file is larger than [`FETCH_SIZE_LIMIT`].
-    TooLarge,
-    /// Time ran out during this step.
-    TimedOut(FetchStep),
-    /// What came is no HTTP/1.1, or broke off; in words.
-    Http(String),
-}
-
-impl FetchFailure {
-    /// The name used in JSON.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::NoAddress => "dns",
-            Self::Connect(_) => "connect",
-            Self::Tls(_) => "tls",
-            Self::Certificate => "certificate",
-            Self::Status(..) => "status",
-            Self::TooLarge => "too_large",
-            Self::TimedOut(_) => "timed_out",
-            Self::Http(_) => "http",
-        }
-    }
-}
-
-/// The steps of a fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FetchStep {
-    /// Looking for addresses.
-    Lookup,
-    /// Connecting.
-    Connect,
-    /// The TLS handshake.
-    Tls,
-    /// Waiting for the head of the answer.
-    Answer,
-    /// Reading the file.
-    Body,
-}
-
 impl Line<'_> {
-    /// Fetches `path` from `host`, which has these addresses, within `limit`. The certificate has to be good for `host`.
-    pub async fn fetch(&self, host: &DomainName, path: &str, addresses: &[IpAddr], limit: Duration) -> Fetched {
+    /// Fetches `path` from `host`, which has these addresses, until `enough` says that nobody waits any longer. The certificate has
+    /// to be good for `host`.
+    pub async fn fetch(&self, host: &DomainName, path: &str, addresses: &[IpAddr], enough: impl Future<Output = ()>) -> Fetched {
         let mut fetched = Fetched::beginning(host, path, self.clock.now());
-        let body = timeout(limit, self.fetch_into(&mut fetched, host, path, addresses)).await;
-        fetched.body = body.unwrap_or_else(|_| Err(FetchFailure::TimedOut(fetched.step())));
+        let body = tokio::select! {
+            biased;
+            body = self.fetch_into(&mut fetched, host, path, addresses) => Some(body),
+            () = enough => None,
+        };
+        fetched.body = body.unwrap_or_else(|| Err(FetchFailure::TimedOut(fetched.step())));
         fetched.took = self.clock.now().since(fetched.at);
         fetched
     }
@@ -176,7 +66,7 @@ impl Line<'_> {
         let (stream, peer) = self.reach(addresses).await?;
         fetched.peer = Some(peer);
         fetched.connected = Some(since());
-        let shaken = self.tls.handshake(stream, &Host::Name(host.clone())).await;
+        let shaken = self.tls.handshake(stream, &Host::Name(host.clone()), None).await;
         let (stream, facts) = shaken.map_err(|unshaken| FetchFailure::Tls(unshaken.failure))?;
         fetched.secured = Some(since());
         let verdict = facts.verdict.clone();
@@ -220,18 +110,6 @@ impl Line<'_> {
             }
         }
         Err(first.map_or(FetchFailure::NoAddress, |(_, failure)| FetchFailure::Connect(failure)))
-    }
-}
-
-impl Fetched {
-    /// The step that is not done.
-    const fn step(&self) -> FetchStep {
-        match (self.connected, self.secured, self.answered) {
-            (None, ..) => FetchStep::Connect,
-            (_, None, _) => FetchStep::Tls,
-            (.., None) => FetchStep::Answer,
-            _ => FetchStep::Body,
-        }
     }
 }
 

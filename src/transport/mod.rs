@@ -21,7 +21,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use self::fetch::{FETCH_SIZE_LIMIT, FETCH_TIME_LIMIT, FetchFailure, FetchStep, Fetched};
 pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
 use self::tcp::Wire;
@@ -29,7 +28,7 @@ pub use self::tls::TlsClient;
 use self::tls::Unshaken;
 use crate::settings::{Clock, Settings};
 use crate::smtp::{FailureKind, Need, Session, Transcript};
-use crate::target::Host;
+use crate::target::{DomainName, Host};
 
 /// Writing a few commands ends within this time, or the peer has stopped reading.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -57,11 +56,13 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// Connects to `address`, holds the conversation, and gives back what happened.
     ///
-    /// `name` is what the certificate should prove. `watch` is called whenever something has happened, before the next step; it
+    /// `name` is what the certificate should prove, and what TLS asks the server for, unless `base` names another when it comes to that
+    /// (RFC 7672 §3.2.1). `watch` is called whenever something has happened, before the next step; it
     /// may [enqueue](Session::enqueue) further transactions. A change of `stop` ends the conversation, with QUIT where possible.
     pub async fn hold(
         &self,
         name: &Host,
+        base: impl Fn() -> Option<DomainName>,
         address: SocketAddr,
         mut session: Session,
         mut stop: Stop,
@@ -93,7 +94,7 @@ impl Line<'_> {
             let ended = tokio::select! {
                 biased;
                 why = stopped(&mut stop), if !parting => Err(why.into()),
-                done = self.step(need, &mut wire, &mut session, name, parting) => done,
+                done = self.step(need, &mut wire, &mut session, (name, base()), parting) => done,
             };
             if let Err(failure) = ended {
                 session.broke(self.clock.now(), failure);
@@ -104,10 +105,17 @@ impl Line<'_> {
     }
 
     /// Does the one thing that is needed, and tells the session.
-    async fn step(&self, need: Need, wire: &mut Wire, session: &mut Session, name: &Host, parting: bool) -> Result<(), tcp::Broken> {
+    async fn step(
+        &self,
+        need: Need,
+        wire: &mut Wire,
+        session: &mut Session,
+        (name, base): (&Host, Option<DomainName>),
+        parting: bool,
+    ) -> Result<(), tcp::Broken> {
         // A stopped probe only says good-bye.
         if !parting
-            && matches!(need, Need::Write(_) | Need::Handshake(_))
+            && matches!(need, Need::Write(_) | Need::Handshake(_) | Need::Survey(_))
             && let Some(early) = wire.pending().await
         {
             session.received(self.clock.now(), &early?);
@@ -124,15 +132,19 @@ impl Line<'_> {
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.received(self.clock.now(), &bytes[..length]);
             }
-            Need::Handshake(limit) => match timeout(limit, wire.secure(self.tls, name)).await.map_err(|_| FailureKind::TimedOut(limit))? {
-                Ok(facts) => session.secured(self.clock.now(), facts),
-                Err(Unshaken { failure, bytes }) => {
-                    if !bytes.is_empty() {
-                        session.received(self.clock.now(), &bytes);
+            Need::Handshake(limit) => {
+                let shaken = timeout(limit, wire.secure(self.tls, name, base.as_ref())).await;
+                match shaken.map_err(|_| FailureKind::TimedOut(limit))? {
+                    Ok(facts) => session.secured(self.clock.now(), facts),
+                    Err(Unshaken { failure, bytes }) => {
+                        if !bytes.is_empty() {
+                            session.received(self.clock.now(), &bytes);
+                        }
+                        return Err(failure);
                     }
-                    return Err(failure);
                 }
-            },
+            }
+            Need::Survey(limit) => session.surveyed(self.clock.now(), wire.survey(name, limit).await?),
             Need::Close => {}
         }
         Ok(())

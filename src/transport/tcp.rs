@@ -16,12 +16,13 @@ use tokio_rustls::client::TlsStream;
 
 use super::READ_SIZE;
 use super::error_queue::ErrorQueue;
+use super::legacy;
 use super::overheard::Overheard;
 use super::own::source;
 use super::tls::{TlsClient, Unshaken};
 use crate::settings::Settings;
-use crate::smtp::{Connected, Failure, FailureKind, IcmpError, TlsFacts};
-use crate::target::Host;
+use crate::smtp::{Connected, Failure, FailureKind, IcmpError, LegacyTls, TlsFacts};
+use crate::target::{DomainName, Host};
 
 /// Why a step failed; also made from the system's errors by `?`.
 pub(super) type Broken = Failure;
@@ -170,14 +171,20 @@ impl Wire {
     }
 
     /// Does the TLS handshake over what was plain until now.
-    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host) -> Result<TlsFacts, Unshaken> {
+    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host, base: Option<&DomainName>) -> Result<TlsFacts, Unshaken> {
         let Self::Plain(stream) = std::mem::replace(self, Self::Lost) else {
             return Err(Broken::from(FailureKind::Closed).into());
         };
-        let (stream, facts) = tls.handshake(stream, name).await?;
+        let (stream, facts) = tls.handshake(stream, name, base).await?;
         acknowledge_at_once(stream.get_ref().0.stream()).map_err(Broken::from)?;
         *self = Self::Secure(Box::new(stream));
         Ok(facts)
+    }
+
+    /// Learns what old TLS the server would speak, within `limit`; the connection is of no use afterwards.
+    pub(super) async fn survey(&mut self, name: &Host, limit: Duration) -> Result<LegacyTls, Broken> {
+        let Self::Plain(stream) = self else { return Err(FailureKind::Closed.into()) };
+        Ok(legacy::ask(stream, name, limit).await?)
     }
 
     /// Ends the connection in order, without waiting for the peer.

@@ -22,7 +22,7 @@ use super::roots::Roots;
 use super::tcp::Broken;
 use super::{certificate, verification};
 use crate::smtp::{CHAIN_LIMIT, CertificateFault, CertificateVerdict, Distrust, FailureKind, HandshakeFailure, TlsAlert, TlsFacts};
-use crate::target::Host;
+use crate::target::{DomainName, Host};
 
 /// What all TLS connections of a probe share: the cryptography, and the authorities trusted.
 #[derive(Debug)]
@@ -39,8 +39,14 @@ impl TlsClient {
         Self { roots: Arc::new(Roots::new(&provider, extra_roots)), provider }
     }
 
-    /// Shakes hands, whatever the certificate. What comes instead of TLS is handed back with the failure.
-    pub(super) async fn handshake(&self, stream: TcpStream, name: &Host) -> Result<(TlsStream<Overheard>, TlsFacts), Unshaken> {
+    /// Shakes hands, whatever the certificate, which should prove `name`; `base` is the name to ask for where that is another. What comes instead of TLS is handed back with the failure.
+    pub(super) async fn handshake(
+        &self,
+        stream: TcpStream,
+        name: &Host,
+        base: Option<&DomainName>,
+    ) -> Result<(TlsStream<Overheard>, TlsFacts), Unshaken> {
+        let asked_for = base.map_or_else(|| name.clone(), |base| Host::Name(base.clone()));
         let recorder = Arc::new(Recorder {
             asked: name.clone(),
             roots: Arc::clone(&self.roots),
@@ -56,7 +62,7 @@ impl TlsClient {
             .with_no_client_auth();
         // A resumed session would never show its certificate.
         config.resumption = Resumption::disabled();
-        let connecting = TlsConnector::from(Arc::new(config)).connect(server_name(name), Overheard::new(stream));
+        let connecting = TlsConnector::from(Arc::new(config)).connect(server_name(&asked_for), Overheard::new(stream));
         let stream = connecting.into_fallible().await.map_err(|(error, stream)| match stream.not_tls() {
             Some(bytes) => Unshaken { failure: FailureKind::NotTls.into(), bytes: bytes.to_vec() },
             None => broken(error).into(),
@@ -74,6 +80,7 @@ impl TlsClient {
                     .negotiated_cipher_suite()
                     .map(|suite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_"))
                     .unwrap_or_default(),
+                server_name: if let Host::Name(name) = &asked_for { Some(name.to_string()) } else { None },
                 group: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
                 chain: seen.chain.iter().take(CHAIN_LIMIT).map(|der| certificate::read(der)).collect(),
                 chain_length: seen.chain.len(),
@@ -166,11 +173,12 @@ impl ServerCertVerifier for Recorder {
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
+        _: &ServerName<'_>,
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = verification::verify(&self.roots, leaf, intermediates, name, &self.asked.to_string(), now);
+        let name = server_name(&self.asked);
+        let verdict = verification::verify(&self.roots, leaf, intermediates, &name, &self.asked.to_string(), now);
         let chain = std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect();
         *self.seen() = Seen { chain, verdict: Some(verdict) };
         Ok(ServerCertVerified::assertion())

@@ -64,7 +64,7 @@ fn of(question: Question) -> Beside {
 /// All that is called at a time, by role and address.
 fn called(beside: &mut Beside, at: u64) -> Vec<String> {
     let mut called = Vec::new();
-    while let Some(attempt) = beside.next(ms(at), true) {
+    while let Some(attempt) = beside.next(ms(at), true, |_, _| Some(true)) {
         beside.began(&attempt, ms(at));
         called.push(format!("{:?} {}", attempt.role, attempt.address));
     }
@@ -216,7 +216,7 @@ fn nobody_goes_further_or_waits_longer_than_the_user_wants() {
     beside.began(&attempt(SILENT), ms(0));
     called(&mut beside, 3_000);
     beside.found(controls());
-    let control = beside.next(ms(4_000), true).expect("a control");
+    let control = beside.next(ms(4_000), true, |_, _| Some(true)).expect("a control");
     assert_eq!((control.until, control.connect_timeout), (Stage::Connect, Duration::from_secs(6)));
     assert_eq!(beside.time_left(ms(9_900)), Duration::from_secs(10) / 3, "a third at least");
 }
@@ -240,7 +240,7 @@ fn the_other_mode_is_tried_where_the_first_looks_wrong() {
         let mut beside = of(Question::Ports);
         beside.began(&first, ms(0));
         beside.ended(&first, &transcript);
-        let next = beside.next(ms(1), false).filter(|attempt| attempt.role == Role::OtherMode);
+        let next = beside.next(ms(1), false, |_, _| Some(true)).filter(|attempt| attempt.role == Role::OtherMode);
         assert_eq!(next.map(|attempt| (attempt.tls, attempt.until)), second, "{transcript:?}");
     }
 }

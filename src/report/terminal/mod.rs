@@ -3,6 +3,7 @@
 //! Read from the bottom up. Marks are those of swaks: `->` and `<-` plain, `~>` and `<~` inside TLS, `**` for what was not
 //! expected, `==` for what we say. Colours only help; the same text without them loses nothing.
 
+mod policies;
 mod ports;
 mod session;
 
@@ -14,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
-use super::{EvidencePart, HostPart, Report, SessionPart, VerdictPart, safe};
+use super::{EvidencePart, FindingPart, HostPart, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
 use crate::probe::Role;
@@ -43,8 +44,11 @@ struct Phrases {
     certificate_unverified: String,
     control_catch_all: String,
     control_postmaster: String,
+    injection: String,
+    surveyed: String,
     dropped: String,
     left_out: String,
+    publish: String,
 }
 
 /// Draws a report.
@@ -60,6 +64,7 @@ pub fn render(report: &Report, knowledge: &Knowledge, look: Look) -> String {
         view.route();
         view.sessions();
     }
+    view.policies();
     view.findings();
     view.verdict();
     view.page.text
@@ -151,11 +156,11 @@ impl View<'_> {
     fn sessions(&mut self) {
         let report = self.report;
         let mut shown: Vec<(Key, String)> = Vec::new();
-        let mut keys: Vec<Key> = report.sessions.iter().filter(|session| session.role == Role::Asked).map(key).collect();
+        let mut keys: Vec<Key> = report.sessions.iter().filter(|session| session.role.asks_the_question()).map(key).collect();
         keys.sort();
         keys.dedup();
         for session in &report.sessions {
-            if session.role != Role::Asked && !self.look.verbose {
+            if !session.role.asks_the_question() && !self.look.verbose {
                 // Another port that is shut as well adds nothing.
                 if session.role != Role::OtherPort || session.reached.is_some() {
                     self.beside_line(session);
@@ -202,6 +207,7 @@ impl View<'_> {
             self.page.paragraph(style, &format!("{word:<10}"), INDENT, &finding.title);
             if self.look.verbose || finding.severity >= Severity::Warning {
                 self.page.paragraph(SOFT, INDENT, INDENT, &finding.detail);
+                self.publish(finding);
             }
             if self.look.verbose {
                 for fix in &finding.fix {
@@ -213,6 +219,16 @@ impl View<'_> {
         }
         if any {
             self.page.gap();
+        }
+    }
+
+    /// What is right, line by line, to be copied.
+    fn publish(&mut self, finding: &FindingPart) {
+        if !finding.publish.is_empty() {
+            self.page.paragraph(PLAIN, INDENT, INDENT, &self.phrases.publish.clone());
+        }
+        for line in &finding.publish {
+            self.page.paragraph(PLAIN, "            ", "            ", line);
         }
     }
 

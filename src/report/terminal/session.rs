@@ -55,6 +55,7 @@ impl View<'_> {
         let words = match purpose {
             Some(Purpose::CatchAll) => &self.phrases.control_catch_all,
             Some(Purpose::Postmaster) => &self.phrases.control_postmaster,
+            Some(Purpose::Injection) => &self.phrases.injection,
             _ => return,
         };
         if !known {
@@ -82,6 +83,10 @@ impl View<'_> {
             EventKind::Secured => {
                 let words = session.certificate.as_ref().map(|c| self.certificate(session, c)).unwrap_or_default();
                 self.page.paragraph(SOFT, &lead("=="), INDENT, &words);
+            }
+            EventKind::Surveyed => {
+                let words = fill(&self.phrases.surveyed, |_| event.text.clone());
+                self.page.paragraph(ODD, &lead("=="), INDENT, &words);
             }
             EventKind::Failed => self.page.paragraph(ODD, &lead("**"), INDENT, event.failure.as_deref().unwrap_or_default()),
         }

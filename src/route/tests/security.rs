@@ -119,7 +119,7 @@ async fn ask_tlsa(target: &str, settings: &Settings) -> TlsaAnswer {
 async fn tlsa_records_count_where_all_that_leads_to_them_is_secure() {
     let zone = "example.com MX 10 mx.example.com\nmx.example.com A 192.0.2.1\nalias.example CNAME mx.example.com";
     let both = "_25._tcp.mx.example.com TLSA 3 1 1 171 205\n_25._tcp.mx.example.com TLSA 9 8 7 1";
-    let records = || TlsaOutcome::Records(vec![(3, 1, 1, vec![0xab, 0xcd]), (9, 8, 7, vec![1])]);
+    let records = || TlsaOutcome::Records(vec![(3, 1, 1, vec![0xab, 0xcd]).into(), (9, 8, 7, vec![1]).into()]);
     let asked = &["_25._tcp.mx.example.com"][..];
     let failed = |failure| TlsaOutcome::Failed(failure);
     for (more, target, outcome, names) in [
@@ -159,7 +159,7 @@ async fn the_base_domain_is_where_a_secure_alias_leads() {
     let zone = "mx.example.com CNAME real.example.net\nreal.example.net A 192.0.2.1";
     let own = "_25._tcp.mx.example.com TLSA 3 1 1 1";
     let real = "_25._tcp.real.example.net TLSA 3 1 1 2";
-    let records = |data: u8| TlsaOutcome::Records(vec![(3, 1, 1, vec![data])]);
+    let records = |data: u8| TlsaOutcome::Records(vec![(3, 1, 1, vec![data]).into()]);
     let (at_own, at_real, alias) = ("TLSA _25._tcp.mx.example.com", "TLSA _25._tcp.real.example.net", "CNAME mx.example.com");
     for (more, base, outcome, lookups) in [
         (format!("{own}\n{real}\n* * @ad"), Some("real.example.net"), records(2), &[at_real][..]),
@@ -198,7 +198,7 @@ async fn a_host_at_a_given_address_is_asked_about_all_the_same() {
     let (sender, _) = mpsc::unbounded_channel();
     let route = resolve(&"mx.example.com:2525".parse().unwrap(), &settings, &resolver, sender).await;
     let answer = tlsa(&route.hosts[0], "2525".parse().unwrap(), &resolver).await;
-    assert_eq!(answer.outcome, TlsaOutcome::Records(vec![(3, 1, 1, vec![1])]));
+    assert_eq!(answer.outcome, TlsaOutcome::Records(vec![(3, 1, 1, vec![1]).into()]));
     assert!(matches!(&answer.lookups[0].result, LookupResult::Found(text) if text == &["3 1 1 01"]));
 }
 

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{CertificateVerdict, HandshakeFailure, StageTimes};
+use crate::smtp::{CertificateVerdict, HandshakeFailure, KeyExchange, StageTimes, TlsVersion};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
-/// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>` and `<tls fails>`.
+/// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>`, `<tls fails>` and `<old>`.
 fn talk(dialogue: Dialogue, transactions: &[Transaction], server: &[&str]) -> Vec<String> {
     let mut session = Session::new(dialogue, Elapsed::default());
     for transaction in transactions {
@@ -42,6 +42,10 @@ fn hold(session: &mut Session, server: &[&str]) {
                 Some(&"<tls>") => session.secured(now, tls()),
                 _ => session.broke(now, FailureKind::TlsHandshake(HandshakeFailure::Ours("no".to_owned())).into()),
             },
+            Need::Survey(_) => match acts.next() {
+                Some(&"<old>") => session.surveyed(now, old_tls()),
+                _ => session.broke(now, FailureKind::TlsHandshake(HandshakeFailure::Closed).into()),
+            },
         }
     }
     panic!("the session has no end");
@@ -53,7 +57,13 @@ fn address(text: &str) -> SocketAddr {
 
 fn tls() -> TlsFacts {
     let (version, cipher) = ("TLS 1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
-    TlsFacts { version, cipher, group: None, chain: Vec::new(), chain_length: 0, verdict: CertificateVerdict::Trusted }
+    TlsFacts { version, cipher, server_name: None, group: None, chain: Vec::new(), chain_length: 0, verdict: CertificateVerdict::Trusted }
+}
+
+fn old_tls() -> LegacyTls {
+    let cipher = "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned();
+    let (version, exchange) = (TlsVersion::TLS_1_0, Some(KeyExchange::Rsa));
+    LegacyTls { version, cipher, exchange, group_bits: None, chain: Vec::new(), chain_length: 0 }
 }
 
 fn account(transcript: &Transcript) -> Vec<String> {
@@ -67,13 +77,18 @@ fn account(transcript: &Transcript) -> Vec<String> {
             Event::Received { verb, purpose, reply, .. } => Some(format!("<- {} to {}{}", reply.code, verb.as_str(), control(*purpose))),
             Event::Premature { stage, bytes, .. } => Some(format!("** {stage} {}", String::from_utf8_lossy(bytes).replace("\r\n", "|"))),
             Event::Secured(_) => Some("== TLS".to_owned()),
+            Event::Surveyed(old) => Some(format!("== {}", old.version)),
             Event::Broke { stage, failure } => Some(format!("!! {stage} {:?}", failure.kind)),
         })
         .collect()
 }
 
 fn control(purpose: Purpose) -> &'static str {
-    if purpose == Purpose::Target { "" } else { " (control)" }
+    match purpose {
+        Purpose::Target => "",
+        Purpose::CatchAll | Purpose::Postmaster => " (control)",
+        Purpose::Injection => " (injected)",
+    }
 }
 
 fn dialogue(until: Stage) -> Dialogue {
@@ -81,6 +96,7 @@ fn dialogue(until: Stage) -> Dialogue {
         hello: Some("probe.example.net".parse().unwrap()),
         tls: TlsUse::IfOffered,
         until,
+        handshake: Handshake::Usual,
         pipelining: true,
         times: StageTimes::default(),
     }
@@ -495,4 +511,45 @@ fn the_time_for_the_session_is_also_that_for_connecting_and_for_tls() {
     assert_eq!(slow.need(), Need::Handshake(Duration::from_secs(1)));
     slow.broke(at(5), FailureKind::TimedOut(Duration::from_secs(1)).into());
     assert_eq!(failure(slow), Some((Stage::Tls, FailureKind::SessionTimeOver)));
+}
+
+#[test]
+fn a_survey_ends_where_the_handshake_would_begin() {
+    let survey = Dialogue { handshake: Handshake::Survey, ..dialogue(Stage::StartTls) };
+    for (tls, server, expected) in [
+        (TlsUse::IfOffered, &["220 hi|", "250-a|250 STARTTLS|", "220 go|", "<old>"][..], "== TLS 1.0"),
+        (TlsUse::IfOffered, &["220 hi|", "250-a|250 STARTTLS|", "220 go|", "<tls fails>"], "!! tls TlsHandshake(Closed)"),
+        (TlsUse::Implicit, &["<old>"], "== TLS 1.0"),
+    ] {
+        let told = talk(Dialogue { tls, ..survey.clone() }, &[], server);
+        assert_eq!(told.last().map(String::as_str), Some(expected), "{told:?}");
+    }
+    let refused = talk(survey, &[], &["220 hi|", "250-a|250 STARTTLS|", "454 not now|", "221 bye|"]);
+    assert_eq!(refused[refused.len() - 3..], ["<- 454 to STARTTLS", "-> QUIT", "<- 221 to QUIT"]);
+}
+
+#[test]
+fn what_is_said_in_the_clear_behind_starttls_is_told_from_what_is_said_inside() {
+    let trial = Dialogue { handshake: Handshake::Injection, ..dialogue(Stage::StartTls) };
+    let said = ["-> STARTTLS", "-> QUIT (injected)", "<- 220 to STARTTLS"];
+    for (server, expected) in [
+        // A server that keeps what came in the clear obeys it inside TLS.
+        (&["<tls>", "221 bye|"][..], &["== TLS", "-> EHLO probe.example.net", "<- 221 to QUIT (injected)"][..]),
+        (&["<tls>", "221-so|221 bye|"], &["== TLS", "-> EHLO probe.example.net", "<- 221 to QUIT (injected)"]),
+        // One that drops it knows nothing of it.
+        (&["<tls>", "250 a|", "221 bye|"], &["== TLS", "-> EHLO probe.example.net", "<- 250 to EHLO", "-> QUIT", "<- 221 to QUIT"]),
+        (&["<tls>", "421 bye|"], &["== TLS", "-> EHLO probe.example.net", "<- 421 to EHLO"]),
+        // One that answers it in the clear has not mixed it up.
+        (&["<tls fails>"], &["!! tls TlsHandshake(Ours(\"no\"))"]),
+    ] {
+        let told = talk(trial.clone(), &[], &[&["220 hi|", "250-a|250 STARTTLS|", "220 go|"], server].concat());
+        assert_eq!(told[told.len() - expected.len()..], *expected);
+        assert_eq!(told[told.len() - expected.len() - 3..told.len() - expected.len()], said);
+    }
+    let early = talk(trial.clone(), &[], &["220 hi|", "250-a|250 STARTTLS|", "220 go|221 bye|", "<tls fails>"]);
+    assert_eq!(early[6..8], ["** tls 221 bye|", "!! tls TlsHandshake(Ours(\"no\"))"]);
+    let refused = talk(trial.clone(), &[], &["220 hi|", "250-a|250 STARTTLS|", "454 not now|", "221 bye|"]);
+    assert_eq!(refused[4..], ["-> QUIT (injected)", "<- 454 to STARTTLS", "<- 221 to QUIT (injected)"]);
+    let refused = talk(trial, &[], &["220 hi|", "250-a|250 STARTTLS|", "454 not now|", "<closes>"]);
+    assert_eq!(refused[4..], ["-> QUIT (injected)", "<- 454 to STARTTLS"]);
 }

@@ -12,7 +12,7 @@ use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::names::Names;
-use super::{DaneFault, Matched};
+use crate::policy::{DaneFault, Matched};
 use crate::target::DomainName;
 
 /// A chain with the names to look for and the time; measures it by one authority after the other.

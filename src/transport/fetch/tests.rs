@@ -14,6 +14,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::super::TlsClient;
 use super::*;
+use crate::policy::FetchStep;
 use crate::settings::{Clock, Settings};
 
 const NAME: &str = "mta-sts.example.com";
@@ -136,7 +137,7 @@ async fn fetch(addresses: &[(&str, SocketAddr)], authority: &Authority, limit: D
     let tls = TlsClient::new(&[authority.0.der().to_vec()]);
     let line = Line { settings: &settings, clock: Clock::start(), tls: &tls, connect_timeout: Duration::from_secs(2) };
     let addresses: Vec<IpAddr> = addresses.iter().map(|(text, _)| address(text)).collect();
-    line.fetch(&NAME.parse().unwrap(), PATH, &addresses, limit).await
+    line.fetch(&NAME.parse().unwrap(), PATH, &addresses, sleep(limit)).await
 }
 
 const PATIENT: Duration = Duration::from_secs(10);

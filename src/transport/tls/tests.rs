@@ -26,7 +26,7 @@ fn params(common_name: &str, names: &[&str]) -> CertificateParams {
 
 async fn shake(client: &TlsClient, address: SocketAddr, name: &Host) -> Result<TlsFacts, FailureKind> {
     let stream = TcpStream::connect(address).await.unwrap();
-    match client.handshake(stream, name).await {
+    match client.handshake(stream, name, None).await {
         Ok((_, facts)) => Ok(facts),
         Err(unshaken) => Err(unshaken.failure.kind.in_handshake()),
     }

@@ -85,7 +85,7 @@ impl Course {
     /// What is called now.
     fn calls(&mut self, at: u64) -> Vec<Attempt> {
         let mut calls = Vec::new();
-        while let Some(attempt) = self.beside.next(ms(at), self.all_begun) {
+        while let Some(attempt) = self.beside.next(ms(at), self.all_begun, |_, _| Some(true)) {
             self.beside.began(&attempt, ms(at));
             self.attempts.push(attempt.clone());
             calls.push(attempt);
@@ -100,6 +100,9 @@ impl Course {
             Role::OtherMode => "other mode",
             Role::OtherPort => "other port",
             Role::Control => "control",
+            Role::InClear => "in the clear",
+            Role::OldTls => "old TLS",
+            Role::Injection => "injection",
         };
         let calls = self.calls(at);
         let wanted = self.beside.wants_controls().then(|| "controls".to_owned());
