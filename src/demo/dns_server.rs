@@ -10,9 +10,9 @@ use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::wire::{self, PAUSE};
 use super::zone::{Answer, Zone};
 
 /// The largest answer over UDP that needs no fragments on any path, for clients with EDNS.
@@ -22,8 +22,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// TCP clients served at once, and questions taken from each.
 const TCP_CLIENTS: usize = 64;
 const TCP_QUESTIONS: usize = 100;
-/// After an error of the socket itself, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Which way a question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +63,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
 
 /// Answers over TCP for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
-    let mut clients = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                while clients.try_join_next().is_some() {}
-                if clients.len() < TCP_CLIENTS {
-                    clients.spawn(serve_client(stream, Arc::clone(&zone)));
-                }
-            }
-            Err(_) => sleep(PAUSE).await,
-        }
-    }
+    wire::take(listener, TCP_CLIENTS, |stream| serve_client(stream, Arc::clone(&zone))).await;
 }
 
 async fn serve_client(mut stream: TcpStream, zone: Arc<Zone>) {
@@ -156,6 +143,7 @@ fn start_of_authority(apex: Name) -> SOA {
 #[cfg(test)]
 mod tests {
     use hickory_resolver::proto::rr::RecordType;
+    use tokio::task::JoinSet;
 
     use super::super::zone::Value;
     use super::*;

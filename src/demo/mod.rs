@@ -9,6 +9,7 @@ mod manners;
 mod scenario;
 mod smtp_server;
 mod tls;
+mod wire;
 mod zone;
 
 use std::collections::BTreeMap;

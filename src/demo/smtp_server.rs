@@ -9,19 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::manners::{Manners, Moment, Next};
 use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
 use super::tls::{Authority, Paper};
+use super::wire::{self, HANDSHAKE, Line, Wire, close, drain, pause, read_line, send};
 
-/// Octets in a line, its end included (RFC 5321 §4.5.3.1.4 asks for 512).
-const LINE_LIMIT: usize = 4096;
 /// Commands in one session.
 const COMMAND_LIMIT: usize = 100;
 /// Octets in a message: the SIZE that is usually offered.
@@ -30,16 +28,8 @@ const MESSAGE_LIMIT: usize = 52_428_800;
 const SESSION_LIMIT: usize = 256;
 /// Lines kept of what clients said.
 const LOG_LIMIT: usize = 100_000;
-/// Nothing comes.
-const IDLE: Duration = Duration::from_secs(60);
 /// A whole session.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// The TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// What the client still sends after the farewell is read for this long.
-const LINGER: Duration = Duration::from_secs(1);
-/// After an error of the listening socket, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(10);
 /// What a server with broken TLS answers to a hello: no TLS record begins like this.
 const GARBAGE: &[u8] = b"\x00\x00500 5.5.2 Error: bad syntax\r\n";
 /// A fatal alert of the name `handshake_failure` (RFC 5246 §7.2).
@@ -114,19 +104,12 @@ impl SmtpServer {
 
     /// Takes connections for ever, at one of the server's places.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, place: Place) {
-        let mut sessions = JoinSet::new();
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(PAUSE).await;
-                continue;
-            };
-            while sessions.try_join_next().is_some() {}
-            if sessions.len() < SESSION_LIMIT {
-                let (server, place) = (Arc::clone(&self), place.clone());
-                // An error is the client's leaving: nobody is there to be told.
-                sessions.spawn(async move { drop(timeout(LIFETIME, server.receive(stream, &place)).await) });
-            }
-        }
+        wire::take(listener, SESSION_LIMIT, |stream| {
+            let (server, place) = (Arc::clone(&self), place.clone());
+            // An error is the client's leaving: nobody is there to be told.
+            async move { drop(timeout(LIFETIME, server.receive(stream, &place)).await) }
+        })
+        .await;
     }
 
     async fn receive(&self, stream: TcpStream, place: &Place) -> io::Result<()> {
@@ -190,33 +173,6 @@ enum Begin {
     Greeting,
     /// Waiting for a command, as after STARTTLS.
     Listening,
-}
-
-/// Plain or inside TLS, a connection that can be torn down.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
-    fn tcp(&self) -> &TcpStream;
-}
-
-impl Wire for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Wire for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
-
-/// What was read of a client.
-enum Line {
-    /// A line; or, without a line end, as much of a longer one as fits into the limit.
-    Bytes(Vec<u8>),
-    /// Nothing came for too long.
-    Idle,
-    /// The client has closed.
-    End,
 }
 
 /// One session, of which the TLS part is a continuation.
@@ -326,53 +282,4 @@ impl Session<'_> {
 fn code_of(bytes: &[u8]) -> Option<u16> {
     let last = bytes.split(|byte| *byte == b'\n').find(|line| line.get(3) != Some(&b'-'))?;
     std::str::from_utf8(last.get(..3)?).ok()?.parse().ok()
-}
-
-async fn read_line<W: Wire>(wire: &mut BufReader<W>) -> io::Result<Line> {
-    let mut bytes = Vec::new();
-    match timeout(IDLE, wire.take(LINE_LIMIT as u64).read_until(b'\n', &mut bytes)).await {
-        Err(_) => Ok(Line::Idle),
-        Ok(Err(error)) => Err(error),
-        // Who closes in the middle of a line has said nothing.
-        Ok(Ok(length)) if length < LINE_LIMIT && !bytes.ends_with(b"\n") => Ok(Line::End),
-        Ok(Ok(_)) => Ok(Line::Bytes(bytes)),
-    }
-}
-
-/// Waits. To wait for no time would still take the timer's next tick.
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        sleep(time).await;
-    }
-}
-
-/// Sends `bytes`, one by one if there is a time between them.
-async fn send<W: AsyncWrite + Unpin>(wire: &mut W, bytes: &[u8], between: Duration) -> io::Result<()> {
-    if between.is_zero() {
-        wire.write_all(bytes).await?;
-        return wire.flush().await;
-    }
-    for byte in bytes {
-        wire.write_all(&[*byte]).await?;
-        wire.flush().await?;
-        sleep(between).await;
-    }
-    Ok(())
-}
-
-/// Reads what comes until the client closes.
-async fn drain<W: AsyncRead + Unpin>(wire: &mut W) -> io::Result<()> {
-    let mut sink = [0; 1024];
-    while wire.read(&mut sink).await? > 0 {}
-    Ok(())
-}
-
-/// Closes in good order: with bytes of the client unread, the system would send a reset, and the last reply might be lost.
-async fn close<W: AsyncRead + AsyncWrite + Unpin>(wire: &mut W) {
-    let farewell = async {
-        wire.shutdown().await?;
-        drain(wire).await
-    };
-    // Whether the client stays for it is its own affair.
-    let _ = timeout(LINGER, farewell).await;
 }
