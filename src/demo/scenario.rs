@@ -5,15 +5,17 @@
 //! title = "Mailbox full"
 //! teaches = "What one learns from it, in one line."
 //! expect = { outcome = "rejected", reason = "mailbox_full", actor = "recipient", confidence = "certain" }
+//! signed = ["demo.test"]           # optional: domains whose names, and those below, the resolver has validated
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
 //! greeting_timeout = 5000          # gap_timeout, session_timeout; size, the octets to declare in MAIL; ports = true asks for
 //! control = ["mx.control.test"]    # ports instead of mail; control names hosts to compare with where port 25 is shut
 //!
-//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, and ANY for a word
+//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, and ANY for a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
 //! "mx1.demo.test A" = ["192.0.2.1"]
-//! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA
+//! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA, and BOGUS for what does not validate
+//! "_mta-sts.demo.test TXT" = ["v=STSv1; id=1"]  # each text is one record, however long
 //! "192.0.2.1 PTR" = ["mx1.demo.test"]
 //!
 //! [[server]]                       # addresses without a server refuse connections
@@ -260,6 +262,8 @@ struct File {
     title: String,
     teaches: String,
     expect: Expectation,
+    #[serde(default, deserialize_with = "names")]
+    signed: Vec<DomainName>,
     #[serde(default)]
     probe: Probe,
     #[serde(default)]
@@ -321,6 +325,7 @@ impl Scenario {
         for (key, value) in &file.dns {
             zone.insert(key, value).map_err(|reason| ScenarioError::Dns { key: key.clone(), reason })?;
         }
+        zone.sign(file.signed);
         let mut servers: Vec<Server> = Vec::new();
         for (index, entry) in file.server.into_iter().enumerate() {
             let wrong = |reason| ScenarioError::Server { number: index + 1, reason };
@@ -467,6 +472,7 @@ mod tests {
         let server = |rest: &str| format!("[[server]]\nat = [\"192.0.2.1:25\"]\n{rest}");
         for (text, word) in [
             ("colour = 1".to_owned(), "colour"),
+            ("signed = [\"demo..test\"]".to_owned(), "demo..test"),
             ("[probe]\ncontrol = [\"mx.control..test\"]".to_owned(), "mx.control..test"),
             ("[dns]\n\"demo.test MX\" = [\"mx1.demo.test\"]".to_owned(), "[dns] \"demo.test MX\": an MX record"),
             ("[[server]]\nat = []".to_owned(), "number 1: `at` is empty"),

@@ -1,5 +1,7 @@
 //! Plain clients against running worlds, and the files that come with the program.
 
+mod believed;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
