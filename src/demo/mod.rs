@@ -9,6 +9,7 @@ mod manners;
 mod scenario;
 mod smtp_server;
 mod tls;
+mod tlsa;
 mod wire;
 mod zone;
 
@@ -127,16 +128,14 @@ impl World {
         let mut world = Self {
             resolver: udp.local_addr()?,
             stage: BTreeMap::new(),
-            root: authority.root(),
+            root: authority.certificate().der,
             probe: scenario.probe.clone(),
             log: Arc::default(),
             held: Vec::new(),
             tasks: JoinSet::new(),
         };
-        let zone = Arc::new(scenario.zone.clone());
-        world.tasks.spawn(dns_server::serve_udp(udp, Arc::clone(&zone)));
-        world.tasks.spawn(dns_server::serve_tcp(tcp, zone));
         world.refuse(scenario)?;
+        let mut talkers = Vec::new();
         for server in &scenario.servers {
             match &server.conduct {
                 // As every address does at which nothing else is put.
@@ -144,6 +143,7 @@ impl World {
                 Conduct::Silent => world.keep_silent(&server.at)?,
                 Conduct::Talks(script) => {
                     let talker = Arc::new(SmtpServer::new(script.clone(), &authority, Arc::clone(&world.log))?);
+                    talkers.push((server, Arc::clone(&talker)));
                     for address in &server.at {
                         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                         world.stage.insert(*address, listener.local_addr()?);
@@ -154,6 +154,14 @@ impl World {
                 }
             }
         }
+        let mut zone = scenario.zone.clone();
+        zone.settle(&authority.certificate(), |owner| {
+            let meant = talkers.iter().filter(|(server, _)| server.is_meant_by(owner, &scenario.zone));
+            meant.filter_map(|(_, talker)| talker.certificate()).collect()
+        });
+        let zone = Arc::new(zone);
+        world.tasks.spawn(dns_server::serve_udp(udp, Arc::clone(&zone)));
+        world.tasks.spawn(dns_server::serve_tcp(tcp, zone));
         Ok(world)
     }
 

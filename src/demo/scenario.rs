@@ -11,16 +11,19 @@
 //! greeting_timeout = 5000          # gap_timeout, session_timeout; size, the octets to declare in MAIL; ports = true asks for
 //! control = ["mx.control.test"]    # ports instead of mail; control names hosts to compare with where port 25 is shut
 //!
-//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, and ANY for a word
+//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
 //! "mx1.demo.test A" = ["192.0.2.1"]
 //! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA, and BOGUS for what does not validate
-//! "_mta-sts.demo.test TXT" = ["v=STSv1; id=1"]  # each text is one record, however long
+//! "_smtp._tls.demo.test TXT" = ["v=TLSRPTv1; rua=mailto:tls@demo.test"]   # each text is one record, however long
+//! "_25._tcp.mx1.demo.test TLSA" = ["3 1 1 0123ab", "3 1 1 own", "2 0 1 issuer"]   # own is what matches the certificate shown
+//!                                  # at that host and port, one record for each server there; issuer the world's authority
 //! "192.0.2.1 PTR" = ["mx1.demo.test"]
 //!
 //! [[server]]                       # addresses without a server refuse connections
 //! at = ["192.0.2.1:25"]
 //! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name
+//! chain = "with_issuer"            # or alone: whether the authority's certificate is sent, too, as for TLSA records of usage 2
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
@@ -45,6 +48,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::manners::{Moment, Policy};
+use super::tls::{Chain, Paper};
+use super::tlsa;
 use super::zone::{Value, Zone};
 use crate::settings::{Control, Question, Settings};
 use crate::target::{DomainName, Host, Target, TargetError};
@@ -161,6 +166,20 @@ pub(super) struct Server {
     pub(super) conduct: Conduct,
 }
 
+impl Server {
+    /// Whether TLSA records at `owner` speak of it.
+    pub(super) fn is_meant_by(&self, owner: &str, zone: &Zone) -> bool {
+        tlsa::place(owner).is_some_and(|(port, host)| {
+            let addresses = zone.addresses_of(host);
+            self.at.iter().any(|at| at.port() == port && addresses.contains(&at.ip()))
+        })
+    }
+
+    fn shows_a_certificate(&self) -> bool {
+        matches!(&self.conduct, Conduct::Talks(script) if script.tls.paper().is_some())
+    }
+}
+
 /// How a host meets a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Conduct {
@@ -178,6 +197,7 @@ pub(super) struct Script {
     /// The names its certificate is for, at least one.
     pub(super) names: Vec<String>,
     pub(super) tls: TlsConduct,
+    pub(super) chain: Chain,
     pub(super) policy: Policy,
     pub(super) rules: Vec<Rule>,
 }
@@ -205,6 +225,19 @@ pub(super) enum TlsConduct {
     Expired,
     /// By STARTTLS, with the certificate of another host.
     WrongName,
+}
+
+impl TlsConduct {
+    /// Which certificate it comes to; none if it comes to none.
+    pub(super) const fn paper(self) -> Option<Paper> {
+        match self {
+            Self::Starttls | Self::Implicit => Some(Paper::Good),
+            Self::SelfSigned => Some(Paper::SelfSigned),
+            Self::Expired => Some(Paper::Expired),
+            Self::WrongName => Some(Paper::WrongName),
+            Self::None | Self::Broken | Self::Closes | Self::Alert => None,
+        }
+    }
 }
 
 /// One thing that a server says otherwise than usual.
@@ -278,6 +311,8 @@ struct ServerEntry {
     at: Vec<SocketAddr>,
     #[serde(default)]
     tls: TlsConduct,
+    #[serde(default)]
+    chain: Chain,
     greeting: Option<String>,
     ehlo: Option<Vec<String>>,
     domains: Option<Vec<String>>,
@@ -335,6 +370,12 @@ impl Scenario {
             }
             servers.push(server);
         }
+        for owner in zone.owners_of_own() {
+            if !servers.iter().any(|server| server.shows_a_certificate() && server.is_meant_by(owner, &zone)) {
+                let reason = "own needs a server at that host and port that shows a certificate";
+                return Err(ScenarioError::Dns { key: format!("{owner} TLSA"), reason });
+            }
+        }
         let File { address, title, teaches, expect, probe, .. } = file;
         Ok(Self { name: address.clone(), address, title, teaches, expect, probe, zone, servers })
     }
@@ -365,8 +406,11 @@ impl ServerEntry {
             keywords: self.ehlo,
             starttls: !matches!(self.tls, TlsConduct::None | TlsConduct::Implicit),
         };
+        if self.chain == Chain::WithIssuer && self.tls.paper().is_none() {
+            return Err("who shows no certificate has no chain");
+        }
         let rules = self.reply.into_iter().map(ReplyEntry::into_rule).collect::<Result<_, _>>()?;
-        Ok(Server { at: self.at, conduct: Conduct::Talks(Script { names, tls: self.tls, policy, rules }) })
+        Ok(Server { at: self.at, conduct: Conduct::Talks(Script { names, tls: self.tls, chain: self.chain, policy, rules }) })
     }
 }
 
@@ -470,6 +514,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let server = |rest: &str| format!("[[server]]\nat = [\"192.0.2.1:25\"]\n{rest}");
+        let own = |rest: &str| {
+            let dns = "\"mx.demo.test A\" = [\"192.0.2.1\"]\n\"_25._tcp.mx.demo.test TLSA\" = [\"3 1 1 own\"]";
+            format!("[dns]\n{dns}\n{}", server(rest))
+        };
+        assert!(parse(&own("")).is_ok());
         for (text, word) in [
             ("colour = 1".to_owned(), "colour"),
             ("signed = [\"demo..test\"]".to_owned(), "demo..test"),
@@ -478,6 +527,10 @@ mod tests {
             ("[[server]]\nat = []".to_owned(), "number 1: `at` is empty"),
             ("[[server]]\nat = [\"mx1.demo.test:25\"]".to_owned(), "invalid socket address"),
             (server("tls = \"maybe\""), "maybe"),
+            (server("tls = \"none\"\nchain = \"with_issuer\""), "no certificate has no chain"),
+            (own("tls = \"none\""), "[dns] \"_25._tcp.mx.demo.test TLSA\": own needs a server"),
+            (own("[[server]]\nat = [\"192.0.2.2:25\"]").replace("192.0.2.1:25", "192.0.2.1:465"), "own needs a server"),
+            (own("").replace("_25._tcp.", ""), "own needs a server"),
             (server("silent = true\nrefused = true"), "at once"),
             (server("silent = true\n[[server.reply]]\nto = \"MAIL\""), "no replies"),
             (server("[[server]]\nat = [\"192.0.2.1:25\"]"), "number 2: one of its addresses"),

@@ -12,12 +12,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::manners::{Manners, Moment, Next};
 use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
-use super::tls::{Authority, Paper};
+use super::tls::{Authority, Certificate, Identity};
 use super::wire::{self, HANDSHAKE, Line, Wire, close, drain, pause, read_line, send};
 
 /// Commands in one session.
@@ -81,7 +80,8 @@ pub(super) struct Place {
 /// One server, at whichever of its addresses.
 pub(super) struct SmtpServer {
     script: Script,
-    acceptor: Option<TlsAcceptor>,
+    /// None if it never comes to a certificate.
+    identity: Option<Identity>,
     /// For each rule, whether it has served.
     served: Vec<AtomicBool>,
     log: Arc<Log>,
@@ -90,16 +90,14 @@ pub(super) struct SmtpServer {
 impl SmtpServer {
     /// A server by its script, with a certificate of the world's authority if it needs one.
     pub(super) fn new(script: Script, authority: &Authority, log: Arc<Log>) -> io::Result<Self> {
-        let paper = match script.tls {
-            TlsConduct::Starttls | TlsConduct::Implicit => Some(Paper::Good),
-            TlsConduct::SelfSigned => Some(Paper::SelfSigned),
-            TlsConduct::Expired => Some(Paper::Expired),
-            TlsConduct::WrongName => Some(Paper::WrongName),
-            TlsConduct::None | TlsConduct::Broken | TlsConduct::Closes | TlsConduct::Alert => None,
-        };
-        let acceptor = paper.map(|paper| authority.acceptor(&script.names, paper)).transpose()?;
+        let identity = script.tls.paper().map(|paper| authority.identity(&script.names, paper, script.chain)).transpose()?;
         let served = script.rules.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { script, acceptor, served, log })
+        Ok(Self { script, identity, served, log })
+    }
+
+    /// The certificate that it shows; none if it shows none.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.identity.as_ref().map(|identity| &identity.certificate)
     }
 
     /// Takes connections for ever, at one of the server's places.
@@ -137,8 +135,8 @@ impl SmtpServer {
 
     /// The server's side of the handshake; none if the script spoils it.
     async fn handshake(&self, mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
-        if let Some(acceptor) = &self.acceptor {
-            return timeout(HANDSHAKE, acceptor.accept(stream)).await?.map(Some);
+        if let Some(identity) = &self.identity {
+            return timeout(HANDSHAKE, identity.acceptor.accept(stream)).await?.map(Some);
         }
         // The client's hello is read first: closing with bytes unread would send a reset.
         let mut hello = [0; 4096];

@@ -9,6 +9,8 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
+use super::tls::Certificate;
+use super::tlsa::TlsaDraft;
 use crate::target::DomainName;
 
 /// Aliases followed in one answer; a loop ends here.
@@ -25,6 +27,8 @@ pub(super) struct Zone {
     entries: BTreeMap<(String, RecordType), Entry>,
     /// The domains whose answers are authentic, with all that is below them.
     signed: Vec<DomainName>,
+    /// The TLSA records of names, which stand among the entries only when [`Zone::settle`] has been told of certificates.
+    drafts: BTreeMap<String, Vec<TlsaDraft>>,
 }
 
 /// What is said about one name and type.
@@ -77,8 +81,9 @@ impl Zone {
             "CNAME" => RecordType::CNAME,
             "PTR" => RecordType::PTR,
             "TXT" => RecordType::TXT,
+            "TLSA" => RecordType::TLSA,
             "ANY" => RecordType::ANY,
-            _ => return Err("the type is none of A, AAAA, MX, CNAME, PTR, TXT and ANY"),
+            _ => return Err("the type is none of A, AAAA, MX, CNAME, PTR, TXT, TLSA and ANY"),
         };
         let name = match (kind, name.parse::<IpAddr>()) {
             (RecordType::PTR, Ok(address)) => Name::from(address),
@@ -95,6 +100,11 @@ impl Zone {
             },
             Value::Records(texts) if texts.is_empty() => return Err("no record stands in the brackets; \"NODATA\" says so"),
             Value::Records(texts) if kind == RecordType::CNAME && texts.len() > 1 => return Err("a name has only one CNAME"),
+            Value::Records(texts) if kind == RecordType::TLSA => {
+                let drafts = texts.iter().map(|text| TlsaDraft::parse(text)).collect::<Result<_, _>>()?;
+                self.drafts.insert(key_of(&name), drafts);
+                return Ok(());
+            }
             Value::Records(texts) => Entry::Records(texts.iter().map(|text| record(kind, text)).collect::<Result<_, _>>()?),
         };
         self.entries.insert((key_of(&name), kind), entry);
@@ -104,6 +114,21 @@ impl Zone {
     /// Lets what is said about these domains, and about names below them, be authentic.
     pub(super) fn sign(&mut self, domains: Vec<DomainName>) {
         self.signed = domains;
+    }
+
+    /// The names with TLSA records that match a server's own certificate.
+    pub(super) fn owners_of_own(&self) -> impl Iterator<Item = &str> {
+        let drafted = self.drafts.iter().filter(|(_, drafts)| drafts.iter().any(TlsaDraft::is_own));
+        drafted.map(|(owner, _)| owner.as_str())
+    }
+
+    /// Puts the TLSA records in: `own` tells the certificates shown at the place that a name speaks of.
+    pub(super) fn settle<'a>(&mut self, issuer: &Certificate, own: impl Fn(&str) -> Vec<&'a Certificate>) {
+        for (owner, drafts) in std::mem::take(&mut self.drafts) {
+            let own = own(&owner);
+            let records = drafts.iter().flat_map(|draft| draft.records(&own, issuer)).map(RData::TLSA).collect();
+            self.entries.insert((owner, RecordType::TLSA), Entry::Records(records));
+        }
     }
 
     /// What is said about `name`, aliases followed.
@@ -278,6 +303,7 @@ mod tests {
             ("bogus.test MX", &["BOGUS"]),
             ("to.bogus.test CNAME", &["bogus.test"]),
             ("_mta-sts.demo.test TXT", &["v=STSv1; id=1;", "\u{e4}"]),
+            ("_25._tcp.mx1.demo.test TLSA", &["SERVFAIL"]),
             ("192.0.2.1 PTR", &["mx1.demo.test"]),
             ("2001:db8::1 PTR", &["SERVFAIL"]),
         ]);
@@ -300,6 +326,8 @@ mod tests {
             ("broken.test", RecordType::AAAA, "ServFail"),
             ("mute.test", RecordType::A, "silence"),
             ("mute.test", RecordType::AAAA, "NoError"),
+            ("_25._tcp.mx1.demo.test", RecordType::TLSA, "ServFail"),
+            ("_tcp.mx1.demo.test", RecordType::TLSA, "NoError"),
             ("bogus.test", RecordType::MX, "bogus"),
             ("bogus.test", RecordType::A, "NoError"),
             ("to.bogus.test", RecordType::MX, "bogus to.bogus.test. bogus.test."),
@@ -348,6 +376,28 @@ mod tests {
     }
 
     #[test]
+    fn tlsa_records_stand_in_it_once_certificates_are_known() {
+        let certificate = |text: &str| Certificate { der: text.into(), key: text.into() };
+        let (own, issuer) = (certificate("\u{1}"), certificate("\u{2}"));
+        let mut zone = zone(&[
+            ("_25._tcp.MX1.demo.test TLSA", &["3 1 0 own", "2 0 0 issuer", "3 1 1 abcd"]),
+            ("_25._tcp.mx2.demo.test TLSA", &["2 0 0 issuer"]),
+        ]);
+        assert_eq!(zone.owners_of_own().collect::<Vec<_>>(), ["_25._tcp.mx1.demo.test"]);
+        zone.settle(&issuer, |owner| if owner == "_25._tcp.mx1.demo.test" { vec![&own] } else { Vec::new() });
+        for (name, numbers) in [("_25._tcp.mx1.demo.test", &[(3, 1), (2, 2), (3, 0xab)][..]), ("_25._tcp.mx2.demo.test", &[(2, 2)])] {
+            let Answer::Reply { records, .. } = zone.answer(&absolute(name).unwrap(), RecordType::TLSA) else { panic!("{name}") };
+            let got: Vec<(u8, u8)> = records
+                .iter()
+                .filter_map(
+                    |record| if let RData::TLSA(tlsa) = &record.data { Some((tlsa.cert_usage.into(), tlsa.cert_data[0])) } else { None },
+                )
+                .collect();
+            assert_eq!(got, numbers, "{name}");
+        }
+    }
+
+    #[test]
     fn a_text_has_as_many_strings_as_it_needs() {
         for (length, strings) in [(0, &[0][..]), (1, &[1]), (255, &[255]), (256, &[255, 1]), (600, &[255, 255, 90])] {
             let text = txt(&"x".repeat(length));
@@ -381,6 +431,7 @@ mod tests {
             ("demo.test MX", records(&["10 mx1..test"]), "name is wrong"),
             ("demo.test CNAME", records(&["a.test", "b.test"]), "only one"),
             ("demo.test PTR", records(&["a.test"]), "belongs to an address"),
+            ("_25._tcp.demo.test TLSA", records(&["3 1 1"]), "three numbers"),
             ("demo.test A", records(&[]), "no record"),
             ("demo.test ANY", records(&["192.0.2.1"]), "only a word"),
             ("demo.test A", Value::Word("NXDOMAIN".to_owned()), "none of NODATA"),

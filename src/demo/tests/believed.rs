@@ -1,8 +1,11 @@
 //! What a probe makes of the world's transport security, by the very parts that it asks a real one with.
 
 use super::*;
-use crate::route::{Resolver, Security, Validator, resolve, txt};
+use crate::policy::Tlsa;
+use crate::route::{Resolver, Security, TlsaOutcome, Validator, resolve, tlsa, txt};
 use crate::settings::Clock;
+use crate::target::Port;
+use crate::transport::dane::{DaneVerdict, Matched, verify};
 
 const DNS: &str = r#"
 address = "anna@dane.test"
@@ -48,4 +51,45 @@ async fn the_route_is_as_secure_as_the_scenario_says() {
     }
     let text = txt(&"_smtp._tls.dane.test".parse().unwrap(), &resolver).await;
     assert_eq!((text.records, text.security), (Ok(vec!["v=TLSRPTv1; rua=mailto:tls@dane.test".to_owned()]), SECURE));
+}
+
+/// What a sender makes of the certificates shown at 192.0.2.1, which has these records.
+async fn measured(records: &str, server: &str) -> (usize, DaneVerdict) {
+    let world = start(&format!("\"_25._tcp.mx1.dane.test TLSA\" = [{records}]\n[[server]]\nat = [\"192.0.2.1:25\"]\n{server}")).await;
+    let settings = world.settings(Settings::default());
+    let resolver = Resolver::new(&settings, Clock::start());
+    let (sender, _) = tokio::sync::mpsc::unbounded_channel();
+    let route = resolve(&"dane.test".parse().unwrap(), &settings, &resolver, sender).await;
+    let found = tlsa(&route.hosts[0], Port::SMTP, &resolver).await;
+    let TlsaOutcome::Records(parts) = found.outcome else { panic!("{:?}", found.outcome) };
+    let records: Vec<Tlsa> = parts.into_iter().map(Tlsa::from).collect();
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    client.say("STARTTLS").await;
+    let stream = shake(&world, client.0.into_inner(), "mx1.dane.test").await.unwrap();
+    let chain: Vec<Vec<u8>> = stream.get_ref().1.peer_certificates().unwrap().iter().map(|certificate| certificate.to_vec()).collect();
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    (records.len(), verify(&chain, &records, &["mx1.dane.test".parse().unwrap()], now).verdict)
+}
+
+#[tokio::test]
+async fn records_match_the_server_of_their_host_or_the_authority() {
+    let authenticated = |record, matched| DaneVerdict::Authenticated { record, matched, uncounted: Vec::new() };
+    for (records, server, expected) in [
+        ("\"3 1 1 own\"", "", authenticated(0, Matched::Sent(0))),
+        ("\"3 0 2 own\"", "", authenticated(0, Matched::Sent(0))),
+        ("\"3 1 0 own\"", "", authenticated(0, Matched::Sent(0))),
+        ("\"2 0 1 issuer\"", "chain = \"with_issuer\"", authenticated(0, Matched::Sent(1))),
+        ("\"2 1 2 issuer\"", "chain = \"with_issuer\"", authenticated(0, Matched::Sent(1))),
+        ("\"2 0 0 issuer\"", "", authenticated(0, Matched::Published)),
+    ] {
+        let (length, verdict) = measured(records, server).await;
+        assert_eq!((length, verdict), (1, expected), "{records}");
+    }
+    for (records, server) in [("\"2 0 1 issuer\"", ""), ("\"3 0 1 issuer\"", "chain = \"with_issuer\""), ("\"3 1 1 00ff\"", "")] {
+        assert!(matches!(measured(records, server).await.1, DaneVerdict::Failed { .. } | DaneVerdict::Unusable { .. }), "{records}");
+    }
+    // The same host at another address shows another certificate.
+    let (length, verdict) = measured("\"3 1 1 own\"", "[[server]]\nat = [\"[2001:db8::1]:25\"]").await;
+    assert_eq!((length, verdict), (2, authenticated(0, Matched::Sent(0))));
 }
