@@ -6,6 +6,7 @@
 
 mod dns_server;
 mod manners;
+mod old_tls;
 mod scenario;
 mod smtp_server;
 mod tls;

@@ -22,7 +22,8 @@
 //!
 //! [[server]]                       # addresses without a server refuse connections
 //! at = ["192.0.2.1:25"]
-//! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name
+//! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name; old: TLS 1.0
+//!                                  # alone; hangs: silent after 220; injectable: takes what came behind STARTTLS for said inside
 //! chain = "with_issuer"            # or alone: whether the authority's certificate is sent, too, as for TLSA records of usage 2
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
@@ -225,17 +226,24 @@ pub(super) enum TlsConduct {
     Expired,
     /// By STARTTLS, with the certificate of another host.
     WrongName,
+    /// By STARTTLS, as by a server that knows nothing newer than TLS 1.0: a hello of today is refused for its version, an older one
+    /// is answered by the first flight alone.
+    Old,
+    /// By STARTTLS; the handshake is never answered.
+    Hangs,
+    /// By STARTTLS; commands that came behind it in the clear are answered inside TLS (CVE-2011-0411).
+    Injectable,
 }
 
 impl TlsConduct {
     /// Which certificate it comes to; none if it comes to none.
     pub(super) const fn paper(self) -> Option<Paper> {
         match self {
-            Self::Starttls | Self::Implicit => Some(Paper::Good),
+            Self::Starttls | Self::Implicit | Self::Old | Self::Injectable => Some(Paper::Good),
             Self::SelfSigned => Some(Paper::SelfSigned),
             Self::Expired => Some(Paper::Expired),
             Self::WrongName => Some(Paper::WrongName),
-            Self::None | Self::Broken | Self::Closes | Self::Alert => None,
+            Self::None | Self::Broken | Self::Closes | Self::Alert | Self::Hangs => None,
         }
     }
 }

@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::manners::{Manners, Moment, Next};
+use super::old_tls;
 use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
 use super::tls::{Authority, Certificate, Identity};
-use super::wire::{self, HANDSHAKE, Line, Wire, close, drain, pause, read_line, send};
+use super::wire::{self, HANDSHAKE, Line, Preceded, Wire, close, drain, pause, read_line, send};
 
 /// Commands in one session.
 const COMMAND_LIMIT: usize = 100;
@@ -114,7 +115,8 @@ impl SmtpServer {
         // Else a drip of bytes would be gathered into one segment.
         stream.set_nodelay(true)?;
         let connection = self.log.connections.fetch_add(1, Ordering::Relaxed);
-        let mut session = Session { server: self, place, connection, manners: Manners::new(&self.script.policy, &place.name), commands: 0 };
+        let manners = Manners::new(&self.script.policy, &place.name);
+        let mut session = Session { server: self, place, connection, manners, commands: 0, injected: 0 };
         if self.script.tls == TlsConduct::Implicit {
             if let Some(stream) = self.handshake(stream).await? {
                 session.manners.secured();
@@ -124,10 +126,12 @@ impl SmtpServer {
         }
         let mut plain = BufReader::new(stream);
         if session.hold(&mut plain, Begin::Greeting).await? == Next::Handshake {
-            // What the client sent ahead in the clear goes with the buffer (RFC 3207 §4.2).
+            // What the client sent ahead in the clear should go with the buffer (RFC 3207 §4.2).
+            let kept = if self.script.tls == TlsConduct::Injectable { plain.buffer().to_vec() } else { Vec::new() };
             if let Some(stream) = self.handshake(plain.into_inner()).await? {
                 session.manners.secured();
-                session.hold(&mut BufReader::new(stream), Begin::Listening).await?;
+                session.injected = kept.len();
+                session.hold(&mut BufReader::new(Preceded::new(kept, stream)), Begin::Listening).await?;
             }
         }
         Ok(())
@@ -135,16 +139,20 @@ impl SmtpServer {
 
     /// The server's side of the handshake; none if the script spoils it.
     async fn handshake(&self, mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
-        if let Some(identity) = &self.identity {
-            return timeout(HANDSHAKE, identity.acceptor.accept(stream)).await?.map(Some);
-        }
-        // The client's hello is read first: closing with bytes unread would send a reset.
-        let mut hello = [0; 4096];
-        if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 {
-            match self.script.tls {
-                TlsConduct::Broken => stream.write_all(GARBAGE).await?,
-                TlsConduct::Alert => stream.write_all(NO_COMMON_CIPHER).await?,
-                _ => {}
+        match (self.script.tls, &self.identity) {
+            (TlsConduct::Hangs, _) => drain(&mut stream).await?,
+            (TlsConduct::Old, Some(identity)) => timeout(HANDSHAKE, old_tls::meet(&mut stream, &identity.chain)).await??,
+            (_, Some(identity)) => return timeout(HANDSHAKE, identity.acceptor.accept(stream)).await?.map(Some),
+            (tls, None) => {
+                // The client's hello is read first: closing with bytes unread would send a reset.
+                let mut hello = [0; 4096];
+                if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 {
+                    match tls {
+                        TlsConduct::Broken => stream.write_all(GARBAGE).await?,
+                        TlsConduct::Alert => stream.write_all(NO_COMMON_CIPHER).await?,
+                        _ => {}
+                    }
+                }
             }
         }
         close(&mut stream).await;
@@ -180,6 +188,8 @@ struct Session<'a> {
     connection: usize,
     manners: Manners<'a>,
     commands: usize,
+    /// Octets that were said in the clear and are still to be taken for said inside TLS.
+    injected: usize,
 }
 
 impl Session<'_> {
@@ -203,13 +213,14 @@ impl Session<'_> {
     }
 
     async fn take_command<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
-        let line = match read_line(wire).await? {
+        let in_clear = !self.manners.is_secured() || self.injected > 0;
+        let line = match self.read(wire).await? {
             Line::End => return Ok(Next::Gone),
             Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
             Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
             Line::Bytes(bytes) => String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned(),
         };
-        let said = Said { to: self.place.at, connection: self.connection, secured: self.manners.is_secured(), line: line.clone() };
+        let said = Said { to: self.place.at, connection: self.connection, secured: !in_clear, line: line.clone() };
         self.server.log.add(said);
         self.commands += 1;
         if self.commands > COMMAND_LIMIT {
@@ -218,12 +229,20 @@ impl Session<'_> {
         self.answer(wire, Moment::Said(&line)).await
     }
 
+    async fn read<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Line> {
+        let line = read_line(wire).await?;
+        if let Line::Bytes(bytes) = &line {
+            self.injected = self.injected.saturating_sub(bytes.len());
+        }
+        Ok(line)
+    }
+
     /// Reads a message up to its dot, and drops it. Only a dot between two true line ends counts.
     async fn take_message<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
         let mut size = 0;
         let mut at_start = true;
         loop {
-            let bytes = match read_line(wire).await? {
+            let bytes = match self.read(wire).await? {
                 Line::End => return Ok(Next::Gone),
                 Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
                 Line::Bytes(bytes) => bytes,

@@ -54,6 +54,8 @@ pub(super) struct Certificate {
 pub(super) struct Identity {
     /// Its own certificate.
     pub(super) certificate: Certificate,
+    /// The certificates that it sends, in DER, its own first.
+    pub(super) chain: Vec<Vec<u8>>,
     /// The server's side of TLS.
     pub(super) acceptor: TlsAcceptor,
 }
@@ -96,10 +98,11 @@ impl Authority {
             }
         }
         .map_err(io::Error::other)?;
-        let sent: Vec<CertificateDer<'static>> = match chain {
-            Chain::Alone => vec![certificate.der().clone()],
-            Chain::WithIssuer => vec![certificate.der().clone(), self.issuer.der().clone()],
+        let chain = match chain {
+            Chain::Alone => vec![certificate.der().to_vec()],
+            Chain::WithIssuer => vec![certificate.der().to_vec(), self.issuer.der().to_vec()],
         };
+        let sent = chain.iter().cloned().map(CertificateDer::from).collect();
         // The provider is named because a process-wide one may not be set, or be another.
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -108,7 +111,7 @@ impl Authority {
             .with_single_cert(sent, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
             .map_err(io::Error::other)?;
         let certificate = Certificate { der: certificate.der().to_vec(), key: key.subject_public_key_info() };
-        Ok(Identity { certificate, acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Identity { certificate, chain, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -55,6 +57,51 @@ impl Wire for TcpStream {
 impl Wire for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
+    }
+}
+
+/// A connection from which some bytes are read that came another way, before those that come over it.
+pub(super) struct Preceded<W> {
+    before: Vec<u8>,
+    wire: W,
+}
+
+impl<W> Preceded<W> {
+    /// Lets `before` be read first.
+    pub(super) fn new(before: Vec<u8>, wire: W) -> Self {
+        Self { before, wire }
+    }
+}
+
+impl<W: Wire> Wire for Preceded<W> {
+    fn tcp(&self) -> &TcpStream {
+        self.wire.tcp()
+    }
+}
+
+impl<W: AsyncRead + Unpin> AsyncRead for Preceded<W> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.before.is_empty() {
+            return Pin::new(&mut self.wire).poll_read(context, buffer);
+        }
+        let length = self.before.len().min(buffer.remaining());
+        buffer.put_slice(&self.before[..length]);
+        self.before.drain(..length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Preceded<W> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_shutdown(context)
     }
 }
 

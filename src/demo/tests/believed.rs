@@ -4,8 +4,10 @@ use super::*;
 use crate::policy::Tlsa;
 use crate::route::{Resolver, Security, TlsaOutcome, Validator, resolve, tlsa, txt};
 use crate::settings::Clock;
-use crate::target::Port;
+use crate::smtp::TlsVersion;
+use crate::target::{Host, Port};
 use crate::transport::dane::{DaneVerdict, Matched, verify};
+use crate::transport::legacy;
 
 const DNS: &str = r#"
 address = "anna@dane.test"
@@ -92,4 +94,20 @@ async fn records_match_the_server_of_their_host_or_the_authority() {
     // The same host at another address shows another certificate.
     let (length, verdict) = measured("\"3 1 1 own\"", "[[server]]\nat = [\"[2001:db8::1]:25\"]").await;
     assert_eq!((length, verdict), (2, authenticated(0, Matched::Sent(0))));
+}
+
+#[tokio::test]
+async fn an_old_server_shows_what_it_would_have_chosen() {
+    let dns = "\"_25._tcp.mx1.dane.test TLSA\" = [\"3 0 0 own\"]";
+    let world = start(&format!("{dns}\n[[server]]\nat = [\"192.0.2.1:25\"]\ntls = \"old\"\nchain = \"with_issuer\"")).await;
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    assert!(client.say("STARTTLS").await.starts_with("220 "));
+    let name = Host::Name("mx1.dane.test".parse().unwrap());
+    let found = legacy::ask(&mut client.0, &name, PATIENCE).await.unwrap();
+    assert_eq!((found.version, found.cipher.as_str()), (TlsVersion::TLS_1_0, "TLS_RSA_WITH_AES_128_CBC_SHA"));
+    let root = &world.settings(Settings::default()).extra_roots[0];
+    assert_eq!((found.chain.len(), &found.chain[1].der), (2, root));
+    assert_eq!(found.chain[0].read.as_ref().unwrap().names, ["mx1.dane.test"]);
+    assert!(client.is_closed().await);
 }
