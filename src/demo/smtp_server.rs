@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::manners::{Manners, Moment, Next};
 use super::old_tls;
-use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
+use super::script::{Rule, Script, Then, TlsConduct, wire_lines};
 use super::tls::{Authority, Certificate, Identity};
 use super::wire::{self, HANDSHAKE, Line, Preceded, Wire, close, drain, pause, read_line, send};
 

@@ -301,9 +301,9 @@ async fn who_goes_beyond_a_limit_is_dismissed() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_server_refuses_on_every_mail_port() {
+async fn an_address_without_a_server_refuses_on_every_port() {
     let world = world("").await;
-    for address in ["192.0.2.2:25", "192.0.2.2:465", "192.0.2.2:587", "192.0.2.1:587"] {
+    for address in ["192.0.2.2:25", "192.0.2.2:465", "192.0.2.2:587", "192.0.2.2:443", "192.0.2.1:587", "192.0.2.1:443"] {
         assert_eq!(connect(&world, address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused, "{address}");
     }
 }

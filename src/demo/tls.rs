@@ -18,9 +18,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 const FOREIGN_NAME: &str = "shared17.hosting.test";
 
 /// What a server shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Paper {
     /// For its names, from the world's authority, good for two months.
+    #[default]
     Good,
     /// For its names and in time, but signed by nobody else.
     SelfSigned,

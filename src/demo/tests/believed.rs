@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::policy::Tlsa;
-use crate::route::{Resolver, Security, TlsaOutcome, Validator, resolve, tlsa, txt};
+use crate::route::{Resolver, Security, TlsaOutcome, Validator, locate, resolve, tlsa, txt};
 use crate::settings::Clock;
-use crate::smtp::TlsVersion;
+use crate::smtp::{CertificateVerdict, TlsVersion};
 use crate::target::{Host, Port};
 use crate::transport::dane::{DaneVerdict, Matched, verify};
-use crate::transport::legacy;
+use crate::transport::{FetchFailure, FetchStep, Fetched, Line, TlsClient, legacy};
 
 const DNS: &str = r#"
 address = "anna@dane.test"
@@ -110,4 +110,44 @@ async fn an_old_server_shows_what_it_would_have_chosen() {
     assert_eq!((found.chain.len(), &found.chain[1].der), (2, root));
     assert_eq!(found.chain[0].read.as_ref().unwrap().names, ["mx1.dane.test"]);
     assert!(client.is_closed().await);
+}
+
+/// A policy fetched as a sender does, within a second.
+async fn fetched(policy: &str) -> Fetched {
+    let world =
+        start(&format!("\"mta-sts.dane.test CNAME\" = [\"www.plain.test\"]\n\"www.plain.test A\" = [\"192.0.2.80\"]\n{policy}")).await;
+    let settings = world.settings(Settings::default());
+    let clock = Clock::start();
+    let name = "mta-sts.dane.test".parse().unwrap();
+    let (host, _) = locate(&name, &settings, &Resolver::new(&settings, clock)).await;
+    let tls = TlsClient::new(&settings.extra_roots);
+    let line = Line { settings: &settings, clock, tls: &tls, connect_timeout: PATIENCE };
+    line.fetch(&name, "/.well-known/mta-sts.txt", &host.addresses, Duration::from_secs(1)).await
+}
+
+#[tokio::test]
+async fn a_policy_is_fetched_or_not_as_the_scenario_says() {
+    let policy = |rest: &str| format!("[[policy]]\nhost = \"mta-sts.dane.test\"\n{rest}");
+    let text = "text = \"\"\"\nversion: STSv1\nmode: enforce\nmx: mx1.dane.test\nmax_age: 604800\n\"\"\"\n";
+    let body = "version: STSv1\r\nmode: enforce\r\nmx: mx1.dane.test\r\nmax_age: 604800\r\n";
+    for (rest, expected) in [
+        (text, Ok(body.as_bytes().to_vec())),
+        ("text = \"x\"\ndelay_ms = 50", Ok(b"x\r\n".to_vec())),
+        ("text = \"x\"\ndelay_ms = 5000", Err(FetchFailure::TimedOut(FetchStep::Answer))),
+        ("silent = true", Err(FetchFailure::TimedOut(FetchStep::Answer))),
+        ("status = 404", Err(FetchFailure::Status(404, None))),
+        ("status = 302\nlocation = \"https://dane.test/x\"", Err(FetchFailure::Status(302, Some("https://dane.test/x".to_owned())))),
+        ("octets = 65536", Ok(vec![b'x'; 65536])),
+        ("octets = 70000", Err(FetchFailure::TooLarge)),
+        ("text = \"x\"\ntls = \"self_signed\"", Err(FetchFailure::Certificate)),
+        ("text = \"x\"\ntls = \"expired\"", Err(FetchFailure::Certificate)),
+        ("text = \"x\"\ntls = \"wrong_name\"", Err(FetchFailure::Certificate)),
+    ] {
+        let fetched = fetched(&policy(rest)).await;
+        assert_eq!(fetched.body, expected, "{rest}");
+        let is_trusted = fetched.tls.as_ref().is_some_and(|facts| facts.verdict == CertificateVerdict::Trusted);
+        assert_eq!(is_trusted, expected != Err(FetchFailure::Certificate), "{rest}");
+        assert!(fetched.status.is_none() || fetched.is_plain_text(), "{rest}");
+    }
+    assert!(matches!(fetched("").await.body, Err(FetchFailure::Connect(_))));
 }
