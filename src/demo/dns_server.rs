@@ -1,4 +1,6 @@
 //! The resolver of a mail world: the zone over UDP and TCP on loopback (RFC 1035 §4.2, EDNS after RFC 6891).
+//!
+//! It says what one that validates would say (RFC 4035 §3.2, RFC 6840 §5.7, RFC 8914); it sends no signatures.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -7,12 +9,13 @@ use std::time::Duration;
 
 use hickory_resolver::proto::op::{Edns, Message, MessageType, Metadata, OpCode, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::SOA;
+use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::wire::{self, PAUSE};
 use super::zone::{Answer, Zone};
 
 /// The largest answer over UDP that needs no fragments on any path, for clients with EDNS.
@@ -22,8 +25,9 @@ const IDLE: Duration = Duration::from_secs(10);
 /// TCP clients served at once, and questions taken from each.
 const TCP_CLIENTS: usize = 64;
 const TCP_QUESTIONS: usize = 100;
-/// After an error of the socket itself, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The option of EDNS for an extended error, and the error "DNSSEC Bogus" (RFC 8914 §2 and §4.7).
+const EXTENDED_ERROR: u16 = 15;
+const DNSSEC_BOGUS: u16 = 6;
 
 /// Which way a question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +69,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
 
 /// Answers over TCP for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
-    let mut clients = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                while clients.try_join_next().is_some() {}
-                if clients.len() < TCP_CLIENTS {
-                    clients.spawn(serve_client(stream, Arc::clone(&zone)));
-                }
-            }
-            Err(_) => sleep(PAUSE).await,
-        }
-    }
+    wire::take(listener, TCP_CLIENTS, |stream| serve_client(stream, Arc::clone(&zone))).await;
 }
 
 async fn serve_client(mut stream: TcpStream, zone: Arc<Zone>) {
@@ -116,16 +109,23 @@ fn respond(zone: &Zone, message: &[u8], transport: Transport) -> Option<Vec<u8>>
     response.metadata = Metadata::response_from_request(&request.metadata);
     response.metadata.recursion_available = true;
     response.add_queries(request.queries.iter().cloned());
-    response.edns = request.edns.is_some().then(|| {
+    response.edns = request.edns.as_ref().map(|asked| {
         let mut edns = Edns::new();
-        edns.set_max_payload(UDP_PAYLOAD);
+        edns.set_max_payload(UDP_PAYLOAD).set_dnssec_ok(asked.flags().dnssec_ok);
         edns
     });
     match request.queries.as_slice() {
         _ if request.metadata.op_code != OpCode::Query => response.metadata.response_code = ResponseCode::NotImp,
         [query] if query.query_class == DNSClass::IN => match zone.answer(&query.name, query.query_type) {
             Answer::Silence => return None,
-            Answer::Reply { code, records } => fill(&mut response, query, code, records),
+            Answer::Reply { code, records, secure } => {
+                response.metadata.authentic_data = secure && understands_authentic(&request);
+                fill(&mut response, query, code, records);
+            }
+            Answer::Bogus { unchecked } if request.metadata.checking_disabled => {
+                fill(&mut response, query, ResponseCode::NoError, unchecked);
+            }
+            Answer::Bogus { .. } => refuse_as_bogus(&mut response),
         },
         [_] => response.metadata.response_code = ResponseCode::Refused,
         _ => response.metadata.response_code = ResponseCode::FormErr,
@@ -136,6 +136,20 @@ fn respond(zone: &Zone, message: &[u8], transport: Transport) -> Option<Vec<u8>>
     };
     let bytes = response.to_vec().ok()?;
     if bytes.len() > limit { response.truncate().to_vec().ok() } else { Some(bytes) }
+}
+
+/// Whether the client wants to know that an answer was validated, and lets it be (RFC 6840 §5.7 to §5.9).
+fn understands_authentic(request: &Message) -> bool {
+    let asks = request.metadata.authentic_data || request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+    asks && !request.metadata.checking_disabled
+}
+
+/// Says that what there is does not validate, and to clients with EDNS that this is the reason.
+fn refuse_as_bogus(response: &mut Message) {
+    response.metadata.response_code = ResponseCode::ServFail;
+    if let Some(edns) = &mut response.edns {
+        edns.options_mut().insert(EdnsOption::Unknown(EXTENDED_ERROR, DNSSEC_BOGUS.to_be_bytes().to_vec()));
+    }
 }
 
 /// Puts the records in, or for want of them the SOA that lets a resolver remember that there are none (RFC 2308 §3).
@@ -156,6 +170,7 @@ fn start_of_authority(apex: Name) -> SOA {
 #[cfg(test)]
 mod tests {
     use hickory_resolver::proto::rr::RecordType;
+    use tokio::task::JoinSet;
 
     use super::super::zone::Value;
     use super::*;
@@ -169,9 +184,12 @@ mod tests {
             ("many.test MX", Value::Records(many)),
             ("mute.test ANY", Value::Word("TIMEOUT".to_owned())),
             ("broken.test ANY", Value::Word("SERVFAIL".to_owned())),
+            ("bogus.test ANY", Value::Word("BOGUS".to_owned())),
+            ("signed.test A", Value::Records(vec!["192.0.2.2".to_owned()])),
         ] {
             zone.insert(key, &value).expect(key);
         }
+        zone.sign(vec!["signed.test".parse().unwrap()]);
         Arc::new(zone)
     }
 
@@ -211,6 +229,48 @@ mod tests {
         let reply = ask(&question("broken.test.", RecordType::MX), Transport::Udp).unwrap();
         assert_eq!((reply.metadata.response_code, reply.authorities.len()), (ResponseCode::ServFail, 0));
         assert!(ask(&question("mute.test.", RecordType::MX), Transport::Udp).is_none());
+    }
+
+    /// A question with the bits AD, DO and CD; none is a question without EDNS.
+    fn checked(name: &str, ad: bool, dnssec_ok: Option<bool>, cd: bool) -> Message {
+        let mut message = question(name, RecordType::A);
+        message.metadata.authentic_data = ad;
+        message.metadata.checking_disabled = cd;
+        message.edns = dnssec_ok.map(|dnssec_ok| {
+            let mut edns = Edns::new();
+            edns.set_dnssec_ok(dnssec_ok);
+            edns
+        });
+        message
+    }
+
+    #[test]
+    fn who_asks_for_it_is_told_that_an_answer_is_authentic() {
+        for (name, ad, dnssec_ok, cd, expected) in [
+            ("signed.test.", true, None, false, true),
+            ("signed.test.", false, Some(true), false, true),
+            ("nothing.signed.test.", true, Some(false), false, true),
+            ("signed.test.", false, Some(false), false, false),
+            ("signed.test.", true, Some(true), true, false),
+            ("mx1.demo.test.", true, Some(true), false, false),
+        ] {
+            let reply = ask(&checked(name, ad, dnssec_ok, cd), Transport::Udp).unwrap();
+            assert_eq!(reply.metadata.authentic_data, expected, "{name} {ad} {dnssec_ok:?} {cd}");
+            assert_eq!(reply.edns.map(|edns| edns.flags().dnssec_ok), dnssec_ok);
+        }
+    }
+
+    #[test]
+    fn what_does_not_validate_is_refused_with_the_reason_and_given_unchecked() {
+        let reply = ask(&checked("bogus.test.", true, Some(false), false), Transport::Udp).unwrap();
+        assert_eq!((reply.metadata.response_code, reply.metadata.authentic_data), (ResponseCode::ServFail, false));
+        let options = reply.edns.unwrap().options().as_ref().iter().map(|(_, option)| option.clone()).collect::<Vec<_>>();
+        assert_eq!(options, [EdnsOption::Unknown(15, vec![0, 6])]);
+        let reply = ask(&checked("bogus.test.", true, None, false), Transport::Udp).unwrap();
+        assert_eq!((reply.metadata.response_code, reply.edns), (ResponseCode::ServFail, None));
+        let reply = ask(&checked("bogus.test.", true, Some(false), true), Transport::Udp).unwrap();
+        assert_eq!((reply.metadata.response_code, reply.answers.len()), (ResponseCode::NoError, 0));
+        assert!(reply.metadata.checking_disabled && !reply.metadata.authentic_data && reply.edns.unwrap().options().as_ref().is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A mail world inside the process: DNS and SMTP servers on loopback, played by a scenario file.
+//! A mail world inside the process: DNS, SMTP and web servers on loopback, played by a scenario file.
 //!
 //! A probe of it takes the very same path as a real one. Its DNS names documentation addresses (RFC 5737, RFC 3849), and
 //! [`Settings::connect_to`] leads each of them to the loopback socket that plays it. So it needs neither network nor IPv6 nor
@@ -6,9 +6,14 @@
 
 mod dns_server;
 mod manners;
+mod old_tls;
+mod policy_host;
 mod scenario;
+mod script;
 mod smtp_server;
 mod tls;
+mod tlsa;
+mod wire;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -20,16 +25,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use self::scenario::{Conduct, Probe};
+use self::policy_host::PolicyHost;
+use self::scenario::Probe;
+use self::script::{Conduct, Script, Server};
 use self::smtp_server::{Log, Place, SmtpServer};
-use self::tls::Authority;
+use self::tls::{Authority, Chain};
+use self::zone::Zone;
 use crate::settings::Settings;
 
 pub use self::scenario::{Expectation, Scenario, ScenarioError};
 pub use self::smtp_server::Said;
 
-/// The ports that mail uses. At each address of the zone, those without a server refuse.
-const PORTS: [u16; 3] = [25, 465, 587];
+/// The ports that mail uses, and that of the policies about it. At each address of the zone, those without a server refuse.
+const PORTS: [u16; 4] = [25, 465, 587, 443];
 /// Connections that fill the queue of a silent host; with the smallest backlog one does on Linux, and a few more elsewhere.
 const FILLERS: usize = 8;
 
@@ -126,33 +134,33 @@ impl World {
         let mut world = Self {
             resolver: udp.local_addr()?,
             stage: BTreeMap::new(),
-            root: authority.root(),
+            root: authority.certificate().der,
             probe: scenario.probe.clone(),
             log: Arc::default(),
             held: Vec::new(),
             tasks: JoinSet::new(),
         };
-        let zone = Arc::new(scenario.zone.clone());
-        world.tasks.spawn(dns_server::serve_udp(udp, Arc::clone(&zone)));
-        world.tasks.spawn(dns_server::serve_tcp(tcp, zone));
         world.refuse(scenario)?;
+        let mut talkers = Vec::new();
         for server in &scenario.servers {
             match &server.conduct {
                 // As every address does at which nothing else is put.
                 Conduct::Refuses => {}
                 Conduct::Silent => world.keep_silent(&server.at)?,
-                Conduct::Talks(script) => {
-                    let talker = Arc::new(SmtpServer::new(script.clone(), &authority, Arc::clone(&world.log))?);
-                    for address in &server.at {
-                        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-                        world.stage.insert(*address, listener.local_addr()?);
-                        let names = scenario.zone.names_or_addresses(&[address.ip()]);
-                        let place = Place { at: *address, name: names.into_iter().next().unwrap_or_default() };
-                        world.tasks.spawn(Arc::clone(&talker).serve(listener, place));
-                    }
-                }
+                Conduct::Talks(script) => talkers.push((server, world.talk(server, script, &scenario.zone, &authority).await?)),
             }
         }
+        for host in &scenario.policy_hosts {
+            world.publish(host, &authority).await?;
+        }
+        let mut zone = scenario.zone.clone();
+        zone.settle(&authority.certificate(), |owner| {
+            let meant = talkers.iter().filter(|(server, _)| server.is_meant_by(owner, &scenario.zone));
+            meant.filter_map(|(_, talker)| talker.certificate()).collect()
+        });
+        let zone = Arc::new(zone);
+        world.tasks.spawn(dns_server::serve_udp(udp, Arc::clone(&zone)));
+        world.tasks.spawn(dns_server::serve_tcp(tcp, zone));
         Ok(world)
     }
 
@@ -173,7 +181,7 @@ impl World {
         self.log.said()
     }
 
-    /// Lets every mail port of every address refuse: a socket that is bound but does not listen keeps its port from others,
+    /// Lets every port of every address refuse: a socket that is bound but does not listen keeps its port from others,
     /// and the system answers for it with a reset.
     fn refuse(&mut self, scenario: &Scenario) -> io::Result<()> {
         let socket = loopback_socket()?;
@@ -184,6 +192,29 @@ impl World {
         for ip in scenario.zone.addresses().chain(played.map(SocketAddr::ip)) {
             self.stage.extend(PORTS.map(|port| (SocketAddr::new(ip, port), closed)));
         }
+        Ok(())
+    }
+
+    /// Lets `server` talk at each of its addresses, by the name that it has there.
+    async fn talk(&mut self, server: &Server, script: &Script, zone: &Zone, authority: &Authority) -> io::Result<Arc<SmtpServer>> {
+        let talker = Arc::new(SmtpServer::new(script.clone(), authority, Arc::clone(&self.log))?);
+        for address in &server.at {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            self.stage.insert(*address, listener.local_addr()?);
+            let names = zone.names_or_addresses(&[address.ip()]);
+            let place = Place { at: *address, name: names.into_iter().next().unwrap_or_default() };
+            self.tasks.spawn(Arc::clone(&talker).serve(listener, place));
+        }
+        Ok(talker)
+    }
+
+    /// Lets a policy be found at each address of its host.
+    async fn publish(&mut self, host: &PolicyHost, authority: &Authority) -> io::Result<()> {
+        let identity = authority.identity(std::slice::from_ref(&host.name), host.paper, Chain::Alone)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let really = listener.local_addr()?;
+        self.stage.extend(host.at.iter().map(|address| (*address, really)));
+        self.tasks.spawn(Arc::new(host.clone()).serve(listener, identity.acceptor));
         Ok(())
     }
 

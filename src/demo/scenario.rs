@@ -5,20 +5,26 @@
 //! title = "Mailbox full"
 //! teaches = "What one learns from it, in one line."
 //! expect = { outcome = "rejected", reason = "mailbox_full", actor = "recipient", confidence = "certain" }
+//! signed = ["demo.test"]           # optional: domains in and below which the resolver says that answers are authentic
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
 //! greeting_timeout = 5000          # gap_timeout, session_timeout; size, the octets to declare in MAIL; ports = true asks for
 //! control = ["mx.control.test"]    # ports instead of mail; control names hosts to compare with where port 25 is shut
 //!
-//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, and ANY for a word
+//! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
 //! "mx1.demo.test A" = ["192.0.2.1"]
-//! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA
+//! "mx1.demo.test AAAA" = "TIMEOUT" # words: SERVFAIL, TIMEOUT, NODATA, and BOGUS for what does not validate
+//! "_smtp._tls.demo.test TXT" = ["v=TLSRPTv1; rua=mailto:tls@demo.test"]   # each text is one record, however long
+//! "_25._tcp.mx1.demo.test TLSA" = ["3 1 1 0123ab", "3 1 1 own", "2 0 1 issuer"]   # own is what matches the certificate shown
+//!                                  # at that host and port, one record for each server there; issuer the world's authority
 //! "192.0.2.1 PTR" = ["mx1.demo.test"]
 //!
 //! [[server]]                       # addresses without a server refuse connections
 //! at = ["192.0.2.1:25"]
-//! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name
+//! tls = "starttls"                 # none, starttls, implicit, broken, closes, alert, self_signed, expired, wrong_name; old: TLS 1.0
+//!                                  # alone; hangs: silent after 220; injectable: takes what came behind STARTTLS for said inside
+//! chain = "with_issuer"            # or alone: whether the authority's certificate is sent, too, as for TLSA records of usage 2
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
@@ -33,16 +39,31 @@
 //! then = "close"                   # or reset, silent
 //! raw = true                       # `say` goes out as it is, line ends and all
 //! once = true                      # for the first time only; the next fitting reply serves from then on
+//!
+//! [[policy]]                       # a web server on port 443 of its host's addresses, where else nobody listens
+//! host = "mta-sts.demo.test"       # has a policy at /.well-known/mta-sts.txt and nothing else
+//! text = """
+//! version: STSv1
+//! mode: enforce
+//! mx: mx1.demo.test
+//! max_age: 604800
+//! """
+//! tls = "good"                     # or self_signed, expired, wrong_name
+//! delay_ms = 100                   # before the answer
+//! status = 301                     # instead of 200; then `text` may be left out
+//! location = "https://demo.test/"  # where a status from 300 to 399 leads
+//! octets = 70000                   # a body of this size, instead of `text`
+//!                                  # or, beside `tls`, nothing but: silent = true, which never answers the request
 //! ```
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::manners::{Moment, Policy};
+use super::policy_host::{PolicyEntry, PolicyHost};
+use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
 use crate::settings::{Control, Question, Settings};
 use crate::target::{DomainName, Host, Target, TargetError};
@@ -63,6 +84,7 @@ pub struct Scenario {
     pub(super) probe: Probe,
     pub(super) zone: Zone,
     pub(super) servers: Vec<Server>,
+    pub(super) policy_hosts: Vec<PolicyHost>,
 }
 
 /// The conclusion that a scenario leads to, in the names that reports use.
@@ -96,6 +118,14 @@ pub enum ScenarioError {
     Dns {
         /// The entry's key.
         key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A `[[policy]]`.
+    #[error("[[policy]] number {number}: {reason}")]
+    Policy {
+        /// Counted from 1.
+        number: usize,
         /// What is wrong with it.
         reason: &'static str,
     },
@@ -152,107 +182,6 @@ impl Probe {
     }
 }
 
-/// What plays the host at some addresses.
-#[derive(Clone, Debug)]
-pub(super) struct Server {
-    pub(super) at: Vec<SocketAddr>,
-    pub(super) conduct: Conduct,
-}
-
-/// How a host meets a connection.
-#[derive(Clone, Debug)]
-pub(super) enum Conduct {
-    /// With a reset.
-    Refuses,
-    /// Not at all.
-    Silent,
-    /// By talking.
-    Talks(Script),
-}
-
-/// What a talking server does.
-#[derive(Clone, Debug)]
-pub(super) struct Script {
-    /// The names its certificate is for, at least one.
-    pub(super) names: Vec<String>,
-    pub(super) tls: TlsConduct,
-    pub(super) policy: Policy,
-    pub(super) rules: Vec<Rule>,
-}
-
-/// How a server does TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum TlsConduct {
-    /// Not at all.
-    None,
-    /// By STARTTLS, as it should be.
-    #[default]
-    Starttls,
-    /// From the first byte.
-    Implicit,
-    /// By STARTTLS; the handshake is answered with garbage.
-    Broken,
-    /// By STARTTLS; the handshake is answered by closing the connection.
-    Closes,
-    /// By STARTTLS; the handshake is refused as by a server that has no cipher in common with the client.
-    Alert,
-    /// By STARTTLS, with a self-signed certificate.
-    SelfSigned,
-    /// By STARTTLS, with a certificate whose time is over.
-    Expired,
-    /// By STARTTLS, with the certificate of another host.
-    WrongName,
-}
-
-/// One thing that a server says otherwise than usual.
-#[derive(Clone, Debug)]
-pub(super) struct Rule {
-    pub(super) cue: Cue,
-    /// The bytes to send; none leaves the usual reply, or nothing if `then` is there.
-    pub(super) say: Option<Vec<u8>>,
-    pub(super) delay: Duration,
-    pub(super) bytewise: Duration,
-    pub(super) then: Option<Then>,
-    pub(super) once: bool,
-}
-
-/// When a rule holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cue {
-    /// Instead of the greeting.
-    Connect,
-    /// When a line begins so.
-    Line(String),
-    /// At the end of the message.
-    MessageOver,
-}
-
-impl Cue {
-    /// Whether this is the moment.
-    pub(super) fn meets(&self, moment: Moment<'_>) -> bool {
-        match (self, moment) {
-            (Self::Connect, Moment::Connected) | (Self::MessageOver, Moment::MessageOver) => true,
-            (Self::Line(prefix), Moment::Said(line)) => {
-                line.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-            }
-            _ => false,
-        }
-    }
-}
-
-/// What a server does after a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Then {
-    /// Closes the connection in good order.
-    Close,
-    /// Tears it down.
-    Reset,
-    /// Holds it, and never says anything again.
-    Silent,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -260,49 +189,16 @@ struct File {
     title: String,
     teaches: String,
     expect: Expectation,
+    #[serde(default, deserialize_with = "names")]
+    signed: Vec<DomainName>,
     #[serde(default)]
     probe: Probe,
     #[serde(default)]
     dns: BTreeMap<String, Value>,
     #[serde(default)]
     server: Vec<ServerEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServerEntry {
-    at: Vec<SocketAddr>,
     #[serde(default)]
-    tls: TlsConduct,
-    greeting: Option<String>,
-    ehlo: Option<Vec<String>>,
-    domains: Option<Vec<String>>,
-    #[serde(default)]
-    mailboxes: Vec<String>,
-    #[serde(default)]
-    catch_all: bool,
-    #[serde(default)]
-    silent: bool,
-    #[serde(default)]
-    refused: bool,
-    #[serde(default)]
-    reply: Vec<ReplyEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplyEntry {
-    to: String,
-    say: Option<String>,
-    #[serde(default)]
-    delay_ms: u64,
-    #[serde(default)]
-    bytewise_ms: u64,
-    then: Option<Then>,
-    #[serde(default)]
-    raw: bool,
-    #[serde(default)]
-    once: bool,
+    policy: Vec<PolicyEntry>,
 }
 
 impl Scenario {
@@ -321,6 +217,7 @@ impl Scenario {
         for (key, value) in &file.dns {
             zone.insert(key, value).map_err(|reason| ScenarioError::Dns { key: key.clone(), reason })?;
         }
+        zone.sign(file.signed);
         let mut servers: Vec<Server> = Vec::new();
         for (index, entry) in file.server.into_iter().enumerate() {
             let wrong = |reason| ScenarioError::Server { number: index + 1, reason };
@@ -330,67 +227,30 @@ impl Scenario {
             }
             servers.push(server);
         }
-        let File { address, title, teaches, expect, probe, .. } = file;
-        Ok(Self { name: address.clone(), address, title, teaches, expect, probe, zone, servers })
-    }
-}
-
-impl ServerEntry {
-    fn into_server(self, zone: &Zone, home: Option<&str>) -> Result<Server, &'static str> {
-        if self.at.is_empty() {
-            return Err("`at` is empty; it should look like [\"192.0.2.1:25\"]");
+        for owner in zone.owners_of_own() {
+            if !servers.iter().any(|server| server.shows_a_certificate() && server.is_meant_by(owner, &zone)) {
+                let reason = "own needs a server at that host and port that shows a certificate";
+                return Err(ScenarioError::Dns { key: format!("{owner} TLSA"), reason });
+            }
         }
-        let conduct = match (self.silent, self.refused) {
-            (true, true) => return Err("it cannot be silent and refused at once"),
-            (true, false) => Conduct::Silent,
-            (false, true) => Conduct::Refuses,
-            (false, false) => return self.into_talking(zone, home),
-        };
-        if self.reply.is_empty() { Ok(Server { at: self.at, conduct }) } else { Err("who is silent or refused has no replies") }
+        let mut policy_hosts: Vec<PolicyHost> = Vec::new();
+        for (index, entry) in file.policy.into_iter().enumerate() {
+            let wrong = |reason| ScenarioError::Policy { number: index + 1, reason };
+            let host = entry.into_host(&zone).map_err(wrong)?;
+            let mut taken = servers.iter().flat_map(|server| &server.at).chain(policy_hosts.iter().flat_map(|earlier| &earlier.at));
+            if taken.any(|address| host.at.contains(address)) {
+                return Err(wrong("one of its addresses is another server's too"));
+            }
+            policy_hosts.push(host);
+        }
+        let File { address, title, teaches, expect, probe, .. } = file;
+        Ok(Self { name: address.clone(), address, title, teaches, expect, probe, zone, servers, policy_hosts })
     }
-
-    fn into_talking(self, zone: &Zone, home: Option<&str>) -> Result<Server, &'static str> {
-        let addresses: Vec<IpAddr> = self.at.iter().map(SocketAddr::ip).collect();
-        let names = zone.names_or_addresses(&addresses);
-        let policy = Policy {
-            greeting: self.greeting,
-            domains: self.domains.unwrap_or_else(|| home.into_iter().map(str::to_owned).collect()),
-            mailboxes: self.mailboxes,
-            catch_all: self.catch_all,
-            keywords: self.ehlo,
-            starttls: !matches!(self.tls, TlsConduct::None | TlsConduct::Implicit),
-        };
-        let rules = self.reply.into_iter().map(ReplyEntry::into_rule).collect::<Result<_, _>>()?;
-        Ok(Server { at: self.at, conduct: Conduct::Talks(Script { names, tls: self.tls, policy, rules }) })
-    }
-}
-
-impl ReplyEntry {
-    fn into_rule(self) -> Result<Rule, &'static str> {
-        let say = match self.say {
-            Some(text) if text.is_empty() => return Err("`say` is empty; leave it out, and let `then` say what happens instead"),
-            Some(text) if self.raw => Some(text.into_bytes()),
-            Some(text) => Some(wire_lines(&text)),
-            None if self.raw => return Err("`raw` needs a `say`"),
-            None => None,
-        };
-        let cue = match self.to.as_str() {
-            "CONNECT" => Cue::Connect,
-            "." => Cue::MessageOver,
-            _ => Cue::Line(self.to),
-        };
-        let millis = Duration::from_millis;
-        Ok(Rule { cue, say, delay: millis(self.delay_ms), bytewise: millis(self.bytewise_ms), then: self.then, once: self.once })
-    }
-}
-
-/// The lines of `text` with the line ends of SMTP.
-pub(super) fn wire_lines(text: &str) -> Vec<u8> {
-    text.lines().flat_map(|line| [line.as_bytes(), b"\r\n"].concat()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::script::{Conduct, Script, TlsConduct};
     use super::*;
 
     const HEAD: &str = "address = \"anna@demo.test\"\ntitle = \"t\"\nteaches = \"l\"\n\
@@ -437,41 +297,30 @@ mod tests {
     }
 
     #[test]
-    fn replies_become_bytes_and_cues() {
-        let scenario = parse(
-            "[[server]]\nat = [\"192.0.2.1:25\"]\n\
-             [[server.reply]]\nto = \"CONNECT\"\nsay = \"220-a\\n220 b\"\n\
-             [[server.reply]]\nto = \".\"\nsay = \"250 x\"\nraw = true\n\
-             [[server.reply]]\nto = \"rcpt to:<j\\u00f6rg@\"\nthen = \"reset\"",
-        )
-        .unwrap();
-        let script = script(&scenario);
-        assert_eq!(script.names, ["192.0.2.1"]);
-        let bytes: Vec<Option<&[u8]>> = script.rules.iter().map(|rule| rule.say.as_deref()).collect();
-        assert_eq!(bytes, [Some(&b"220-a\r\n220 b\r\n"[..]), Some(&b"250 x"[..]), None]);
-        for (rule, moment, meets) in [
-            (0, Moment::Connected, true),
-            (0, Moment::Said("CONNECT"), false),
-            (1, Moment::MessageOver, true),
-            (1, Moment::Said("."), false),
-            (2, Moment::Said("RCPT TO:<J\u{f6}rg@demo.test>"), true),
-            (2, Moment::Said("RCPT TO:<\u{f6}@demo.test>"), false),
-            (2, Moment::Said("RCPT"), false),
-        ] {
-            assert_eq!(script.rules[rule].cue.meets(moment), meets, "{rule} {moment:?}");
-        }
-    }
-
-    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let server = |rest: &str| format!("[[server]]\nat = [\"192.0.2.1:25\"]\n{rest}");
+        let own = |rest: &str| {
+            let dns = "\"mx.demo.test A\" = [\"192.0.2.1\"]\n\"_25._tcp.mx.demo.test TLSA\" = [\"3 1 1 own\"]";
+            format!("[dns]\n{dns}\n{}", server(rest))
+        };
+        assert!(parse(&own("")).is_ok());
+        let policy = |rest: &str| format!("[dns]\n\"sts.demo.test A\" = [\"192.0.2.1\"]\n[[policy]]\nhost = \"sts.demo.test\"\n{rest}");
+        assert!(parse(&policy("text = \"x\"")).is_ok());
         for (text, word) in [
             ("colour = 1".to_owned(), "colour"),
+            ("signed = [\"demo..test\"]".to_owned(), "demo..test"),
             ("[probe]\ncontrol = [\"mx.control..test\"]".to_owned(), "mx.control..test"),
             ("[dns]\n\"demo.test MX\" = [\"mx1.demo.test\"]".to_owned(), "[dns] \"demo.test MX\": an MX record"),
             ("[[server]]\nat = []".to_owned(), "number 1: `at` is empty"),
             ("[[server]]\nat = [\"mx1.demo.test:25\"]".to_owned(), "invalid socket address"),
+            (policy(""), "number 1: `text` is missing"),
+            (policy("text = \"x\"\n[[policy]]\nhost = \"sts.demo.test\"\ntext = \"y\""), "number 2: one of its addresses"),
+            (policy("text = \"x\"\n[[server]]\nat = [\"192.0.2.1:443\"]"), "[[policy]] number 1: one of its addresses"),
             (server("tls = \"maybe\""), "maybe"),
+            (server("tls = \"none\"\nchain = \"with_issuer\""), "no certificate has no chain"),
+            (own("tls = \"none\""), "[dns] \"_25._tcp.mx.demo.test TLSA\": own needs a server"),
+            (own("[[server]]\nat = [\"192.0.2.2:25\"]").replace("192.0.2.1:25", "192.0.2.1:465"), "own needs a server"),
+            (own("").replace("_25._tcp.", ""), "own needs a server"),
             (server("silent = true\nrefused = true"), "at once"),
             (server("silent = true\n[[server.reply]]\nto = \"MAIL\""), "no replies"),
             (server("[[server]]\nat = [\"192.0.2.1:25\"]"), "number 2: one of its addresses"),

@@ -9,19 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::manners::{Manners, Moment, Next};
-use super::scenario::{Rule, Script, Then, TlsConduct, wire_lines};
-use super::tls::{Authority, Paper};
+use super::old_tls;
+use super::script::{Rule, Script, Then, TlsConduct, wire_lines};
+use super::tls::{Authority, Certificate, Identity};
+use super::wire::{self, HANDSHAKE, Line, Preceded, Wire, close, drain, pause, read_line, send};
 
-/// Octets in a line, its end included (RFC 5321 §4.5.3.1.4 asks for 512).
-const LINE_LIMIT: usize = 4096;
 /// Commands in one session.
 const COMMAND_LIMIT: usize = 100;
 /// Octets in a message: the SIZE that is usually offered.
@@ -30,16 +28,8 @@ const MESSAGE_LIMIT: usize = 52_428_800;
 const SESSION_LIMIT: usize = 256;
 /// Lines kept of what clients said.
 const LOG_LIMIT: usize = 100_000;
-/// Nothing comes.
-const IDLE: Duration = Duration::from_secs(60);
 /// A whole session.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// The TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// What the client still sends after the farewell is read for this long.
-const LINGER: Duration = Duration::from_secs(1);
-/// After an error of the listening socket, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(10);
 /// What a server with broken TLS answers to a hello: no TLS record begins like this.
 const GARBAGE: &[u8] = b"\x00\x00500 5.5.2 Error: bad syntax\r\n";
 /// A fatal alert of the name `handshake_failure` (RFC 5246 §7.2).
@@ -91,7 +81,8 @@ pub(super) struct Place {
 /// One server, at whichever of its addresses.
 pub(super) struct SmtpServer {
     script: Script,
-    acceptor: Option<TlsAcceptor>,
+    /// None if it never comes to a certificate.
+    identity: Option<Identity>,
     /// For each rule, whether it has served.
     served: Vec<AtomicBool>,
     log: Arc<Log>,
@@ -100,40 +91,32 @@ pub(super) struct SmtpServer {
 impl SmtpServer {
     /// A server by its script, with a certificate of the world's authority if it needs one.
     pub(super) fn new(script: Script, authority: &Authority, log: Arc<Log>) -> io::Result<Self> {
-        let paper = match script.tls {
-            TlsConduct::Starttls | TlsConduct::Implicit => Some(Paper::Good),
-            TlsConduct::SelfSigned => Some(Paper::SelfSigned),
-            TlsConduct::Expired => Some(Paper::Expired),
-            TlsConduct::WrongName => Some(Paper::WrongName),
-            TlsConduct::None | TlsConduct::Broken | TlsConduct::Closes | TlsConduct::Alert => None,
-        };
-        let acceptor = paper.map(|paper| authority.acceptor(&script.names, paper)).transpose()?;
+        let identity = script.tls.paper().map(|paper| authority.identity(&script.names, paper, script.chain)).transpose()?;
         let served = script.rules.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { script, acceptor, served, log })
+        Ok(Self { script, identity, served, log })
+    }
+
+    /// The certificate that it shows; none if it shows none.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.identity.as_ref().map(|identity| &identity.certificate)
     }
 
     /// Takes connections for ever, at one of the server's places.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, place: Place) {
-        let mut sessions = JoinSet::new();
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(PAUSE).await;
-                continue;
-            };
-            while sessions.try_join_next().is_some() {}
-            if sessions.len() < SESSION_LIMIT {
-                let (server, place) = (Arc::clone(&self), place.clone());
-                // An error is the client's leaving: nobody is there to be told.
-                sessions.spawn(async move { drop(timeout(LIFETIME, server.receive(stream, &place)).await) });
-            }
-        }
+        wire::take(listener, SESSION_LIMIT, |stream| {
+            let (server, place) = (Arc::clone(&self), place.clone());
+            // An error is the client's leaving: nobody is there to be told.
+            async move { drop(timeout(LIFETIME, server.receive(stream, &place)).await) }
+        })
+        .await;
     }
 
     async fn receive(&self, stream: TcpStream, place: &Place) -> io::Result<()> {
         // Else a drip of bytes would be gathered into one segment.
         stream.set_nodelay(true)?;
         let connection = self.log.connections.fetch_add(1, Ordering::Relaxed);
-        let mut session = Session { server: self, place, connection, manners: Manners::new(&self.script.policy, &place.name), commands: 0 };
+        let manners = Manners::new(&self.script.policy, &place.name);
+        let mut session = Session { server: self, place, connection, manners, commands: 0, injected: 0 };
         if self.script.tls == TlsConduct::Implicit {
             if let Some(stream) = self.handshake(stream).await? {
                 session.manners.secured();
@@ -143,10 +126,12 @@ impl SmtpServer {
         }
         let mut plain = BufReader::new(stream);
         if session.hold(&mut plain, Begin::Greeting).await? == Next::Handshake {
-            // What the client sent ahead in the clear goes with the buffer (RFC 3207 §4.2).
+            // What the client sent ahead in the clear should go with the buffer (RFC 3207 §4.2).
+            let kept = if self.script.tls == TlsConduct::Injectable { plain.buffer().to_vec() } else { Vec::new() };
             if let Some(stream) = self.handshake(plain.into_inner()).await? {
                 session.manners.secured();
-                session.hold(&mut BufReader::new(stream), Begin::Listening).await?;
+                session.injected = kept.len();
+                session.hold(&mut BufReader::new(Preceded::new(kept, stream)), Begin::Listening).await?;
             }
         }
         Ok(())
@@ -154,16 +139,20 @@ impl SmtpServer {
 
     /// The server's side of the handshake; none if the script spoils it.
     async fn handshake(&self, mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
-        if let Some(acceptor) = &self.acceptor {
-            return timeout(HANDSHAKE, acceptor.accept(stream)).await?.map(Some);
-        }
-        // The client's hello is read first: closing with bytes unread would send a reset.
-        let mut hello = [0; 4096];
-        if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 {
-            match self.script.tls {
-                TlsConduct::Broken => stream.write_all(GARBAGE).await?,
-                TlsConduct::Alert => stream.write_all(NO_COMMON_CIPHER).await?,
-                _ => {}
+        match (self.script.tls, &self.identity) {
+            (TlsConduct::Hangs, _) => drain(&mut stream).await?,
+            (TlsConduct::Old, Some(identity)) => timeout(HANDSHAKE, old_tls::meet(&mut stream, &identity.chain)).await??,
+            (_, Some(identity)) => return timeout(HANDSHAKE, identity.acceptor.accept(stream)).await?.map(Some),
+            (tls, None) => {
+                // The client's hello is read first: closing with bytes unread would send a reset.
+                let mut hello = [0; 4096];
+                if timeout(HANDSHAKE, stream.read(&mut hello)).await?? > 0 {
+                    match tls {
+                        TlsConduct::Broken => stream.write_all(GARBAGE).await?,
+                        TlsConduct::Alert => stream.write_all(NO_COMMON_CIPHER).await?,
+                        _ => {}
+                    }
+                }
             }
         }
         close(&mut stream).await;
@@ -192,33 +181,6 @@ enum Begin {
     Listening,
 }
 
-/// Plain or inside TLS, a connection that can be torn down.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
-    fn tcp(&self) -> &TcpStream;
-}
-
-impl Wire for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Wire for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
-
-/// What was read of a client.
-enum Line {
-    /// A line; or, without a line end, as much of a longer one as fits into the limit.
-    Bytes(Vec<u8>),
-    /// Nothing came for too long.
-    Idle,
-    /// The client has closed.
-    End,
-}
-
 /// One session, of which the TLS part is a continuation.
 struct Session<'a> {
     server: &'a SmtpServer,
@@ -226,6 +188,8 @@ struct Session<'a> {
     connection: usize,
     manners: Manners<'a>,
     commands: usize,
+    /// Octets that were said in the clear and are still to be taken for said inside TLS.
+    injected: usize,
 }
 
 impl Session<'_> {
@@ -249,13 +213,14 @@ impl Session<'_> {
     }
 
     async fn take_command<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
-        let line = match read_line(wire).await? {
+        let in_clear = !self.manners.is_secured() || self.injected > 0;
+        let line = match self.read(wire).await? {
             Line::End => return Ok(Next::Gone),
             Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
             Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
             Line::Bytes(bytes) => String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned(),
         };
-        let said = Said { to: self.place.at, connection: self.connection, secured: self.manners.is_secured(), line: line.clone() };
+        let said = Said { to: self.place.at, connection: self.connection, secured: !in_clear, line: line.clone() };
         self.server.log.add(said);
         self.commands += 1;
         if self.commands > COMMAND_LIMIT {
@@ -264,12 +229,20 @@ impl Session<'_> {
         self.answer(wire, Moment::Said(&line)).await
     }
 
+    async fn read<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Line> {
+        let line = read_line(wire).await?;
+        if let Line::Bytes(bytes) = &line {
+            self.injected = self.injected.saturating_sub(bytes.len());
+        }
+        Ok(line)
+    }
+
     /// Reads a message up to its dot, and drops it. Only a dot between two true line ends counts.
     async fn take_message<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
         let mut size = 0;
         let mut at_start = true;
         loop {
-            let bytes = match read_line(wire).await? {
+            let bytes = match self.read(wire).await? {
                 Line::End => return Ok(Next::Gone),
                 Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
                 Line::Bytes(bytes) => bytes,
@@ -326,53 +299,4 @@ impl Session<'_> {
 fn code_of(bytes: &[u8]) -> Option<u16> {
     let last = bytes.split(|byte| *byte == b'\n').find(|line| line.get(3) != Some(&b'-'))?;
     std::str::from_utf8(last.get(..3)?).ok()?.parse().ok()
-}
-
-async fn read_line<W: Wire>(wire: &mut BufReader<W>) -> io::Result<Line> {
-    let mut bytes = Vec::new();
-    match timeout(IDLE, wire.take(LINE_LIMIT as u64).read_until(b'\n', &mut bytes)).await {
-        Err(_) => Ok(Line::Idle),
-        Ok(Err(error)) => Err(error),
-        // Who closes in the middle of a line has said nothing.
-        Ok(Ok(length)) if length < LINE_LIMIT && !bytes.ends_with(b"\n") => Ok(Line::End),
-        Ok(Ok(_)) => Ok(Line::Bytes(bytes)),
-    }
-}
-
-/// Waits. To wait for no time would still take the timer's next tick.
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        sleep(time).await;
-    }
-}
-
-/// Sends `bytes`, one by one if there is a time between them.
-async fn send<W: AsyncWrite + Unpin>(wire: &mut W, bytes: &[u8], between: Duration) -> io::Result<()> {
-    if between.is_zero() {
-        wire.write_all(bytes).await?;
-        return wire.flush().await;
-    }
-    for byte in bytes {
-        wire.write_all(&[*byte]).await?;
-        wire.flush().await?;
-        sleep(between).await;
-    }
-    Ok(())
-}
-
-/// Reads what comes until the client closes.
-async fn drain<W: AsyncRead + Unpin>(wire: &mut W) -> io::Result<()> {
-    let mut sink = [0; 1024];
-    while wire.read(&mut sink).await? > 0 {}
-    Ok(())
-}
-
-/// Closes in good order: with bytes of the client unread, the system would send a reset, and the last reply might be lost.
-async fn close<W: AsyncRead + AsyncWrite + Unpin>(wire: &mut W) {
-    let farewell = async {
-        wire.shutdown().await?;
-        drain(wire).await
-    };
-    // Whether the client stays for it is its own affair.
-    let _ = timeout(LINGER, farewell).await;
 }

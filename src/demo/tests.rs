@@ -1,5 +1,7 @@
 //! Plain clients against running worlds, and the files that come with the program.
 
+mod believed;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -299,9 +301,9 @@ async fn who_goes_beyond_a_limit_is_dismissed() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_server_refuses_on_every_mail_port() {
+async fn an_address_without_a_server_refuses_on_every_port() {
     let world = world("").await;
-    for address in ["192.0.2.2:25", "192.0.2.2:465", "192.0.2.2:587", "192.0.2.1:587"] {
+    for address in ["192.0.2.2:25", "192.0.2.2:465", "192.0.2.2:587", "192.0.2.2:443", "192.0.2.1:587", "192.0.2.1:443"] {
         assert_eq!(connect(&world, address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused, "{address}");
     }
 }
@@ -376,6 +378,7 @@ async fn starttls_is_what_the_script_makes_of_it() {
         ("broken", "InvalidContentType"),
         ("closes", "eof"),
         ("alert", "HandshakeFailure"),
+        ("old", "ProtocolVersion"),
     ] {
         let world = world(&format!("tls = \"{tls}\"")).await;
         let mut client = Client::to(&world).await;
@@ -402,6 +405,50 @@ async fn starttls_is_what_the_script_makes_of_it() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_handshake_may_never_be_answered() {
+    let world = world("tls = \"hangs\"").await;
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    assert!(client.say("STARTTLS").await.starts_with("220 "));
+    client.write(&[22, 3, 1, 0, 1, 1]).await;
+    let mut answer = [0; 1];
+    assert!(timeout(MOMENT, client.0.read(&mut answer)).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_said_behind_starttls_may_be_taken_for_said_inside() {
+    let world = world("tls = \"injectable\"").await;
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    client.say("EHLO client.test").await;
+    client.write(b"STARTTLS\r\nNOOP\r\nEHLO injec").await;
+    assert_eq!(client.reply().await, "220 2.0.0 Ready to start TLS");
+    let mut client = Client(BufReader::new(shake(&world, client.0.into_inner(), "mx1.demo.test").await.unwrap()));
+    assert_eq!(client.reply().await, "250 2.0.0 Ok");
+    assert_eq!(client.say("ted.test").await, "250 SMTPUTF8");
+    assert!(client.say("QUIT").await.starts_with("221 "));
+    let log: Vec<(String, bool)> = world.log().into_iter().skip(2).map(|said| (said.line, said.secured)).collect();
+    let expected = [("NOOP", false), ("EHLO injected.test", false), ("QUIT", true)];
+    assert_eq!(log, expected.map(|(line, secured)| (line.to_owned(), secured)));
+
+    // Nothing there, nothing kept.
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    assert!(client.say("STARTTLS").await.starts_with("220 "));
+    let mut client = Client(BufReader::new(shake(&world, client.0.into_inner(), "mx1.demo.test").await.unwrap()));
+    assert_eq!(client.say("NOOP").await, "250 2.0.0 Ok");
+}
+
+#[tokio::test]
+async fn starttls_may_be_refused_for_now() {
+    let world = world("[[server.reply]]\nto = \"STARTTLS\"\nsay = \"454 4.7.0 TLS not available\"").await;
+    let mut client = Client::to(&world).await;
+    client.reply().await;
+    assert_eq!(client.say("STARTTLS").await, "454 4.7.0 TLS not available");
+    assert!(client.say("NOOP").await.starts_with("250 "));
 }
 
 #[tokio::test]
