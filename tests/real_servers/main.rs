@@ -1,4 +1,4 @@
-//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS.
+//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS; NSD for zones that are signed.
 //!
 //! Each test makes a network namespace with servers of its own and takes it away again, so that it needs root, `ip`, and the
 //! servers. Where one of them is missing a test says `skipped` and passes, unless `SMTPPROBE_TESTS_MUST_RUN=1`.
@@ -9,7 +9,9 @@ mod namespace;
 mod network;
 mod probed;
 mod reachability;
+mod security;
 mod servers;
+mod signed;
 
 use std::fs;
 use std::path::Path;

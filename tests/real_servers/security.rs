@@ -1,0 +1,80 @@
+//! Whether the answers of the DNS are authentic, and what follows from that for the way mail is sent (RFC 4033, RFC 7672).
+
+use super::lab::Lab;
+use super::probed::Probed;
+use super::signed::{self, ANCHOR, CARELESS, FAR, NEAR};
+
+/// Asks a resolver of the lab's about a domain under `test`.
+fn probe(lab: &Lab, resolver: &str, domain: &str, arguments: &[&str]) -> Probed {
+    lab.probe(&[&["--resolver", resolver, &format!("{domain}.test")], arguments].concat())
+}
+
+/// Of the domains: whether the route is authentic; whether the answers to MX and A are; whether the mail host is asked.
+const LINKS: [(&str, &str, &str, bool); 15] = [
+    ("secure", "secure", "secure secure", true),
+    ("hashed", "secure", "secure secure", true),
+    ("guest", "secure", "secure secure", true),
+    ("alias", "secure", "secure secure", true),
+    ("forged-tlsa", "secure", "secure secure", true),
+    ("insecure", "insecure", "insecure insecure", true),
+    ("led", "insecure", "insecure secure", true),
+    ("astray", "insecure", "secure insecure", true),
+    ("expired", "bogus", "bogus", false),
+    ("misled", "bogus", "bogus", false),
+    ("forged", "bogus", "bogus", false),
+    ("forged-host", "bogus", "secure bogus", false),
+    ("bare", "secure", "secure secure", true),
+    ("hashed-bare", "secure", "secure secure", true),
+    ("clear", "secure", "secure secure", true),
+];
+
+/// The answers to MX and A: a word for each.
+fn links(probed: &Probed, word: &str) -> String {
+    let lookups = probed.at("/route/lookups").as_array().into_iter().flatten();
+    let of_interest = lookups.filter(|lookup| lookup["type"] == "MX" || lookup["type"] == "A");
+    of_interest.map(|lookup| lookup[word].as_str().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_route_is_as_authentic_as_its_weakest_answer() {
+    let Some(lab) = signed::open("links") else { return };
+    let anchor = lab.path(ANCHOR).display().to_string();
+    let until_connected = ["--until", "connect"];
+    let here = ["--until", "connect", "--dnssec-anchor", &anchor];
+
+    // By the word of a resolver that is believed, and by signatures that were looked at here.
+    for (resolver, arguments, by) in [
+        (NEAR, &until_connected[..], "resolver"),
+        (FAR, &["--until", "connect", "--trust-ad"], "resolver"),
+        (NEAR, &here, "validation"),
+        (FAR, &here, "validation"),
+    ] {
+        for (domain, route, answers, reached) in LINKS {
+            let probed = probe(&lab, resolver, domain, arguments);
+            probed.ends(if reached { 0 } else { 4 }, if reached { "accepted accepted" } else { "unreachable dns_failure" });
+            assert_eq!((probed.at("/route/dnssec").as_str(), &*links(&probed, "secure")), (Some(route), answers), "{domain} by {by}");
+            // What the resolver refuses nobody else can look at.
+            let reasons = answers.split(' ').map(|answer| if answer == "bogus" { "refused_by_resolver" } else { by });
+            assert_eq!(links(&probed, "secure_reason"), reasons.collect::<Vec<_>>().join(" "), "{domain} by {resolver}");
+        }
+    }
+
+    // A resolver far away is believed only where it refuses.
+    for (domain, route, answers, _) in LINKS {
+        let probed = probe(&lab, FAR, domain, &until_connected);
+        let doubted = |answers: &str| answers.replace("insecure", "unknown").replace("secure", "unknown");
+        let found = (probed.at("/route/dnssec").as_str(), links(&probed, "secure"));
+        assert_eq!(found, (Some(&*doubted(route)), doubted(answers)), "{domain}");
+    }
+
+    // Where nobody else validates, what does not hold is not proven to be forged: it is not proven at all.
+    for (domain, route, answers, _) in LINKS {
+        let careless = probe(&lab, CARELESS, domain, &until_connected);
+        careless.ends(0, "accepted accepted");
+        assert_eq!(careless.at("/route/dnssec"), "insecure", "{domain}");
+        let probed = probe(&lab, CARELESS, domain, &here);
+        probed.ends(0, "accepted accepted");
+        assert_eq!(probed.at("/route/dnssec"), &route.replace("bogus", "unknown"), "{domain}");
+        assert!(links(&probed, "secure").starts_with(&answers.replace("bogus", "unknown")), "{domain}: {}", links(&probed, "secure"));
+    }
+}
