@@ -7,6 +7,7 @@ mod lab;
 mod loopback;
 mod namespace;
 mod network;
+mod others;
 mod probed;
 mod reachability;
 mod security;

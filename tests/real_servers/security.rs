@@ -1,6 +1,8 @@
 //! Whether the answers of the DNS are authentic, and what follows from that for the way mail is sent (RFC 4033, RFC 7672).
 
 use super::lab::Lab;
+use super::loopback::MX;
+use super::others;
 use super::probed::Probed;
 use super::signed::{self, ANCHOR, CARELESS, FAR, NEAR};
 
@@ -76,5 +78,49 @@ fn a_route_is_as_authentic_as_its_weakest_answer() {
         probed.ends(0, "accepted accepted");
         assert_eq!(probed.at("/route/dnssec"), &route.replace("bogus", "unknown"), "{domain}");
         assert!(links(&probed, "secure").starts_with(&answers.replace("bogus", "unknown")), "{domain}: {}", links(&probed, "secure"));
+    }
+}
+
+/// Of the domains: what Postfix makes of the mail host.
+const BY_POSTFIX: [(&str, &str); 18] = [
+    ("secure", "Verified"),
+    ("hashed", "Verified"),
+    ("rollover", "Verified"),
+    ("issuer", "Verified"),
+    ("guest", "Verified"),
+    ("alias", "Verified"),
+    ("astray", "Verified"),
+    ("mismatch", "Untrusted"),
+    ("public", "Untrusted"),
+    ("bare", "Untrusted"),
+    ("hashed-bare", "Untrusted"),
+    ("insecure", "Untrusted"),
+    ("led", "Trusted"),
+    ("clear", "none"),
+    ("expired", "none"),
+    ("misled", "none"),
+    ("forged-host", "none"),
+    ("forged-tlsa", "none"),
+];
+
+#[test]
+fn other_programs_find_the_zones_to_be_what_they_are_meant_to_be() {
+    let Some(lab) = signed::open("others") else { return };
+    for (domain, word) in BY_POSTFIX {
+        assert_eq!(others::posttls_finger(&lab, NEAR, &format!("{domain}.test")), word, "{domain}");
+    }
+    // Nobody's word but that of a resolver that validates makes them more than they look.
+    assert_eq!(others::posttls_finger(&lab, CARELESS, "secure.test"), "Untrusted");
+
+    let (key, root, old) = (signed::key_digest(&lab), signed::authority_digest(&lab), signed::old_digest());
+    let (key, root, old) = (&*format!("3 1 1 {key}"), &*format!("2 0 1 {root}"), &*format!("3 1 1 {old}"));
+    for (base, records, verified) in [
+        ("mx.secure.test", &[key][..], true),
+        ("mx.rollover.test", &[old, key], true),
+        ("mx.mismatch.test", &[old], false),
+        ("mx.issuer.test", &[root], true),
+        ("mx.other.test", &[root], false),
+    ] {
+        assert_eq!(others::s_client(&lab, MX, base, records), verified, "{base}");
     }
 }

@@ -83,7 +83,7 @@ const fn zone(name: &'static str, signed: Signed, records: &'static str) -> Zone
 
 /// Makes a lab with Postfix, the zones, and the resolvers.
 pub(crate) fn open(title: &str) -> Option<Lab> {
-    let programs = ["postfix", "openssl", "unbound", "nsd", "dnssec-keygen", "dnssec-signzone"];
+    let programs = ["postfix", "posttls-finger", "mount", "openssl", "unbound", "nsd", "dnssec-keygen", "dnssec-signzone"];
     let lab = loopback::open(title, &programs)?;
     servers::postfix_and(&lab, &format!("{BARE}:25 inet n - n - - smtpd -o smtpd_tls_security_level=none\n"));
 
