@@ -7,6 +7,7 @@ mod lab;
 mod loopback;
 mod namespace;
 mod network;
+mod old_tls;
 mod others;
 mod probed;
 mod reachability;
