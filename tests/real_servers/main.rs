@@ -5,6 +5,7 @@
 
 mod lab;
 mod loopback;
+mod mta_sts;
 mod namespace;
 mod network;
 mod old_tls;
@@ -137,6 +138,14 @@ fn tls_by_starttls_and_from_the_first_byte() {
         assert_eq!(system.at("/sessions/0/certificate/trusted"), trusted, "{} and {}", file.display(), directory.display());
     }
     is_content(&lab.wait_for_line(MAIL_LOG, "ehlo=1 mail=1 rcpt=1 quit=1 commands=4"));
+}
+
+#[test]
+fn nothing_said_before_tls_is_answered_inside_it() {
+    let Some(lab) = with_unbound("injection") else { return };
+    let asked = probe(&lab, &["--check-injection", "known@real.test"]);
+    asked.is(0, "accepted accepted certain");
+    assert!(!asked.has_finding("injection_answered"), "{}", asked.report);
 }
 
 #[test]

@@ -43,11 +43,11 @@ fn old_tls_fails_by_its_alert_and_a_short_key_by_its_length() {
     let Some(lab) = open("old") else { return };
     for (port, settings, alert) in OLD {
         let old = probe(&lab, port, &[]);
-        old.ends(4, "unreachable tls_failed");
+        old.ends(4, "unreachable tls_failed").finds("tls_too_old");
         assert_eq!(old.exchange(0), format!("220 EHLO 250 STARTTLS 220 (the server sent the TLS alert {alert})"), "{settings}");
     }
     let at_once = probe(&lab, OLD_AT_ONCE, &["--tls", "implicit"]);
-    at_once.ends(4, "unreachable tls_failed");
+    at_once.ends(4, "unreachable tls_failed").finds("tls_too_old");
     assert_eq!(at_once.exchange(0), "(the server sent the TLS alert protocol_version)");
 
     let short = probe(&lab, SHORT, &[]);

@@ -124,3 +124,84 @@ fn other_programs_find_the_zones_to_be_what_they_are_meant_to_be() {
         assert_eq!(others::s_client(&lab, MX, base, records), verified, "{base}");
     }
 }
+
+/// Of the domains: what is published of the mail host's keys, and under which name; what comes of that; the finding; and what a
+/// sender would do.
+const BY_KEYS: [(&str, &str, &str, &str, &str, &str); 15] = [
+    ("secure", "records", "mx.secure.test", "authenticated", "", "authenticated"),
+    ("hashed", "records", "mx.hashed.test", "authenticated", "", "authenticated"),
+    ("rollover", "records", "mx.rollover.test", "authenticated", "", "authenticated"),
+    ("issuer", "records", "mx.issuer.test", "authenticated", "", "authenticated"),
+    ("guest", "records", "mx.secure.test", "authenticated", "", "authenticated"),
+    ("alias", "records", "mx.secure.test", "authenticated", "", "authenticated"),
+    ("astray", "records", "mx.astray.test", "authenticated", "", "authenticated"),
+    ("mismatch", "records", "mx.mismatch.test", "failed", "dane_failed", "defers"),
+    ("public", "records", "mx.public.test", "unusable", "dane_unusable", "encrypted"),
+    ("clear", "records", "mx.clear.test", "no_records", "dane_without_starttls", "defers"),
+    ("forged-tlsa", "bogus", "mx.forged-tlsa.test", "no_records", "dane_lookup_failed", "defers"),
+    ("bare", "absent", "mx.bare.test", "no_records", "", "encrypted"),
+    ("hashed-bare", "absent", "mx.hashed-bare.test", "no_records", "", "encrypted"),
+    ("insecure", "insecure", "-", "no_records", "", "encrypted"),
+    ("led", "insecure", "-", "no_records", "", "encrypted"),
+];
+
+#[test]
+fn published_keys_decide_where_they_are_authentic() {
+    let Some(lab) = signed::open("dane") else { return };
+    let anchor = lab.path(ANCHOR).display().to_string();
+    for (resolver, arguments) in [(NEAR, &[][..]), (NEAR, &["--dnssec-anchor", &anchor]), (FAR, &["--trust-ad"])] {
+        for (domain, state, base, verdict, findings, delivery) in BY_KEYS {
+            let probed = probe(&lab, resolver, domain, arguments);
+            probed.finds_of("dane_", findings).is_delivered("dane", delivery);
+            let tlsa = probed.at("/route/hosts/0/tlsa/0");
+            let found = (tlsa["port"].as_u64(), tlsa["state"].as_str(), tlsa["base"].as_str().unwrap_or("-"), probed.dane());
+            assert_eq!(found, (Some(25), Some(state), base, verdict), "{domain} by {resolver} {arguments:?}");
+        }
+    }
+    let rollover = probe(&lab, NEAR, "rollover", &[]);
+    let mut records = [signed::old_digest(), signed::key_digest(&lab)].map(|digest| format!("3 1 1 {digest}"));
+    records.sort_unstable();
+    assert_eq!(sorted(rollover.at("/route/hosts/0/tlsa/0/records")), records);
+
+    // What nobody vouches for decides nothing; neither does what cannot be proven here.
+    for (resolver, arguments, domain, state, delivery) in [
+        (FAR, &[][..], "secure", "unknown", "unknown"),
+        (FAR, &[], "mismatch", "unknown", "unknown"),
+        (CARELESS, &[], "mismatch", "insecure", "encrypted"),
+        (CARELESS, &["--dnssec-anchor", &anchor], "secure", "records", "authenticated"),
+        (CARELESS, &["--dnssec-anchor", &anchor], "forged-tlsa", "unknown", "unknown"),
+    ] {
+        let probed = probe(&lab, resolver, domain, arguments);
+        probed.finds_of("dane_", "").is_delivered("dane", delivery);
+        assert_eq!(probed.at("/route/hosts/0/tlsa/0/state"), state, "{domain} by {resolver} {arguments:?}");
+    }
+}
+
+fn sorted(records: &serde_json::Value) -> Vec<&str> {
+    let mut records: Vec<&str> = records.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    records.sort_unstable();
+    records
+}
+
+#[test]
+fn other_programs_come_to_the_same() {
+    let Some(lab) = signed::open("same") else { return };
+    for (domain, word) in BY_POSTFIX {
+        let probed = probe(&lab, NEAR, domain, &[]);
+        match word {
+            "none" if probed.code == 4 => {}
+            "none" => {
+                probed.is_delivered("dane", "defers");
+            }
+            word => assert_eq!(word == "Verified", probed.dane() == "authenticated", "{domain}: {word} and {}", probed.dane()),
+        }
+
+        // OpenSSL would also verify by public authorities, which senders of mail do not (RFC 7672 §3.1.3), and needs TLS.
+        let tlsa = probed.at("/route/hosts/0/tlsa/0");
+        if tlsa["state"] == "records" && !matches!(domain, "public" | "clear") {
+            let base = tlsa["base"].as_str().expect("a name");
+            let verified = others::s_client(&lab, MX, base, &sorted(&tlsa["records"]));
+            assert_eq!(verified, probed.dane() == "authenticated", "{domain} by OpenSSL");
+        }
+    }
+}
