@@ -87,12 +87,13 @@ impl Lab {
     /// Starts a server that stays in the foreground, beside the command, and waits until it listens at `place`. What it prints is
     /// kept in a file.
     pub(crate) fn serve(&self, program: &str, arguments: &[&str], place: &str) {
-        let printed = File::create(self.path(&format!("{program}.out"))).expect("a file can be made");
+        let log = self.path(&format!("{program} {place}.out"));
+        let printed = File::create(&log).expect("a file can be made");
         let both = printed.try_clone().expect("a file can be shared");
         let mut server = self.client().command(program).args(arguments).stdout(printed).stderr(both).spawn().expect("it can be started");
         let stopped_or_up = || self.client().listens(place) || server.try_wait().is_ok_and(|status| status.is_some());
         wait_until(stopped_or_up);
-        let printed = fs::read_to_string(self.path(&format!("{program}.out"))).unwrap_or_default();
+        let printed = fs::read_to_string(&log).unwrap_or_default();
         assert!(self.client().listens(place), "{program} does not listen at {place}: {printed}");
     }
 

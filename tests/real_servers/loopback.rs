@@ -12,6 +12,10 @@ pub(crate) const MX_V6: &str = "2001:db8::25";
 pub(crate) const SLOW: &str = "192.0.2.26";
 pub(crate) const CLOSING: &str = "192.0.2.27";
 pub(crate) const SCREENED: &str = "192.0.2.28";
+pub(crate) const BARE: &str = "192.0.2.29";
+/// DNS servers that are not asked by way of a loopback address: as if they were on other machines.
+pub(crate) const RESOLVER: &str = "192.0.2.53";
+pub(crate) const NAMESERVER: &str = "192.0.2.54";
 /// Addresses that packets go to, and nothing comes back from.
 pub(crate) const DEAD_V4: &str = "203.0.113.25";
 pub(crate) const DEAD_V6: &str = "2001:db8:dead::25";
@@ -23,7 +27,7 @@ pub(crate) fn open(title: &str, programs: &[&str]) -> Option<Lab> {
 
 fn lay_out(lab: &Lab) -> Result<(), String> {
     let ip = |arguments: &str| lab.client().ip(arguments);
-    for address in [MX, SLOW, CLOSING, SCREENED] {
+    for address in [MX, SLOW, CLOSING, SCREENED, BARE, RESOLVER, NAMESERVER] {
         ip(&format!("address add {address}/32 dev lo"))?;
     }
     ip(&format!("address add {MX_V6}/128 dev lo nodad"))?;

@@ -1,15 +1,20 @@
-//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS.
+//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS; NSD for zones that are signed.
 //!
 //! Each test makes a network namespace with servers of its own and takes it away again, so that it needs root, `ip`, and the
 //! servers. Where one of them is missing a test says `skipped` and passes, unless `SMTPPROBE_TESTS_MUST_RUN=1`.
 
 mod lab;
 mod loopback;
+mod mta_sts;
 mod namespace;
 mod network;
+mod old_tls;
+mod others;
 mod probed;
 mod reachability;
+mod security;
 mod servers;
+mod signed;
 
 use std::fs;
 use std::path::Path;
@@ -133,6 +138,14 @@ fn tls_by_starttls_and_from_the_first_byte() {
         assert_eq!(system.at("/sessions/0/certificate/trusted"), trusted, "{} and {}", file.display(), directory.display());
     }
     is_content(&lab.wait_for_line(MAIL_LOG, "ehlo=1 mail=1 rcpt=1 quit=1 commands=4"));
+}
+
+#[test]
+fn nothing_said_before_tls_is_answered_inside_it() {
+    let Some(lab) = with_unbound("injection") else { return };
+    let asked = probe(&lab, &["--check-injection", "known@real.test"]);
+    asked.is(0, "accepted accepted certain");
+    assert!(!asked.has_finding("injection_answered"), "{}", asked.report);
 }
 
 #[test]

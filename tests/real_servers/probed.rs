@@ -92,6 +92,29 @@ impl Probed {
         self
     }
 
+    /// Checks which findings there are whose ids begin like this: the ids, with spaces between.
+    #[track_caller]
+    pub(crate) fn finds_of(&self, beginning: &str, ids: &str) -> &Self {
+        let all = self.at("/findings").as_array().into_iter().flatten();
+        let found = all.filter_map(|finding| finding["id"].as_str()).filter(|id| id.starts_with(beginning));
+        assert_eq!(found.collect::<Vec<_>>().join(" "), ids, "{}", self.shown);
+        self
+    }
+
+    /// Checks what a sender that goes by the rules of `sender` would do at the first host.
+    #[track_caller]
+    pub(crate) fn is_delivered(&self, sender: &str, delivery: &str) -> &Self {
+        let all = self.at("/route/delivery").as_array().into_iter().flatten();
+        let found = all.filter(|row| row["sender"] == sender).find_map(|row| row["delivery"].as_str());
+        assert_eq!(found, Some(delivery), "{sender} in {}", self.shown);
+        self
+    }
+
+    /// What comes of the first session's certificate by DANE; `no_records` if nothing.
+    pub(crate) fn dane(&self) -> &str {
+        self.at("/sessions/0/dane/verdict").as_str().unwrap_or("no_records")
+    }
+
     /// Checks what became of the connections that were asked for: of each address, the states of its ports in their order.
     #[track_caller]
     pub(crate) fn shows(&self, wanted: &[(&str, &str)]) -> &Self {

@@ -12,8 +12,10 @@ use super::loopback::{CLOSING, DEAD_V4, DEAD_V6, MX, MX_V6, SCREENED, SLOW};
 pub(crate) const MAIL_LOG: &str = "mail.log";
 /// Where the certificate of the authority lies that Postfix' own was issued by.
 pub(crate) const AUTHORITY: &str = "tls/authority.pem";
-/// The names in Postfix' certificate.
-pub(crate) const CERTIFIED: [&str; 5] = ["mx.real.test", "real.test", "mx1.pair.test", "mx2.pair.test", "control.test"];
+/// Where Postfix' own lies.
+pub(crate) const CERTIFICATE: &str = "tls/certificate.pem";
+/// The names in it.
+pub(crate) const CERTIFIED: [&str; 6] = ["mx.real.test", "real.test", "mx1.pair.test", "mx2.pair.test", "control.test", "mx.issuer.test"];
 /// So many MX hosts has `many.test`: far more than fit into 1232 octets.
 pub(crate) const MANY: usize = 40;
 
@@ -41,7 +43,7 @@ smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = check_recipient_access regexp:@/postfix/answers
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = @/tls/certificate.pem
-smtpd_tls_key_file = @/tls/key.pem
+smtpd_tls_key_file = @/tls/certificate-key.pem
 closing_restrictions = check_client_access regexp:@/postfix/closing
 sleeping_restrictions = sleep 2
 postscreen_access_list =
@@ -77,6 +79,11 @@ smtpd pass - - n - - smtpd
 
 /// Starts Postfix: plain on 25 and 587, TLS on 465 of [`MX`]; late, closing and with postscreen at addresses of their own.
 pub(crate) fn postfix(lab: &Lab) {
+    postfix_and(lab, "");
+}
+
+/// The same with these services, too.
+pub(crate) fn postfix_and(lab: &Lab, more: &str) {
     let services = format!(
         "{MX}:25 inet n - n - - smtpd\n\
          [{MX_V6}]:25 inet n - n - - smtpd\n\
@@ -84,7 +91,8 @@ pub(crate) fn postfix(lab: &Lab) {
          {MX}:465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n\
          {SLOW}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$sleeping_restrictions\n\
          {CLOSING}:25 inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_client_restrictions=$closing_restrictions\n\
-         {SCREENED}:25 inet n - n - 1 postscreen\n"
+         {SCREENED}:25 inet n - n - 1 postscreen\n\
+         {more}"
     );
     postfix_with(lab, &services);
 }
@@ -116,23 +124,31 @@ pub(crate) fn queued(lab: &Lab) -> Vec<String> {
     queues.into_iter().flat_map(files).filter(|entry| entry.path().is_file()).map(|entry| entry.path().display().to_string()).collect()
 }
 
-/// An authority, and Postfix' certificate issued by it.
+/// Makes an authority, and Postfix' certificate issued by it, which is followed by the authority's own.
 fn make_certificates(lab: &Lab) {
     fs::create_dir(lab.path("tls")).expect("a folder can be made");
-    let request = |arguments: &[&str], name: &str| {
-        let mut openssl = Command::new("openssl");
-        openssl.current_dir(lab.path("tls")).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", name]);
-        run(openssl.args(arguments));
-    };
-    request(&["-keyout", "authority-key.pem", "-out", "authority.pem"], "/CN=The lab");
-    let names = format!("subjectAltName=DNS:{}", CERTIFIED.join(",DNS:"));
+    request(lab, &["-newkey", "rsa:2048", "-keyout", "authority-key.pem", "-out", "authority.pem", "-subj", "/CN=The lab"]);
+    certify(lab, "certificate", "rsa:2048", &CERTIFIED);
+    let chain = [CERTIFICATE, AUTHORITY].map(|file| fs::read_to_string(lab.path(file)).expect("a certificate"));
+    lab.write(CERTIFICATE, &chain.concat());
+}
+
+/// Makes the certificate `tls/NAME.pem` for these names, issued by the authority, and its key `tls/NAME-key.pem`.
+pub(crate) fn certify(lab: &Lab, name: &str, key: &str, names: &[&str]) {
+    let subject = format!("/CN={}", names[0]);
+    let names = format!("subjectAltName=DNS:{}", names.join(",DNS:"));
     let issued =
         ["-CA", "authority.pem", "-CAkey", "authority-key.pem", "-addext", &names, "-addext", "basicConstraints=critical,CA:FALSE"];
-    request(&[&issued[..], &["-keyout", "key.pem", "-out", "certificate.pem"]].concat(), "/CN=mx.real.test");
+    let (certificate, secret) = (format!("{name}.pem"), format!("{name}-key.pem"));
+    request(lab, &[&issued[..], &["-newkey", key, "-keyout", &secret, "-out", &certificate, "-subj", &subject]].concat());
+}
+
+fn request(lab: &Lab, arguments: &[&str]) {
+    run(Command::new("openssl").current_dir(lab.path("tls")).args(["req", "-x509", "-nodes", "-days", "30"]).args(arguments));
 }
 
 /// What a zone begins with.
-const APEX: &str = "\
+pub(crate) const APEX: &str = "\
 $TTL 60
 @ SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 @ NS ns.test.
@@ -182,21 +198,8 @@ pub(crate) fn unbound(lab: &Lab) {
 /// The same with these records.
 pub(crate) fn unbound_with(lab: &Lab, records: &str) {
     let zone = lab.write("unbound/zone", &format!("{APEX}{records}"));
-    let settings = format!(
+    let sections = format!(
         "\
-server:
-  interface: 127.0.0.1
-  do-daemonize: no
-  chroot: \"\"
-  username: \"\"
-  directory: \"\"
-  pidfile: \"\"
-  use-syslog: no
-  module-config: iterator
-  do-not-query-localhost: no
-  local-zone: test. nodefault
-remote-control:
-  control-enable: no
 auth-zone:
   name: test.
   zonefile: {}
@@ -207,8 +210,31 @@ forward-zone:
 ",
         zone.display()
     );
-    let settings = lab.write("unbound/unbound.conf", &settings);
-    lab.serve("unbound", &["-d", "-c", &settings.display().to_string()], "127.0.0.1:53");
+    unbound_at(lab, "127.0.0.1", "module-config: iterator", &sections);
+}
+
+/// Starts Unbound at an address of the client's, with these lines about the server, and sections of its settings.
+pub(crate) fn unbound_at(lab: &Lab, address: &str, lines: &str, sections: &str) {
+    let settings = format!(
+        "\
+server:
+  interface: {address}
+  access-control: 0.0.0.0/0 allow
+  {lines}
+  do-daemonize: no
+  chroot: \"\"
+  username: \"\"
+  directory: \"\"
+  pidfile: \"\"
+  use-syslog: no
+  do-not-query-localhost: no
+  local-zone: test. nodefault
+remote-control:
+  control-enable: no
+{sections}"
+    );
+    let settings = lab.write(&format!("unbound/{address}.conf"), &settings);
+    lab.serve("unbound", &["-d", "-c", &settings.display().to_string()], &format!("{address}:53"));
 }
 
 /// Starts dnsmasq with some of the same domains.
@@ -242,8 +268,10 @@ cname=alias.odd.test,mx.real.test
     lab.serve("dnsmasq", &["--keep-in-foreground", "--pid-file", &file], "127.0.0.1:53");
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that has to come to a good end, and returns what it prints.
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let words = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&words));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
 }
