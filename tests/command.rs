@@ -32,7 +32,7 @@ fn the_exit_code_is_the_outcome() {
         ("anna@no-such-domain.test", 1),
         ("greylisted@demo.test", 3),
         ("anna@refused.test", 4),
-        ("anna@broken-tls.test", 4),
+        ("anna@broken-tls.test", 0),
         ("sometimes@demo.test", 5),
         ("anna@blocked-here.test", 4),
         ("anna@intercepted.test", 4),

@@ -42,7 +42,7 @@ const PORTS: [u16; 4] = [25, 465, 587, 443];
 const FILLERS: usize = 8;
 
 /// The files that come with the program, from the plain to the odd.
-const FILES: [(&str, &str); 51] = [
+const FILES: [(&str, &str); 55] = [
     ("accepted", include_str!("scenarios/accepted.toml")),
     ("domain", include_str!("scenarios/domain.toml")),
     ("unknown-user", include_str!("scenarios/unknown-user.toml")),
@@ -86,6 +86,10 @@ const FILES: [(&str, &str); 51] = [
     ("wrong-name", include_str!("scenarios/wrong-name.toml")),
     ("expired", include_str!("scenarios/expired.toml")),
     ("self-signed", include_str!("scenarios/self-signed.toml")),
+    ("old-tls", include_str!("scenarios/old-tls.toml")),
+    ("dane", include_str!("scenarios/dane.toml")),
+    ("dane-mismatch", include_str!("scenarios/dane-mismatch.toml")),
+    ("mta-sts-unlisted", include_str!("scenarios/mta-sts-unlisted.toml")),
     ("implicit-tls", include_str!("scenarios/implicit-tls.toml")),
     ("wrong-mode", include_str!("scenarios/wrong-mode.toml")),
     ("old-server", include_str!("scenarios/old-server.toml")),

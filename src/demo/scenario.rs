@@ -8,8 +8,9 @@
 //! signed = ["demo.test"]           # optional: domains in and below which the resolver says that answers are authentic
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
-//! greeting_timeout = 5000          # gap_timeout, session_timeout; size, the octets to declare in MAIL; ports = true asks for
-//! control = ["mx.control.test"]    # ports instead of mail; control names hosts to compare with where port 25 is shut
+//! greeting_timeout = 5000          # handshake_timeout, gap_timeout, session_timeout; size, the octets to declare in MAIL;
+//! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
+//!                                  # hosts to compare with where port 25 is shut
 //!
 //! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
@@ -147,9 +148,13 @@ pub(super) struct Probe {
     connect_timeout: Option<u64>,
     greeting_timeout: Option<u64>,
     command_timeout: Option<u64>,
+    handshake_timeout: Option<u64>,
     gap_timeout: Option<u64>,
     session_timeout: Option<u64>,
     size: Option<u64>,
+    /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
+    #[serde(default)]
+    check_injection: bool,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
@@ -170,10 +175,12 @@ impl Probe {
         put(&mut settings.connect_timeout, self.connect_timeout);
         put(&mut settings.times.greeting, self.greeting_timeout);
         put(&mut settings.times.command, self.command_timeout);
+        put(&mut settings.times.handshake, self.handshake_timeout);
         let given = |millis: Option<u64>| millis.map(Duration::from_millis);
         settings.times.gap = given(self.gap_timeout).or(settings.times.gap);
         settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
+        settings.check_injection |= self.check_injection;
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {

@@ -622,6 +622,9 @@ pub struct VerdictPart {
     pub summary: String,
     /// The proof in words, then what it means.
     pub why: Vec<String>,
+    /// What TLS and policies take from it: that it was given in the clear, or that some senders hold mail back all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub caveats: Vec<String>,
     /// What to do, the reader's next step first.
     pub fix: Vec<Fix>,
     /// What stays unknown.

@@ -60,6 +60,8 @@ struct VerdictPhrases {
     own_behind_why: String,
     own_fix: String,
     in_clear: String,
+    in_clear_fix: String,
+    held_back_fix: String,
     held_back: String,
     others_encrypt: String,
     others_in_clear: String,
@@ -102,6 +104,7 @@ impl<'a> Wording<'a> {
             title,
             summary,
             why,
+            caveats: self.caveats(verdict),
             fix: self.fix(verdict),
             unknown: self.unknown(verdict, text.unknown),
             evidence: verdict.evidence.iter().map(evidence).collect(),
@@ -164,17 +167,30 @@ impl<'a> Wording<'a> {
             Twist::RefusedForAll => why.push(self.phrases.refused_for_all.clone()),
             _ => {}
         }
-        why.extend(self.of_encryption(verdict));
         why
     }
 
-    /// What a yes is worth to senders that look at policies, and that it was given in the clear; and why a probe did not go on so.
-    fn of_encryption(&self, verdict: &Verdict) -> Vec<String> {
-        let shown = verdict.session.and_then(|index| self.case.sessions.get(index));
-        let in_clear = shown.is_some_and(|session| session.facts.role == Role::InClear);
-        let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
+    /// The policies by which senders hold mail back.
+    fn held_back(&self) -> impl Iterator<Item = Outlook> {
         let held_back = |sender| self.case.outlook(sender).filter(|outlook| outlook.delivery == Delivery::Defers);
-        let policies = [Sender::Dane, Sender::MtaSts].into_iter().filter_map(held_back);
+        [Sender::Dane, Sender::MtaSts].into_iter().filter_map(held_back)
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.held_back().next().is_some()
+    }
+
+    /// Whether the answer shown was given without TLS after TLS had failed.
+    fn is_in_clear(&self, verdict: &Verdict) -> bool {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index));
+        shown.is_some_and(|session| session.facts.role == Role::InClear)
+    }
+
+    /// What a yes is worth to senders that look at policies, and that it was given in the clear; and why a probe did not go on so.
+    fn caveats(&self, verdict: &Verdict) -> Vec<String> {
+        let in_clear = self.is_in_clear(verdict);
+        let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
+        let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");
             let senders: BTreeMap<String, String> = self.case.knowledge.phrases("honours");
@@ -396,6 +412,8 @@ impl<'a> Wording<'a> {
                 let theirs = verdict.fix.iter().filter(|fix| fix.actor == Actor::RecipientAdmin).cloned();
                 std::iter::once(say(Actor::SenderAdmin, &self.phrases.their_side_sender)).chain(theirs).collect()
             }
+            (_, Outcome::Accepted) if self.is_held_back() => vec![say(Actor::RecipientAdmin, &self.phrases.held_back_fix)],
+            (_, Outcome::Accepted) if self.is_in_clear(verdict) => vec![say(Actor::RecipientAdmin, &self.phrases.in_clear_fix)],
             (_, Outcome::Accepted) => {
                 vec![say(Actor::Nobody, &self.phrases.send_real)].into_iter().filter(|_| self.case.facts.until >= Stage::Rcpt).collect()
             }

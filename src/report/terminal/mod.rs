@@ -49,6 +49,14 @@ struct Phrases {
     dropped: String,
     left_out: String,
     publish: String,
+    cipher: String,
+    subject: String,
+    issuer: String,
+    names: String,
+    validity: String,
+    key: String,
+    fingerprint: String,
+    key_fingerprint: String,
 }
 
 /// Draws a report.
@@ -76,7 +84,7 @@ pub fn headline(report: &Report, knowledge: &Knowledge) -> String {
     let outcomes: BTreeMap<String, String> = knowledge.phrases("outcome");
     let confidences: BTreeMap<String, String> = knowledge.phrases("confidence");
     let verdict = &report.verdict;
-    let proof = verdict.why.first().map(|why| format!("; {why}")).unwrap_or_default();
+    let proof: String = verdict.why.first().into_iter().chain(verdict.caveats.first()).map(|words| format!("; {words}")).collect();
     let line = format!(
         "{}  {}: {} ({}){proof}",
         name_in(&outcomes, verdict.outcome),
@@ -249,16 +257,22 @@ impl View<'_> {
         let verdict = &self.report.verdict;
         let head = format!("{}  {}", name_in(&outcomes, verdict.outcome), verdict.title);
         self.page.ends(of_outcome(verdict.outcome), &head, &name_in(&confidences, verdict.confidence));
-        let full = self.block(verdict, 2, true);
-        let lines = if full.len() < VERDICT_LINES { full } else { self.block(verdict, 1, true) };
-        let lines = if lines.len() < VERDICT_LINES { lines } else { self.block(verdict, 1, false) };
+        // What is left out first, where there is too much of it: the second advice, what the reason means, what policies add.
+        let blocks = [(2, true, true), (1, true, true), (1, false, true), (1, false, false)];
+        let mut lines = Vec::new();
+        for (fixes, meaning, caveats) in blocks {
+            lines = self.block(verdict, fixes, meaning, caveats);
+            if lines.len() < VERDICT_LINES {
+                break;
+            }
+        }
         for line in lines {
             self.page.line(PLAIN, &line);
         }
     }
 
     /// Why, who, what to do, and what is left open, with so many of the fixes.
-    fn block(&self, verdict: &VerdictPart, fixes: usize, meaning: bool) -> Vec<String> {
+    fn block(&self, verdict: &VerdictPart, fixes: usize, meaning: bool, caveats: bool) -> Vec<String> {
         let actors: BTreeMap<String, String> = self.knowledge.phrases("actor");
         let mut lines = Vec::new();
         let mut say = |label: &str, text: &str| {
@@ -269,6 +283,9 @@ impl View<'_> {
         let why = if meaning || contradiction { verdict.why.len() } else { 1 };
         for (index, words) in verdict.why.iter().take(why).enumerate() {
             say(if index == 0 { &self.phrases.why } else { "" }, words);
+        }
+        for words in verdict.caveats.iter().filter(|_| caveats) {
+            say("", words);
         }
         if verdict.outcome != Outcome::Accepted && !(contradiction && verdict.fix.is_empty()) {
             say(&self.phrases.who, &name_in(&actors, verdict.actor));

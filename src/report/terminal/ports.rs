@@ -11,7 +11,7 @@ use crate::diagnosis::{PortState, fill, gist};
 use crate::probe::Role;
 use crate::report::page::{BOLD, ODD, PLAIN, SOFT, name_in};
 use crate::report::{EventKind, EventPart, SessionPart, safe};
-use crate::smtp::{ForeignProtocol, Verb};
+use crate::smtp::{ForeignProtocol, Purpose, Verb};
 
 /// A greeting that takes longer is worth its time in the table.
 const LATE_MS: f64 = 1000.0;
@@ -125,8 +125,20 @@ impl View<'_> {
     /// A connection that nobody asked for, in one line.
     pub(super) fn beside_line(&mut self, session: &SessionPart) {
         let roles: BTreeMap<String, String> = self.knowledge.phrases("role");
-        let cell = words(&self.knowledge.phrases("port_state"), session, None);
-        let what = format!("{}, {}", name_in(&roles, session.role), cell.words);
+        let role = name_in(&roles, session.role);
+        let failure = session.events.iter().find_map(|event| event.failure.clone());
+        let what = match session.role {
+            Role::OldTls => {
+                let chosen = session.old_tls.as_ref().map(|old| format!("{} with {}", old.version, old.cipher));
+                std::iter::once(role).chain(chosen.or(failure)).collect::<Vec<_>>().join(", ")
+            }
+            Role::Injection => {
+                let obeyed = session.events.iter().any(|event| event.purpose == Some(Purpose::Injection) && event.code.is_some());
+                let key = if obeyed && session.certificate.is_some() { "injection_obeyed" } else { "injection_dropped" };
+                failure.map_or_else(|| roles.get(key).cloned().unwrap_or_default(), |failure| format!("{role}, {failure}"))
+            }
+            _ => format!("{role}, {}", words(&self.knowledge.phrases("port_state"), session, None).words),
+        };
         self.page.ends(PLAIN, &place(session), &what);
     }
 

@@ -83,6 +83,9 @@ impl View<'_> {
             EventKind::Secured => {
                 let words = session.certificate.as_ref().map(|c| self.certificate(session, c)).unwrap_or_default();
                 self.page.paragraph(SOFT, &lead("=="), INDENT, &words);
+                if let Some(certificate) = session.certificate.as_ref().filter(|_| self.look.verbose) {
+                    self.papers(certificate);
+                }
             }
             EventKind::Surveyed => {
                 let words = fill(&self.phrases.surveyed, |_| event.text.clone());
@@ -151,6 +154,50 @@ impl View<'_> {
         }
         let why: Vec<&str> = certificate.reasons.iter().map(|reason| reason.text.as_str()).collect();
         self.tls_up(certificate, &fill(&self.phrases.certificate_unverified, |_| Some(why.join("; "))))
+    }
+
+    /// Everything about TLS and the certificates as sent.
+    fn papers(&mut self, certificate: &CertificatePart) {
+        let group = certificate.group.clone().unwrap_or_default();
+        let name = certificate.server_name.clone().unwrap_or_default();
+        let agreed = fill(&self.phrases.cipher, |slot| {
+            Some(match slot {
+                "cipher" => certificate.cipher.clone(),
+                "group" => group.clone(),
+                _ => name.clone(),
+            })
+        });
+        self.page.paragraph(SOFT, INDENT, INDENT, &agreed);
+        for (number, paper) in certificate.chain.iter().enumerate() {
+            let number = (number + 1).to_string();
+            let key = paper.key.as_ref().map(|key| {
+                let size = key.curve.clone().or_else(|| key.bits.map(|bits| bits.to_string()));
+                std::iter::once(key.kind.clone()).chain(size).collect::<Vec<_>>().join(" ")
+            });
+            let value = |slot: &str| match slot {
+                "number" => Some(number.clone()),
+                "subject" => paper.subject.clone(),
+                "issuer" => paper.issuer.clone(),
+                "names" => Some(paper.names.join(", ")),
+                "from" => paper.not_before.clone(),
+                "until" => paper.not_after.clone(),
+                "serial" => paper.serial.clone(),
+                "key" => key.clone(),
+                "algorithm" => paper.signature_algorithm.clone(),
+                _ => None,
+            };
+            self.page.paragraph(SOFT, INDENT, "            ", &fill(&self.phrases.subject, value));
+            let read = paper.subject.is_some();
+            let lines = [&self.phrases.issuer, &self.phrases.names, &self.phrases.validity, &self.phrases.key];
+            let mut lines: Vec<String> = lines.into_iter().filter(|_| read).map(|template| fill(template, value)).collect();
+            let digests = [(&self.phrases.fingerprint, &paper.sha256), (&self.phrases.key_fingerprint, &paper.spki_sha256)];
+            lines.extend(
+                digests.into_iter().filter_map(|(template, digest)| Some(fill(template, |_| digest.clone())).filter(|_| digest.is_some())),
+            );
+            for line in lines {
+                self.page.paragraph(SOFT, "            ", "            ", &line);
+            }
+        }
     }
 
     fn tls_up(&self, certificate: &CertificatePart, words: &str) -> String {
