@@ -104,7 +104,7 @@ fn policies_are_fetched_and_hosts_held_against_them() {
     for (domain, findings, delivery) in [
         ("enforced", "", "authenticated"),
         ("unlisted", "mta_sts_host_unlisted", "defers"),
-        ("testing", "mta_sts_host_unlisted", "encrypted"),
+        ("testing", "mta_sts_testing_unmet", "encrypted"),
         ("stranger", "mta_sts_certificate", "defers"),
         ("versionless", "mta_sts_policy_invalid", "encrypted"),
         ("missing", "mta_sts_fetch_failed", "encrypted"),

@@ -92,11 +92,12 @@ impl Probed {
         self
     }
 
-    /// Checks which findings there are whose ids begin like this: the ids, with spaces between.
+    /// Checks what is wrong of that whose ids begin like this: the ids, with spaces between.
     #[track_caller]
     pub(crate) fn finds_of(&self, beginning: &str, ids: &str) -> &Self {
         let all = self.at("/findings").as_array().into_iter().flatten();
-        let found = all.filter_map(|finding| finding["id"].as_str()).filter(|id| id.starts_with(beginning));
+        let wrong = all.filter(|finding| matches!(finding["severity"].as_str(), Some("warning" | "failure")));
+        let found = wrong.filter_map(|finding| finding["id"].as_str()).filter(|id| id.starts_with(beginning));
         assert_eq!(found.collect::<Vec<_>>().join(" "), ids, "{}", self.shown);
         self
     }
@@ -167,7 +168,7 @@ impl Probed {
     }
 
     /// The sessions with this role; without a role, those that were asked for.
-    fn sessions(&self, role: Option<&str>) -> Vec<&Value> {
+    pub(crate) fn sessions(&self, role: Option<&str>) -> Vec<&Value> {
         let sessions = self.at("/sessions").as_array().into_iter().flatten();
         sessions.filter(|session| session["role"].as_str() == role).collect()
     }
