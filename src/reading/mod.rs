@@ -4,9 +4,11 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+mod recipient_report;
 mod reply;
 
 pub use code::{EnhancedPattern, Topic};
+pub use recipient_report::{Action, RecipientReport};
 
 use crate::smtp::Reply;
 
