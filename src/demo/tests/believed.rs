@@ -1,7 +1,7 @@
 //! What a probe makes of the world's transport security, by the very parts that it asks a real one with.
 
 use super::*;
-use crate::policy::{DaneVerdict, FetchFailure, FetchStep, Fetched, Matched, Tlsa};
+use crate::policy::{DaneVerdict, FetchFailure, FetchStep, Fetched, Matched};
 use crate::route::{Resolver, Security, TlsaOutcome, Validator, locate, resolve, tlsa, txt};
 use crate::settings::Clock;
 use crate::smtp::{CertificateVerdict, TlsVersion};
@@ -63,8 +63,7 @@ async fn measured(records: &str, server: &str) -> (usize, DaneVerdict) {
     let (sender, _) = tokio::sync::mpsc::unbounded_channel();
     let route = resolve(&"dane.test".parse().unwrap(), &settings, &resolver, sender).await;
     let found = tlsa(&route.hosts[0], Port::SMTP, &resolver).await;
-    let TlsaOutcome::Records(parts) = found.outcome else { panic!("{:?}", found.outcome) };
-    let records: Vec<Tlsa> = parts.into_iter().map(Tlsa::from).collect();
+    let TlsaOutcome::Records(records) = found.outcome else { panic!("{:?}", found.outcome) };
     let mut client = Client::to(&world).await;
     client.reply().await;
     client.say("STARTTLS").await;
