@@ -142,6 +142,8 @@ impl Rule {
 /// One file of rules.
 #[derive(Debug)]
 pub(super) struct Book {
+    /// The file's name without its ending: `google`.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests name the file"))]
     pub(super) key: Cow<'static, str>,
     /// As a person calls it: `Gmail`.
     pub(super) name: String,
@@ -269,7 +271,7 @@ impl Found<'_> {
 /// All books, and where each word of them leads.
 pub(super) struct Library {
     books: Vec<Book>,
-    index: OnceLock<AhoCorasick>,
+    index: OnceLock<Option<AhoCorasick>>,
     /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
     words: Vec<(String, usize, Option<usize>)>,
     /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
@@ -301,14 +303,11 @@ impl Library {
         &self.books
     }
 
+    /// The index of all words; none if it cannot be built, which a test forbids.
     fn index(&self) -> Option<&AhoCorasick> {
-        // Built for one reply as a rule, so quickly rather than thoroughly.
-        let build = || AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(self.words.iter().map(|(word, ..)| word));
-        if let Some(index) = self.index.get() {
-            return Some(index);
-        }
-        let built = build().ok()?;
-        Some(self.index.get_or_init(|| built))
+        // It is built for one reply as a rule, so quickly rather than thoroughly.
+        let builder = || AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(self.words.iter().map(|(word, ..)| word));
+        self.index.get_or_init(|| builder().ok()).as_ref()
     }
 
     /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
