@@ -4,6 +4,7 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+pub mod mail;
 mod recipient_report;
 mod reply;
 
