@@ -58,7 +58,10 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
 fn report<'a>(notice: &'a Notice, row: &Value) -> Option<&'a RecipientReport> {
     let recipient = text(row, "recipient");
     let index = row["index"].as_u64().and_then(|index| usize::try_from(index).ok()).unwrap_or(1).saturating_sub(1);
-    let named = notice.reports.iter().find(|report| report.recipient.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(recipient)));
+    let names = |report: &&RecipientReport| {
+        [&report.recipient, &report.original].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(recipient))
+    };
+    let named = notice.reports.iter().find(names);
     named.or_else(|| notice.reports.get(index))
 }
 
@@ -79,7 +82,11 @@ fn real_bounces_are_read() {
             continue;
         }
         let report = report(&notice, &row);
-        let found = report.and_then(|report| report.recipient.as_deref()).unwrap_or_default();
+        // Where a message was led on from one address to another, the truth names either.
+        let names = report.into_iter().flat_map(|report| [&report.recipient, &report.original]).flatten();
+        let expected = text(&row, "recipient");
+        let found = names.clone().find(|name| name.eq_ignore_ascii_case(expected)).or_else(|| names.clone().next());
+        let found = found.map(String::as_str).unwrap_or_default();
         let in_mail = |field: &str| row["in_mail"][field] == true;
         if in_mail("recipient") {
             recipient.add(&row, text(&row, "recipient"), found)

@@ -93,14 +93,19 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     }
     let looks = Looks::of(letter);
     if !letter.reports.is_empty() || looks.is_notice() {
-        let reports = reports(letter, &looks);
+        let told = report::read(letter);
+        let text = prose::read(letter);
+        if told.is_empty()
+            && text.recipients.is_empty()
+            && let Some(inner) = wrapped(letter, wrappings)
+        {
+            return inner;
+        }
+        let reports = joined(told, text, &looks);
+        let done = |report: &RecipientReport| matches!(report.action, Some(Action::Delivered | Action::Relayed | Action::Expanded));
         if !reports.is_empty() {
-            let done = |report: &RecipientReport| matches!(report.action, Some(Action::Delivered | Action::Relayed | Action::Expanded));
             let kind = if reports.iter().all(done) { NoticeKind::Delivered } else { NoticeKind::Bounce };
             return Notice { kind, reports, feedback_type: None };
-        }
-        if let Some(inner) = wrapped(letter, wrappings) {
-            return inner;
         }
     }
     if looks.is_automatic_reply() {
@@ -116,19 +121,23 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     Notice { kind: NoticeKind::NotABounce, reports: Vec::new(), feedback_type: None }
 }
 
-/// A notice that a server wrapped in its own words.
+/// A notice that a server wrapped in its own words, as an attached mail or within the text.
 fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
     let inner = wrappings.checked_sub(1)?;
-    let found = letter.attached.map(|message| letter::with_message(message, |letter| notice(letter, inner)))?;
+    let found = match letter.attached {
+        Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
+        None => Some(prose::own_words(&letter.prose).1)
+            .filter(|quoted| looks_like_mail(quoted.as_bytes()))
+            .map(|quoted| letter::with(quoted.as_bytes(), |letter| notice(letter, inner)))?,
+    };
     matches!(found.kind, NoticeKind::Bounce | NoticeKind::Delivered).then_some(found)
 }
 
 /// What is said of each recipient: by the fields of a report, by the text, by both.
-fn reports(letter: &Letter<'_>, looks: &Looks) -> Vec<RecipientReport> {
-    let mut told = report::read(letter);
-    let mut text = prose::read(letter);
+fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<RecipientReport> {
     if told.is_empty() {
-        return text.recipients.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();
+        let named = if text.recipients.is_empty() { text.guessed } else { text.recipients };
+        return named.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();
     }
     let alone = told.len() == 1 && text.recipients.len() <= 1;
     told.truncate(RECIPIENTS);

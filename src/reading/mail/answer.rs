@@ -40,6 +40,10 @@ impl Said {
                 *mine = other.cloned();
             }
         }
+        // Some name a file or a host where an address should stand.
+        if self.recipient.as_deref().is_some_and(|recipient| address::all(recipient).next().is_none()) && other.recipient.is_some() {
+            self.recipient = None;
+        }
         let alone = self.reply.is_none() && self.diagnostic.is_empty();
         fill(&mut self.recipient, other.recipient.as_ref());
         fill(&mut self.original, other.original.as_ref());
@@ -267,9 +271,12 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
             break;
         }
     }
-    // `550: text`, and `550: 5.1.1 text`.
+    // `550: text`, and a reply in quotes behind its code: `550-'5.1.1 text'`.
     if whole[3..].starts_with(':') {
         whole.replace_range(3..4, " ");
+    }
+    if whole[3..].starts_with(['-', ' ']) && whole[4..].starts_with(['\'', '"']) {
+        whole.remove(4);
     }
     cut_tail(&mut whole);
     reply::replies(&whole, 1).ok()?.into_iter().next()

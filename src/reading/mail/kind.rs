@@ -245,7 +245,7 @@ impl Looks {
         Self {
             by_hand,
             from_system,
-            from_program: null || submitted.starts_with("auto-"),
+            from_program: null || submitted.starts_with("auto-") || (is_list(&from) && letter.field("X-MLServer").is_some()),
             automatic,
             failed_recipients: letter.field("X-Failed-Recipients").is_some(),
             text,
@@ -334,6 +334,11 @@ fn is_system(local: &str) -> bool {
         "double-bounce",
     ];
     NAMES.contains(&local) || local.ends_with("mailer-daemon") || local.starts_with("mailer-daemon")
+}
+
+/// Whether a mailing list's software writes under that local part.
+fn is_list(local: &str) -> bool {
+    ["-admin", "-owner", "-request", "-bounces"].iter().any(|end| local.ends_with(end)) || local.starts_with("owner-")
 }
 
 fn is_system_name(name: &str) -> bool {

@@ -14,7 +14,8 @@ pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
     if !text.starts_with('{') || !words::any(text, &["notificationType", "eventType", "\"Message\""]) {
         return None;
     }
-    let value = first_value(text)?;
+    // A host on the way may have broken lines that were too long for it.
+    let value = first_value(text).or_else(|| first_value(&text.replace("!\n ", "")))?;
     // The service's own envelope holds the notice as a string.
     let value = match value.get("Message").and_then(Value::as_str) {
         Some(inner) => first_value(inner)?,

@@ -16,6 +16,8 @@ const MOST: usize = 1000;
 pub(super) struct Text {
     /// What it says of each recipient that it names.
     pub(super) recipients: Vec<Said>,
+    /// The same of whom it seems to mean, where it names none.
+    pub(super) guessed: Vec<Said>,
     /// What it says altogether.
     pub(super) all: Said,
 }
@@ -59,22 +61,29 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             recipients.push(told);
         }
     }
+    let to = returned_to(&letter.returned).or_else(|| returned_to(quoted));
     let failed = failed_recipients(letter);
-    let named = |recipients: &[Said]| recipients.iter().any(|said| failed.iter().any(|failed| same(said, failed)));
-    if !failed.is_empty() && !named(&recipients) {
-        recipients.clear();
+    let about = |recipient: String| {
+        // The message was for another address, which led to this one.
+        let original = to.clone().filter(|to| !address::same(to, &recipient));
+        Said { recipient: Some(recipient), original, ..all.clone() }
+    };
+    if !failed.is_empty() && !recipients.iter().any(|said| failed.iter().any(|failed| same(said, failed))) {
+        recipients = match failed.as_slice() {
+            [failed] => vec![about(failed.clone())],
+            _ => failed.into_iter().map(|failed| Said { recipient: Some(failed), ..all.clone() }).collect(),
+        };
     }
+    let mut guessed = Vec::new();
     if recipients.is_empty() {
-        let mut others = failed;
-        if others.is_empty() {
-            others.extend(in_sentence(own, letter));
+        let in_sentence = in_sentence(own, letter);
+        if let Some((Mention::Meant, recipient)) = in_sentence {
+            recipients.push(Said { recipient: Some(recipient.to_owned()), ..all.clone() });
+        } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
+            guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
-        if others.is_empty() {
-            others.extend(returned_to(&letter.returned).or_else(|| returned_to(quoted)));
-        }
-        recipients.extend(others.into_iter().take(MOST).map(|recipient| Said { recipient: Some(recipient), ..all.clone() }));
     }
-    Text { recipients, all }
+    Text { recipients, guessed, all }
 }
 
 fn same(said: &Said, other: &str) -> bool {
@@ -199,9 +208,6 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         } else if reason.is_empty() {
             reason.clone_from(&entry.text);
         }
-        if entry.original.is_none() {
-            continue;
-        }
     }
     (before, entries)
 }
@@ -242,8 +248,19 @@ fn expanded_from(line: &str) -> Option<&str> {
     address::all(&line[at..]).next().map(|found| found.text)
 }
 
+/// How surely an address in a sentence is the recipient's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mention {
+    /// It is the address that the notice itself came from or went to.
+    Own,
+    /// Nothing tells.
+    There,
+    /// The word before it says so.
+    Meant,
+}
+
 /// The address in a sentence about delivery.
-fn in_sentence(text: &str, letter: &Letter<'_>) -> Option<String> {
+fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a str)> {
     const ABOUT: [&str; 24] = [
         "to",
         "recipient",
@@ -275,7 +292,7 @@ fn in_sentence(text: &str, letter: &Letter<'_>) -> Option<String> {
     let own = |address: &str| {
         letter.from.as_deref().is_some_and(|from| address::same(from, address)) || letter.to.iter().any(|to| address::same(to, address))
     };
-    let mut best: Option<(u8, &str)> = None;
+    let mut best: Option<(Mention, &str)> = None;
     for found in address::all(text).take(MOST) {
         let before = text[..found.place.start].trim_end_matches(|c: char| !c.is_alphanumeric());
         let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default().to_lowercase();
@@ -285,16 +302,16 @@ fn in_sentence(text: &str, letter: &Letter<'_>) -> Option<String> {
             continue;
         }
         let rank = match (own(found.text), ABOUT.contains(&word.as_str())) {
-            (false, true) => 3,
-            (false, false) => 2,
-            (true, true) => 1,
+            (false, true) => Mention::Meant,
+            (false, false) => Mention::There,
+            (true, true) => Mention::Own,
             (true, false) => continue,
         };
         if best.is_none_or(|(known, _)| rank > known) {
             best = Some((rank, found.text));
         }
     }
-    best.map(|(_, address)| address.to_owned())
+    best
 }
 
 /// Whom the returned message was for: its envelope, where a host noted it, else its field To.
