@@ -5,6 +5,7 @@
 
 mod code;
 pub mod mail;
+pub mod mailbox;
 mod recipient_report;
 mod reply;
 

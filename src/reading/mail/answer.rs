@@ -82,7 +82,9 @@ impl Said {
 
 /// Reads what `text` says of why.
 pub(super) fn read(text: &str) -> Said {
-    let lower = text.to_ascii_lowercase();
+    // In one line, since a sign may be folded.
+    let diagnostic = words::line(text);
+    let lower = diagnostic.to_ascii_lowercase();
     let session = transcript::read(text).filter(|session| session.reply.is_some());
     let (reply, enhanced) = match &session {
         Some(session) => (session.reply.clone(), None),
@@ -92,9 +94,9 @@ pub(super) fn read(text: &str) -> Said {
     Said {
         enhanced: enhanced.filter(|_| reply.as_ref().is_none_or(|reply| reply.enhanced.is_none())),
         reply,
-        diagnostic: words::line(text),
         command: session.command.or_else(|| command(&lower)),
-        remote_host: session.host.or_else(|| remote_host(text, &lower)),
+        remote_host: session.host.or_else(|| remote_host(&diagnostic, &lower)),
+        diagnostic,
         ..Said::default()
     }
 }
@@ -180,6 +182,11 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
         // `-> 550` has a blank; `SMTP-550` and its like have not.
         return None;
     }
+    // A telephone number.
+    let digits_follow = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    if rest.starts_with(") ") && digits_follow(&rest[2..]) == 3 || rest.starts_with('-') && digits_follow(&rest[1..]) >= 3 {
+        return None;
+    }
     // The time of day.
     if before.ends_with(':') && before[..at - 1].ends_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -194,7 +201,12 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
         return None;
     }
     let line = before.trim_end_matches([' ', '\t', '#', '\'', '"']);
-    if line.is_empty() || line.ends_with(['\n', ':', ';', '(', '[', '<', '>']) || line.ends_with("...") || rest.starts_with(['\'', '"']) {
+    if line.is_empty()
+        || line.ends_with(['\n', ':', ';', '(', '[', '<', '>'])
+        || line.ends_with("...")
+        || line.ends_with("],")
+        || rest.starts_with(['\'', '"'])
+    {
         return Some(Rank::Begins);
     }
     if rest.starts_with("-'") || rest.starts_with("-\"") {
@@ -304,7 +316,7 @@ fn cut_tail(text: &mut String) {
     }
 }
 
-/// What was answered, as the lower-case `text` says.
+/// What was answered, as a lower-case text of one line says.
 fn command(text: &str) -> Option<Verb> {
     const SIGNS: [(&str, Verb); 16] = [
         ("does not like recipient", Verb::Rcpt),
@@ -320,11 +332,11 @@ fn command(text: &str) -> Option<Verb> {
         ("your message (rcpt)", Verb::Rcpt),
         ("your message (mail)", Verb::Mail),
         ("your message (data)", Verb::Data),
-        ("smtp command\nrcpt", Verb::Rcpt),
-        ("smtp command\nmail", Verb::Mail),
-        ("smtp command\ndata", Verb::Data),
+        ("smtp command rcpt", Verb::Rcpt),
+        ("smtp command mail", Verb::Mail),
+        ("smtp command data", Verb::Data),
     ];
-    ["in reply to ", "after ", "like our ", "while "]
+    ["in reply to ", "after ", "like our ", "while ", "sent: "]
         .iter()
         .find_map(|lead| memchr::memmem::find_iter(text.as_bytes(), lead).find_map(|at| verb(&text[at + lead.len()..])))
         .or_else(|| SIGNS.iter().find(|(sign, _)| words::find(text, sign).is_some()).map(|(_, verb)| *verb))
@@ -358,7 +370,7 @@ pub(super) fn verb(text: &str) -> Option<Verb> {
     NAMES.iter().find(|(name, _)| text.starts_with(name)).map(|(_, verb)| *verb)
 }
 
-/// The host that answered; `lower` is `text` in lower case.
+/// The host that answered, as a text of one line says; `lower` is it in lower case.
 fn remote_host(text: &str, lower: &str) -> Option<String> {
     // What stands before the name, and what may stand between it and the name.
     const BEFORE: [&str; 14] = [
@@ -380,9 +392,7 @@ fn remote_host(text: &str, lower: &str) -> Option<String> {
     // What stands behind it.
     const BEHIND: [&str; 4] = [" did not like our ", " does not like recipient", " failed after i sent", " gave this error"];
     let behind = BEHIND.iter().find_map(|sign| {
-        let end = words::find(lower, sign)?;
-        let start = text[..end].rfind('\n').map_or(0, |line| line + 1);
-        let mut tokens = text[start..end].split([' ', '\t']).rev();
+        let mut tokens = text[..words::find(lower, sign)?].split(' ').rev();
         let last = tokens.next()?;
         // `name [address]`
         let name = if last.starts_with('[') { tokens.next().unwrap_or(last) } else { last };
@@ -394,8 +404,8 @@ fn remote_host(text: &str, lower: &str) -> Option<String> {
                 let rest = text.get(at + sign.len()..)?;
                 match *sign {
                     // Gmail names the domain first.
-                    "by the server for " => words::host(words::after(&rest[rest.find(" by ")?..], " by ")?.lines().next()?),
-                    _ => words::host(rest.lines().find(|line| !line.trim().is_empty())?),
+                    "by the server for " => words::host(words::after(&rest[rest.find(" by ")?..], " by ")?),
+                    _ => words::host(rest),
                 }
             })
         })

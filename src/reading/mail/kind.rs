@@ -17,8 +17,14 @@ pub(super) struct Looks {
     by_hand: bool,
     /// Its sender is a mail system.
     from_system: bool,
+    /// Its sender is no person at all.
+    from_daemon: bool,
+    /// It has the null sender, so that no notice about it is wanted.
+    null_sender: bool,
     /// It must not be answered: the null sender, or a field that says so.
     from_program: bool,
+    /// A field asks programs for no reply.
+    bulk: bool,
     automatic: bool,
     failed_recipients: bool,
 }
@@ -98,7 +104,7 @@ const FAILED_SUBJECTS: [&str; 70] = [
 ];
 
 /// Sentences of notices; in lower case.
-const FAILED_WORDS: [&str; 66] = [
+const FAILED_WORDS: [&str; 52] = [
     "could not be delivered",
     "couldn't be delivered",
     "not be delivered",
@@ -110,8 +116,6 @@ const FAILED_WORDS: [&str; 66] = [
     "unable to deliver",
     "failed to deliver",
     "wasn't able to deliver",
-    "were unable to",
-    "was unable to",
     "could not deliver",
     "cannot be delivered",
     "can't be delivered",
@@ -120,8 +124,6 @@ const FAILED_WORDS: [&str; 66] = [
     "delivery failure",
     "deliver failed",
     "undeliverable",
-    "permanent error",
-    "permanent failure",
     "fatal error",
     "had delivery",
     "had permanent",
@@ -136,39 +138,47 @@ const FAILED_WORDS: [&str; 66] = [
     "has been delayed",
     "still being retried",
     "not yet received",
-    "was rejected",
-    "been rejected",
     "rejected your message",
-    "was blocked",
-    "unknown user",
     "user unknown",
     "no such user",
     "transcript of session",
     "mail delivery system",
     "mail delivery software",
     "failed addresses",
-    "unknown host",
     "mailbox exceeds",
     "invalid final delivery",
-    "account is disabled",
-    "no valid recipients",
     "duplicated message-id",
-    "not listed in",
-    "quota",
     "mailbox is full",
     "mailbox full",
     "送信できません",
     "送信に失敗",
     "配信できません",
     "お届けできません",
-    "存在しない",
     "nicht zugestellt",
     "não pôde ser entregue",
     "no se pudo entregar",
 ];
 
+/// What notices say and others say as well; in lower case.
+const WEAK_WORDS: [&str; 14] = [
+    "were unable to",
+    "was unable to",
+    "permanent error",
+    "permanent failure",
+    "was rejected",
+    "been rejected",
+    "was blocked",
+    "unknown user",
+    "unknown host",
+    "account is disabled",
+    "no valid recipients",
+    "not listed in",
+    "quota",
+    "存在しない",
+];
+
 /// Subjects of automatic replies; in lower case, at the beginning.
-const AWAY_SUBJECTS: [&str; 40] = [
+const AUTOMATIC_SUBJECTS: [&str; 24] = [
     "automatic reply",
     "auto reply",
     "auto-reply",
@@ -179,6 +189,24 @@ const AWAY_SUBJECTS: [&str; 40] = [
     "autorespons",
     "autoresponder",
     "auto:",
+    "automatische antwort",
+    "réponse automatique",
+    "reponse automatique",
+    "respuesta automática",
+    "respuesta automatica",
+    "risposta automatica",
+    "resposta automática",
+    "automatisch antwoord",
+    "automatiskt svar",
+    "automaattinen vastaus",
+    "autosvar",
+    "自動応答",
+    "自動返信",
+    "自动回复",
+];
+
+/// What a person may write as well; in lower case, at the beginning.
+const AWAY_SUBJECTS: [&str; 16] = [
     "out of office",
     "out-of-office",
     "out of the office",
@@ -187,28 +215,14 @@ const AWAY_SUBJECTS: [&str; 40] = [
     "away from my mail",
     "away from",
     "holiday",
-    "automatische antwort",
     "abwesenheit",
     "abwesend",
-    "réponse automatique",
-    "reponse automatique",
     "absence",
-    "respuesta automática",
-    "respuesta automatica",
     "fuera de la oficina",
-    "risposta automatica",
     "fuori ufficio",
-    "resposta automática",
     "ausência",
-    "automatisch antwoord",
-    "automatiskt svar",
     "frånvaro",
-    "automaattinen vastaus",
-    "autosvar",
     "автоответ",
-    "自動応答",
-    "自動返信",
-    "自动回复",
 ];
 
 /// What an automatic reply says of an address that nobody reads any more; in lower case.
@@ -237,7 +251,8 @@ impl Looks {
         let from_system = is_system(&from) || is_system_name(&letter.from_name) || letter.from.is_none() && null;
         let by_hand = is_by_hand(&subject) && !from_system;
         let text = if by_hand { String::new() } else { prose::own_words(&letter.prose).0.to_lowercase() };
-        let responder = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Reply", "X-Vacation", "X-Apple-Action"];
+        let responder =
+            ["X-Amazon-Auto-Reply", "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Reply", "X-Vacation", "X-Apple-Action"];
         let automatic = submitted.starts_with("auto-replied")
             || responder.iter().any(|name| letter.field(name).is_some_and(|value| !value.eq_ignore_ascii_case("no")))
             || letter.field("Precedence").is_some_and(|value| words::starts(value.trim(), "auto"))
@@ -245,6 +260,10 @@ impl Looks {
         Self {
             by_hand,
             from_system,
+            from_daemon: from.contains("daemon"),
+            null_sender: null || is_list(&from) && letter.field("X-MLServer").is_some(),
+            bulk: letter.field("X-Auto-Response-Suppress").is_some()
+                || letter.field("Precedence").is_some_and(|value| ["bulk", "junk"].iter().any(|name| words::starts(value.trim(), name))),
             from_program: null || submitted.starts_with("auto-") || (is_list(&from) && letter.field("X-MLServer").is_some()),
             automatic,
             failed_recipients: letter.field("X-Failed-Recipients").is_some(),
@@ -262,22 +281,21 @@ impl Looks {
             return true;
         }
         let subject = words::any(&self.subject, &FAILED_SUBJECTS);
+        let strong = || words::any(&self.text, &FAILED_WORDS);
         if self.from_system {
-            return subject || self.words_fail();
+            // People write as postmaster, too.
+            return subject || (self.from_daemon || self.from_program) && (strong() || words::any(&self.text, &WEAK_WORDS));
         }
         if self.is_away_subject() || (self.automatic && !subject) {
             return false;
         }
-        self.from_program && (subject || self.words_fail())
-    }
-
-    fn words_fail(&self) -> bool {
-        words::any(&self.text, &FAILED_WORDS)
+        self.null_sender && (subject || strong()) || self.from_program && subject && strong()
     }
 
     fn is_away_subject(&self) -> bool {
         let subject = without_reply_mark(&self.subject);
-        AWAY_SUBJECTS.iter().any(|away| subject.starts_with(away))
+        let begins = |all: &[&str]| all.iter().any(|known| subject.starts_with(known));
+        begins(&AUTOMATIC_SUBJECTS) || (self.from_program || self.bulk) && begins(&AWAY_SUBJECTS)
     }
 
     /// Whether it is an automatic reply of a person.

@@ -97,14 +97,25 @@ fn failed_recipients(letter: &Letter<'_>) -> Vec<String> {
 }
 
 /// The text up to where the returned message, or a copy of it, begins; and that.
+///
+/// Where a notice begins with the returned message's head, its own words are what follows.
 pub(super) fn own_words(text: &str) -> (&str, &str) {
     let mut at = 0;
+    let mut last = "";
     for line in text.split_inclusive('\n') {
         // The first words may be a heading.
         if at > 0 && begins_message(line) {
+            if last.trim_end().ends_with("header fields:")
+                && let Some(end) = text[at..].find("\n\n")
+            {
+                return (&text[at + end..], &text[at..at + end]);
+            }
             break;
         }
         at += line.len();
+        if !line.trim().is_empty() {
+            last = line;
+        }
     }
     text.split_at(at)
 }
@@ -123,38 +134,41 @@ fn begins_message(line: &str) -> bool {
         "delivered-to:",
         "mime-version: 1.0",
     ];
-    const HEADINGS: [&str; 24] = [
+    const SENTENCES: [&str; 20] = [
         "below this line is a copy",
+        "below is a copy",
         "enclosed is a copy",
         "this is a copy of",
-        "original message",
         "unsent message",
         "message headers follow",
+        "message header follows",
+        "message text follows",
+        "message body follows",
         "the header of the original",
         "the headers of the original",
         "included is a copy",
-        "original mail",
-        "message text follows",
-        "message header follows",
         "returned message follows",
+        "possibly truncated original message",
         "begin forwarded message",
-        "forwarded message",
-        "message header",
-        "message body follows",
         "the body of your message",
-        "your original message",
         "copy of your message",
         "a copy of your message",
         "text of your message",
         "headers of your message",
-        "your message follows",
     ];
+    // Words that also begin sentences about delivery; a heading has no more than a word or two behind them.
+    const HEADINGS: [&str; 6] =
+        ["original message", "original mail", "returned message", "forwarded message", "your original message", "message header"];
     let line = line.trim_start();
     if FIELDS.iter().any(|field| words::starts(line, field)) {
         return true;
     }
     let bare = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-    HEADINGS.iter().any(|heading| words::starts(bare, heading))
+    SENTENCES.iter().any(|sentence| words::starts(bare, sentence))
+        || HEADINGS.iter().find_map(|heading| words::after(bare, heading)).is_some_and(|rest| {
+            let letters = rest.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            letters.clone().count() <= 2 && rest.len() < 60 && !rest.contains('@')
+        })
 }
 
 /// The text before a transcript that has a heading of its own, and the transcript.
@@ -230,7 +244,7 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
     if next.is_empty() || rest.starts_with(':') || next.starts_with(['(', '[', '<', ';']) || next.starts_with("...") {
         return Some(vec![(found.text, rest)]);
     }
-    if bracketed && rest.starts_with([' ', '\t']) || next.starts_with("- ") || next.starts_with("said") {
+    if rest.starts_with([' ', '\t']) && (bracketed || next.starts_with("- ") || tells_why(next)) {
         return Some(vec![(found.text, rest)]);
     }
     if next.starts_with(',') && address::all(next).all(|found| found.place.start < 400) {
@@ -240,6 +254,16 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
         return words.clone().all(|word| word.contains('@')).then_some(list);
     }
     None
+}
+
+/// Whether the words behind an address tell what became of it.
+fn tells_why(words: &str) -> bool {
+    const SIGNS: [&str; 16] = [
+        "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled",
+        "delay", "deliver", "on ",
+    ];
+    let lower = words::cut(words, 200).to_ascii_lowercase();
+    words::any(&lower, &SIGNS)
 }
 
 /// The address that stood there before an alias was followed: `(expanded from <anna@example.com>)`.

@@ -9,9 +9,9 @@ use crate::reading::reply;
 use crate::smtp::{CodeClass, Reply, Verb};
 
 /// What stands before a server's line.
-const SERVER: [&str; 5] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- "];
+const SERVER: [&str; 6] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- ", "<-- "];
 /// What stands before a client's line.
-const CLIENT: [&str; 5] = [">>> ", "Sent <<< ", "In: ", "C: ", "-> "];
+const CLIENT: [&str; 6] = [">>> ", "Sent <<< ", "In: ", "C: ", "-> ", "--> "];
 
 /// What a transcript tells.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ struct Reader {
 
 /// Reads the transcript in `text`; none if there is none.
 pub(super) fn read(text: &str) -> Option<Session> {
-    if !text.contains("<<< ") && !text.contains("Out: ") && !text.contains("... ") && !text.contains("S: ") && !text.contains(">>> ") {
+    if !["<<< ", "Out: ", "... ", "S: ", ">>> ", "<- ", "<-- "].iter().any(|mark| words::find(text, mark).is_some()) {
         return None;
     }
     let mut reader = Reader::default();
@@ -68,6 +68,11 @@ pub(super) fn read(text: &str) -> Option<Session> {
 
 /// What follows a mark, if that is a command, a reply, or at least no second mark.
 fn marked<'a>(line: &'a str, marks: &[&str]) -> Option<&'a str> {
+    // Some put the time before each line.
+    let timed = line
+        .split_once(": ")
+        .filter(|(time, _)| time.starts_with(|c: char| c.is_ascii_alphanumeric()) && time.ends_with(|c: char| c.is_ascii_digit()));
+    let line = timed.map_or(line, |(_, rest)| rest);
     marks.iter().find_map(|mark| line.strip_prefix(mark)).map(str::trim_start)
 }
 
