@@ -4,6 +4,8 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+pub mod mail;
+pub mod mailbox;
 mod recipient_report;
 mod reply;
 

@@ -1,0 +1,155 @@
+//! One mail → what it tells of other mail: a delivery report (RFC 3464, carried as RFC 6522 says), a bounce of a server's own form,
+//! a feedback report (RFC 5965), an automatic reply (RFC 3834), or nothing of the kind.
+//!
+//! A report's fields are read first; what a person is told beside them completes them, and stands for them where they are missing.
+//! No server's form is known by its name: what is read is what such texts have in common. Mail comes from anybody, so that time
+//! and memory are bounded and nothing in it is trusted to be well formed.
+
+mod address;
+mod answer;
+mod feedback;
+mod fields;
+mod kind;
+mod letter;
+mod notification;
+mod prose;
+mod report;
+mod transcript;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Action, RecipientReport};
+use answer::Said;
+use kind::Looks;
+use letter::Letter;
+
+/// What a mail turned out to be, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is.
+    pub kind: NoticeKind,
+    /// What became of a message, for each recipient that is named: of a feedback report, who complained; of an automatic reply,
+    /// who sends it. Empty if it is [`NotABounce`](NoticeKind::NotABounce).
+    pub reports: Vec<RecipientReport>,
+    /// What a feedback report is about (Feedback-Type): `abuse`, `auth-failure` …; none for any other kind.
+    pub feedback_type: Option<String>,
+}
+
+/// What kind of mail it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoticeKind {
+    /// A message could not be delivered, or not yet.
+    Bounce,
+    /// A message was delivered, or handed on.
+    Delivered,
+    /// An automatic reply of a person who is away.
+    Vacation,
+    /// A recipient's complaint, or another report about mail that did arrive.
+    Feedback,
+    /// Anything else, also a mail in which a person quotes or forwards one of the above.
+    NotABounce,
+}
+
+impl NoticeKind {
+    /// Its name in `smtpprobe.explanation/1`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Delivered => "delivered",
+            Self::Vacation => "vacation",
+            Self::Feedback => "feedback",
+            Self::NotABounce => "not_a_bounce",
+        }
+    }
+}
+
+/// At most this many recipients are reported of one mail.
+pub const RECIPIENTS: usize = 5000;
+/// A notice may be wrapped in this many others.
+const WRAPPINGS: usize = 3;
+
+/// Reads a mail; whatever it is, there is an answer.
+///
+/// Only the first megabyte is looked at: what a report says stands before the message that it returns.
+#[must_use]
+pub fn read(mail: &[u8]) -> Notice {
+    letter::with(mail, |letter| notice(letter, WRAPPINGS))
+}
+
+/// Whether `text` is a mail, and not something that a person took out of a log, a terminal or a mail's text.
+///
+/// It begins with fields of a header, and two of those that every mail has are among them.
+#[must_use]
+pub fn looks_like_mail(text: &[u8]) -> bool {
+    letter::has_head(text)
+}
+
+fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
+    if let Some(notice) = feedback::read(letter).or_else(|| notification::read(letter)) {
+        return notice;
+    }
+    let looks = Looks::of(letter);
+    if !letter.reports.is_empty() || looks.is_notice() {
+        let told = report::read(letter);
+        let text = prose::read(letter);
+        if told.is_empty()
+            && text.recipients.is_empty()
+            && let Some(inner) = wrapped(letter, wrappings)
+        {
+            return inner;
+        }
+        let reports = joined(told, text, &looks);
+        let done = |report: &RecipientReport| matches!(report.action, Some(Action::Delivered | Action::Relayed | Action::Expanded));
+        if !reports.is_empty() {
+            let kind = if reports.iter().all(done) { NoticeKind::Delivered } else { NoticeKind::Bounce };
+            return Notice { kind, reports, feedback_type: None };
+        }
+    }
+    if looks.is_automatic_reply() {
+        let kind = if looks.address_is_dead() { NoticeKind::Bounce } else { NoticeKind::Vacation };
+        let said = Said { recipient: letter.from.clone(), diagnostic: words::line(&letter.prose), ..Said::default() };
+        return Notice { kind, reports: vec![said.into_report(None)], feedback_type: None };
+    }
+    if looks.is_notice() {
+        // It says that something failed, and not for whom.
+        let said = Said { diagnostic: words::line(&letter.prose), ..Said::default() };
+        return Notice { kind: NoticeKind::Bounce, reports: vec![said.into_report(Some(looks.action()))], feedback_type: None };
+    }
+    Notice { kind: NoticeKind::NotABounce, reports: Vec::new(), feedback_type: None }
+}
+
+/// A notice that a server wrapped in its own words, as an attached mail or within the text.
+fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
+    let inner = wrappings.checked_sub(1)?;
+    let found = match letter.attached {
+        Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
+        None => Some(prose::own_words(&letter.prose).1)
+            .filter(|quoted| looks_like_mail(quoted.as_bytes()))
+            .map(|quoted| letter::with(quoted.as_bytes(), |letter| notice(letter, inner)))?,
+    };
+    matches!(found.kind, NoticeKind::Bounce | NoticeKind::Delivered).then_some(found)
+}
+
+/// What is said of each recipient: by the fields of a report, by the text, by both.
+fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<RecipientReport> {
+    if told.is_empty() {
+        let named = if text.recipients.is_empty() { text.guessed } else { text.recipients };
+        return named.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();
+    }
+    let alone = told.len() == 1 && text.recipients.len() <= 1;
+    told.truncate(RECIPIENTS);
+    told.into_iter()
+        .map(|mut said| {
+            let same = if alone {
+                text.recipients.pop()
+            } else {
+                text.recipients.iter().position(|other| other.is_about(&said)).map(|at| text.recipients.swap_remove(at))
+            };
+            said.complete_with(same.as_ref().unwrap_or(&text.all));
+            said.into_report(None)
+        })
+        .collect()
+}

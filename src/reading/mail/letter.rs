@@ -1,0 +1,250 @@
+//! A mail taken apart (RFC 5322, RFC 2045-2047, RFC 6522): its head, what it tells a person, what it tells a program, what it returns.
+
+use std::borrow::Cow;
+
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+
+use super::{address, words};
+
+/// So much of a mail is looked at.
+const LIMIT: usize = 1 << 20;
+/// So much of what it tells a person is looked at.
+const PROSE: usize = 64 * 1024;
+/// A mail may hold this many parts that hold others; each of them may make the parser look through all the rest.
+const NESTS: usize = 200;
+/// A mail may hold this many mails; they lie in each other.
+const MAILS: usize = 50;
+/// So much of a returned message's head is looked at.
+const HEAD: usize = 32 * 1024;
+
+/// A mail taken apart. Texts have LF line ends.
+#[derive(Default)]
+pub(super) struct Letter<'a> {
+    /// The sender's address (From); lower case is not forced on it.
+    pub(super) from: Option<String>,
+    /// The sender's name.
+    pub(super) from_name: String,
+    /// Whom it is addressed to (To).
+    pub(super) to: Vec<String>,
+    /// The subject, decoded.
+    pub(super) subject: String,
+    /// The fields of its head: name as written, and value unfolded.
+    pub(super) head: Vec<(Cow<'a, str>, String)>,
+    /// What a person is told.
+    pub(super) prose: String,
+    /// Each part with the fields of a delivery report (RFC 3464).
+    pub(super) reports: Vec<String>,
+    /// The part with the fields of a feedback report (RFC 5965).
+    pub(super) feedback: Option<String>,
+    /// The returned message's head, as it stands.
+    pub(super) returned: String,
+    /// The first mail that it holds.
+    pub(super) attached: Option<&'a Message<'a>>,
+}
+
+impl Letter<'_> {
+    /// The value of the first field of that name; none if there is none.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of all fields of that name.
+    pub(super) fn fields<'n>(&self, name: &'n str) -> impl Iterator<Item = &str> + use<'_, 'n> {
+        self.head.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Takes the mail apart and hands it over.
+pub(super) fn with<T>(mail: &[u8], then: impl FnOnce(&Letter<'_>) -> T) -> T {
+    let mail = bounded(mail);
+    match MessageParser::default().parse(mail.as_ref()) {
+        Some(message) => with_message(&message, then),
+        None => then(&Letter::default()),
+    }
+}
+
+/// The same for a mail that was taken apart already.
+pub(super) fn with_message<T>(message: &Message<'_>, then: impl FnOnce(&Letter<'_>) -> T) -> T {
+    let mut letter = Letter { subject: message.subject().unwrap_or_default().to_owned(), ..Letter::default() };
+    if let Some(from) = message.from().and_then(Address::first) {
+        letter.from = from.address().map(str::to_owned);
+        letter.from_name = from.name().unwrap_or_default().to_owned();
+    }
+    letter.to = message.to().into_iter().flat_map(Address::iter).filter_map(|to| to.address()).map(str::to_owned).collect();
+    for header in message.headers() {
+        let raw = message.raw_message.get(header.offset_start() as usize..header.offset_end() as usize).unwrap_or_default();
+        letter.head.push((Cow::Borrowed(header.name()), unfolded(raw)));
+    }
+    let mut html = Vec::new();
+    for part in &message.parts {
+        sort(part, &mut letter, &mut html);
+    }
+    // Some send nothing but HTML; where there is text beside it, that says the same.
+    if letter.prose.trim().is_empty() {
+        for text in html.iter().map(|text| mail_parser::decoders::html::html_to_text(text)) {
+            append(&mut letter.prose, &text);
+        }
+    }
+    then(&letter)
+}
+
+/// Puts a part where it belongs.
+fn sort<'a>(part: &'a MessagePart<'a>, letter: &mut Letter<'a>, html: &mut Vec<&'a str>) {
+    let kind = part.content_type();
+    let is = |main: &str, sub: &str| {
+        kind.is_some_and(|k| k.ctype().eq_ignore_ascii_case(main) && k.subtype().is_some_and(|s| s.eq_ignore_ascii_case(sub)))
+    };
+    match &part.body {
+        PartType::Multipart(_) => {}
+        PartType::Message(message) => {
+            if letter.attached.is_none() {
+                letter.attached = Some(message);
+                let body = message.parts.first().map_or(0, MessagePart::raw_body_offset) as usize;
+                let start = message.parts.first().map_or(0, MessagePart::raw_header_offset) as usize;
+                letter.returned = text(message.raw_message.get(start..body).unwrap_or_default(), HEAD);
+            }
+        }
+        _ if is("message", "delivery-status") || is("message", "global-delivery-status") => {
+            letter.reports.push(text(part.contents(), LIMIT))
+        }
+        _ if is("message", "feedback-report") => letter.feedback = Some(text(part.contents(), PROSE)),
+        _ if is("text", "rfc822-headers") || is("message", "global-headers") || is("message", "partial") => {
+            if letter.returned.is_empty() {
+                letter.returned = text(part.contents(), HEAD);
+            }
+        }
+        PartType::Html(text) => html.push(text),
+        PartType::Text(text) => {
+            if !part.content_disposition().is_some_and(|d| d.is_attachment() && kind.is_some_and(|k| k.subtype() != Some("plain"))) {
+                append(&mut letter.prose, text);
+            }
+        }
+        PartType::Binary(_) | PartType::InlineBinary(_) => {}
+    }
+}
+
+fn append(prose: &mut String, more: &str) {
+    let room = PROSE.saturating_sub(prose.len());
+    if !prose.is_empty() && !prose.ends_with('\n') {
+        prose.push('\n');
+    }
+    push_with_line_feeds(prose, words::cut(more, room));
+}
+
+fn text(bytes: &[u8], limit: usize) -> String {
+    let mut text = String::new();
+    push_with_line_feeds(&mut text, &String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]));
+    text
+}
+
+/// Line ends become LF; a CR inside a line becomes one as well, since there are mails with nothing else.
+fn push_with_line_feeds(target: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\r', rest.as_bytes()) {
+        target.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let again = rest.trim_start_matches('\r');
+        if again.starts_with('\n') {
+            rest = again;
+        } else {
+            target.push('\n');
+        }
+    }
+    target.push_str(rest);
+}
+
+/// A field's value in one line.
+fn unfolded(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let text = text.trim();
+    if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
+        return text.to_owned();
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// The mail without the line that mbox puts before it, with line ends that the parser knows, and without what could keep it busy.
+fn bounded(mail: &[u8]) -> Cow<'_, [u8]> {
+    let mail = &mail[..mail.len().min(LIMIT)];
+    let mut start = mail.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let bare = memchr::memchr(b'\n', mail).is_none();
+    if mail[start..].starts_with(b"From ") {
+        start += memchr::memchr(if bare { b'\r' } else { b'\n' }, &mail[start..]).map_or(0, |end| end + 1);
+    }
+    let mail = &mail[start..];
+    let mail = &mail[..end_of_nests(mail)];
+    if bare { Cow::Owned(mail.iter().map(|b| if *b == b'\r' { b'\n' } else { *b }).collect()) } else { Cow::Borrowed(mail) }
+}
+
+/// Where the mail is cut so that no more than [`NESTS`] and [`MAILS`] are in it.
+fn end_of_nests(mail: &[u8]) -> usize {
+    let (mut nests, mut mails) = (0, 0);
+    // Each type that holds others has one of these in it, and text has few of them.
+    for at in memchr::memchr2_iter(b'/', b'8', mail) {
+        let before = &mail[..at];
+        match mail[at] {
+            b'/' => {
+                nests += usize::from(before.len() >= 9 && before[before.len() - 9..].eq_ignore_ascii_case(b"multipart"));
+                let rest = &mail[at + 1..];
+                mails += usize::from(starts_ignoring_case(rest, b"global") || starts_ignoring_case(rest, b"digest"));
+            }
+            // `message/rfc822`, however it is spaced; not the type of an address, which begins a field's value.
+            b'8' if mail[at..].starts_with(b"822") && before.len() >= 3 && before[before.len() - 3..].eq_ignore_ascii_case(b"rfc") => {
+                let last = before[..before.len() - 3].iter().rev().find(|b| !b.is_ascii_whitespace());
+                mails += usize::from(last.is_some_and(|b| *b != b':'));
+            }
+            _ => {}
+        }
+        if nests > NESTS || mails > MAILS {
+            return at;
+        }
+    }
+    mail.len()
+}
+
+fn starts_ignoring_case(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(start))
+}
+
+/// Whether `text` begins with a mail's head.
+pub(super) fn has_head(text: &[u8]) -> bool {
+    const USUAL: [&[u8]; 12] = [
+        b"from",
+        b"to",
+        b"subject",
+        b"date",
+        b"message-id",
+        b"received",
+        b"return-path",
+        b"mime-version",
+        b"content-type",
+        b"delivered-to",
+        b"reply-to",
+        b"x-failed-recipients",
+    ];
+    let text = &text[..text.len().min(HEAD)];
+    let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let mut usual = Vec::new();
+    let mut lines = text[start..].split(|b| matches!(b, b'\n' | b'\r')).enumerate().filter(|(_, line)| !line.is_empty());
+    for (at, line) in lines.by_ref() {
+        if at == 0 && line.starts_with(b"From ") || matches!(line.first(), Some(b' ' | b'\t')) && at > 0 {
+            continue;
+        }
+        let Some(colon) = memchr::memchr(b':', line) else { break };
+        let name = line[..colon].trim_ascii_end();
+        if name.is_empty() || !name.iter().all(|b| b.is_ascii_graphic()) {
+            break;
+        }
+        if let Some(known) = USUAL.iter().find(|known| name.eq_ignore_ascii_case(known))
+            && !usual.contains(known)
+        {
+            usual.push(known);
+        }
+    }
+    usual.len() >= 2
+}
+
+/// The address in a field's value; none if there is none.
+pub(super) fn first_address(value: &str) -> Option<String> {
+    address::all(value).next().map(|found| found.text.to_owned())
+}

@@ -1,0 +1,378 @@
+//! What a notice tells a person: whom a message did not reach, and why.
+//!
+//! No form of a server is known here, but what they have in common: the text ends where the returned message begins; an address that
+//! opens a line opens what is said of it; where no line does so, an address in a sentence about delivery is meant; where none is named,
+//! the returned message tells whom it was for. The reason stands behind the address, or before all of them, or in a transcript.
+
+use super::answer::{self, Said};
+use super::letter::Letter;
+use super::{address, transcript, words};
+
+/// At most this many addresses are taken from a text.
+const MOST: usize = 1000;
+
+/// What a text tells.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    /// What it says of each recipient that it names.
+    pub(super) recipients: Vec<Said>,
+    /// The same of whom it seems to mean, where it names none.
+    pub(super) guessed: Vec<Said>,
+    /// What it says altogether.
+    pub(super) all: Said,
+}
+
+/// An address that opens a line, and what follows it up to the next one.
+struct Entry<'a> {
+    address: &'a str,
+    original: Option<&'a str>,
+    text: String,
+}
+
+/// Reads what the letter tells a person.
+pub(super) fn read(letter: &Letter<'_>) -> Text {
+    let (own, quoted) = own_words(&letter.prose);
+    let (list, session) = parted(own);
+    let (before, entries) = entries(list);
+    let told = transcript::read(if session.is_empty() { own } else { session });
+    let mut all = answer::read(own);
+    all.reporting_mta = reporting_mta(own);
+    let mut recipients: Vec<Said> = Vec::new();
+    let single = entries.len() == 1;
+    for entry in entries {
+        let mut said = answer::read(&entry.text);
+        said.recipient = Some(entry.address.to_owned());
+        said.original = entry.original.map(str::to_owned);
+        if let Some(told) = told.as_ref().and_then(|told| told.recipients.iter().find(|other| other.is_about(&said))) {
+            said.complete_with(told);
+        }
+        // What is said before a list, or at its end, is said of all of it.
+        if said.reply.is_none() && said.diagnostic.is_empty() || single {
+            said.complete_with(&all);
+        }
+        said.reporting_mta.clone_from(&all.reporting_mta);
+        if said.diagnostic.is_empty() {
+            said.diagnostic = words::line(before);
+        }
+        recipients.push(said);
+    }
+    for told in told.into_iter().flat_map(|told| told.recipients) {
+        if !recipients.iter().any(|said| said.is_about(&told)) {
+            recipients.push(told);
+        }
+    }
+    let to = returned_to(&letter.returned).or_else(|| returned_to(quoted));
+    let failed = failed_recipients(letter);
+    let about = |recipient: String| {
+        // The message was for another address, which led to this one.
+        let original = to.clone().filter(|to| !address::same(to, &recipient));
+        Said { recipient: Some(recipient), original, ..all.clone() }
+    };
+    if !failed.is_empty() && !recipients.iter().any(|said| failed.iter().any(|failed| same(said, failed))) {
+        recipients = match failed.as_slice() {
+            [failed] => vec![about(failed.clone())],
+            _ => failed.into_iter().map(|failed| Said { recipient: Some(failed), ..all.clone() }).collect(),
+        };
+    }
+    let mut guessed = Vec::new();
+    if recipients.is_empty() {
+        let in_sentence = in_sentence(own, letter);
+        if let Some((Mention::Meant, recipient)) = in_sentence {
+            recipients.push(Said { recipient: Some(recipient.to_owned()), ..all.clone() });
+        } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
+            guessed.push(Said { recipient: Some(recipient), ..all.clone() });
+        }
+    }
+    Text { recipients, guessed, all }
+}
+
+fn same(said: &Said, other: &str) -> bool {
+    said.recipient.as_deref().is_some_and(|recipient| address::same(recipient, other))
+}
+
+/// The addresses that a server put into the head of its notice.
+fn failed_recipients(letter: &Letter<'_>) -> Vec<String> {
+    let values = ["X-Failed-Recipients", "X-Bounced-Address"].iter().flat_map(|name| letter.fields(name));
+    values.flat_map(|value| address::all(value).map(|found| found.text.to_owned()).collect::<Vec<_>>()).take(MOST).collect()
+}
+
+/// The text up to where the returned message, or a copy of it, begins; and that.
+///
+/// Where a notice begins with the returned message's head, its own words are what follows.
+pub(super) fn own_words(text: &str) -> (&str, &str) {
+    let mut at = 0;
+    let mut last = "";
+    for line in text.split_inclusive('\n') {
+        // The first words may be a heading.
+        if at > 0 && begins_message(line) {
+            if last.trim_end().ends_with("header fields:")
+                && let Some(end) = text[at..].find("\n\n")
+            {
+                return (&text[at + end..], &text[at..at + end]);
+            }
+            break;
+        }
+        at += line.len();
+        if !line.trim().is_empty() {
+            last = line;
+        }
+    }
+    text.split_at(at)
+}
+
+/// Whether a line announces or begins the returned message.
+fn begins_message(line: &str) -> bool {
+    const FIELDS: [&str; 10] = [
+        "received: from",
+        "received: by",
+        "received: (",
+        "return-path:",
+        "dkim-signature:",
+        "x-received:",
+        "x-google-smtp-source:",
+        "arc-seal:",
+        "delivered-to:",
+        "mime-version: 1.0",
+    ];
+    const SENTENCES: [&str; 20] = [
+        "below this line is a copy",
+        "below is a copy",
+        "enclosed is a copy",
+        "this is a copy of",
+        "unsent message",
+        "message headers follow",
+        "message header follows",
+        "message text follows",
+        "message body follows",
+        "the header of the original",
+        "the headers of the original",
+        "included is a copy",
+        "returned message follows",
+        "possibly truncated original message",
+        "begin forwarded message",
+        "the body of your message",
+        "copy of your message",
+        "a copy of your message",
+        "text of your message",
+        "headers of your message",
+    ];
+    // Words that also begin sentences about delivery; a heading has no more than a word or two behind them.
+    const HEADINGS: [&str; 6] =
+        ["original message", "original mail", "returned message", "forwarded message", "your original message", "message header"];
+    let line = line.trim_start();
+    if FIELDS.iter().any(|field| words::starts(line, field)) {
+        return true;
+    }
+    let bare = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    SENTENCES.iter().any(|sentence| words::starts(bare, sentence))
+        || HEADINGS.iter().find_map(|heading| words::after(bare, heading)).is_some_and(|rest| {
+            let letters = rest.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            letters.clone().count() <= 2 && rest.len() < 60 && !rest.contains('@')
+        })
+}
+
+/// The text before a transcript that has a heading of its own, and the transcript.
+fn parted(text: &str) -> (&str, &str) {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+        if words::starts(bare, "transcript of session") {
+            return text.split_at(at);
+        }
+        at += line.len();
+    }
+    (text, "")
+}
+
+/// What stands before the first address that opens a line, and what is said of each.
+fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut before = text;
+    let mut current: Option<usize> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST) {
+            if entries.is_empty() {
+                before = &text[..start];
+            }
+            for (address, rest) in opened {
+                // The same address again continues what was said of it.
+                let known = entries.iter().rposition(|entry| address::same(entry.address, address));
+                let index = known.unwrap_or_else(|| {
+                    entries.push(Entry { address, original: None, text: String::new() });
+                    entries.len() - 1
+                });
+                entries[index].text.push_str(rest);
+                current = Some(index);
+            }
+        } else if let Some(entry) = current.and_then(|index| entries.get_mut(index)) {
+            if entry.original.is_none() && entry.text.len() < 200 {
+                entry.original = expanded_from(line);
+            }
+            entry.text.push_str(line);
+        }
+    }
+    // A list of addresses with one reason behind it.
+    let mut reason = String::new();
+    for entry in entries.iter_mut().rev() {
+        if entry.text.trim().is_empty() {
+            entry.text.clone_from(&reason);
+        } else if reason.is_empty() {
+            reason.clone_from(&entry.text);
+        }
+    }
+    (before, entries)
+}
+
+/// The addresses that open a line, each with what follows it; none if none does.
+fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
+    let bare = line.trim_start().trim_start_matches(['*', '-', '\u{2022}', '>', ' ', '\t']);
+    let found = address::all(bare).next()?;
+    if let Some(at) = bare.find("<mailto:").filter(|at| found.place.end >= *at) {
+        // A name, with its address as a link.
+        let linked = address::all(&bare[at..]).next()?.text;
+        return (at < 80).then(|| vec![(linked, "\n")]);
+    }
+    if found.place.start != 0 {
+        return None;
+    }
+    let rest = &bare[found.place.end..];
+    let bracketed = found.place.len() > found.text.len();
+    let next = rest.trim_start();
+    if next.is_empty() || rest.starts_with(':') || next.starts_with(['(', '[', '<', ';']) || next.starts_with("...") {
+        return Some(vec![(found.text, rest)]);
+    }
+    if rest.starts_with([' ', '\t']) && (bracketed || next.starts_with("- ") || tells_why(next)) {
+        return Some(vec![(found.text, rest)]);
+    }
+    if next.starts_with(',') && address::all(next).all(|found| found.place.start < 400) {
+        let mut list = vec![(found.text, "")];
+        list.extend(address::all(rest).map(|found| (found.text, "")));
+        let words = next.split([',', ' ', '\n']).filter(|word| !word.is_empty());
+        return words.clone().all(|word| word.contains('@')).then_some(list);
+    }
+    None
+}
+
+/// Whether the words behind an address tell what became of it.
+fn tells_why(words: &str) -> bool {
+    const SIGNS: [&str; 16] = [
+        "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled",
+        "delay", "deliver", "on ",
+    ];
+    let lower = words::cut(words, 200).to_ascii_lowercase();
+    words::any(&lower, &SIGNS)
+}
+
+/// The address that stood there before an alias was followed: `(expanded from <anna@example.com>)`.
+fn expanded_from(line: &str) -> Option<&str> {
+    let at = line.find("expanded from").or_else(|| line.find("generated from"))?;
+    address::all(&line[at..]).next().map(|found| found.text)
+}
+
+/// How surely an address in a sentence is the recipient's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mention {
+    /// It is the address that the notice itself came from or went to.
+    Own,
+    /// Nothing tells.
+    There,
+    /// The word before it says so.
+    Meant,
+}
+
+/// The address in a sentence about delivery.
+fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a str)> {
+    const ABOUT: [&str; 24] = [
+        "to",
+        "recipient",
+        "recipients",
+        "address",
+        "addresses",
+        "user",
+        "userid",
+        "mailbox",
+        "account",
+        "for",
+        "attempts",
+        "errors",
+        "domain",
+        "rcpt",
+        "following",
+        "an",
+        "dest",
+        "destinataire",
+        "destinatario",
+        "empfänger",
+        "получатель",
+        "адрес",
+        "member",
+        "mail",
+    ];
+    const NOT_ABOUT: [&str; 12] =
+        ["from", "contact", "sender", "by", "reply-to", "envelope-from", "help", "visit", "support", "postmaster", "ask", "email"];
+    let own = |address: &str| {
+        letter.from.as_deref().is_some_and(|from| address::same(from, address)) || letter.to.iter().any(|to| address::same(to, address))
+    };
+    let mut best: Option<(Mention, &str)> = None;
+    for found in address::all(text).take(MOST) {
+        let before = text[..found.place.start].trim_end_matches(|c: char| !c.is_alphanumeric());
+        let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default().to_lowercase();
+        let line = text[..found.place.start].rsplit('\n').next().unwrap_or_default();
+        if NOT_ABOUT.contains(&word.as_str()) || words::starts(line.trim_start(), "from") || words::starts(line.trim_start(), "message-id")
+        {
+            continue;
+        }
+        let rank = match (own(found.text), ABOUT.contains(&word.as_str())) {
+            (false, true) => Mention::Meant,
+            (false, false) => Mention::There,
+            (true, true) => Mention::Own,
+            (true, false) => continue,
+        };
+        if best.is_none_or(|(known, _)| rank > known) {
+            best = Some((rank, found.text));
+        }
+    }
+    best
+}
+
+/// Whom the returned message was for: its envelope, where a host noted it, else its field To.
+fn returned_to(head: &str) -> Option<String> {
+    let mut to = None;
+    let mut lines = head.lines().take(200).peekable();
+    while let Some(line) = lines.next() {
+        let line = line.trim_start();
+        if let Some(value) = words::after(line, "to:").or_else(|| words::after(line, "x-original-to:")) {
+            let value = if value.trim().is_empty() { lines.peek().copied().unwrap_or_default() } else { value };
+            to = to.or_else(|| address::all(value).next());
+        } else if let Some(at) = line.find("for <") {
+            if let Some(found) = address::all(&line[at..]).next() {
+                return Some(found.text.to_owned());
+            }
+        }
+    }
+    to.map(|found| found.text.to_owned())
+}
+
+/// The host that writes, where it says so.
+fn reporting_mta(text: &str) -> Option<String> {
+    const SIGNS: [&str; 9] = [
+        "mail system at host",
+        "program at host",
+        "send program at",
+        "mail agent v",
+        "generating server:",
+        "amavisd-new at host",
+        "mail server on",
+        "mail system at",
+        "relay on",
+    ];
+    let lower = words::cut(text, 4096).to_ascii_lowercase();
+    SIGNS.iter().find_map(|sign| {
+        let rest = text.get(words::find(&lower, sign)? + sign.len()..)?;
+        let rest = if *sign == "mail agent v" { words::cut(rest, 40).split_once(" at ")?.1 } else { rest.trim_start() };
+        words::host(rest).map(str::to_owned)
+    })
+}

@@ -1,0 +1,157 @@
+//! What two hosts said to each other, as a notice quotes it: `>>>` and `<<<` of Sendmail and Courier, and their likes.
+//!
+//! Sendmail adds its own verdict for each recipient (`550 5.1.1 <anna@example.com>... User unknown`); what the other host had answered
+//! before that is the cause.
+
+use super::answer::{self, Said};
+use super::{address, words};
+use crate::reading::reply;
+use crate::smtp::{CodeClass, Reply, Verb};
+
+/// What stands before a server's line.
+const SERVER: [&str; 6] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- ", "<-- "];
+/// What stands before a client's line.
+const CLIENT: [&str; 6] = [">>> ", "Sent <<< ", "In: ", "C: ", "-> ", "--> "];
+
+/// What a transcript tells.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    /// The first refusal; none if there is none.
+    pub(super) reply: Option<Reply>,
+    /// What it answers.
+    pub(super) command: Option<Verb>,
+    /// Who refused.
+    pub(super) host: Option<String>,
+    /// Whom the refusals are about.
+    pub(super) recipients: Vec<Said>,
+}
+
+/// How far the reading has come.
+#[derive(Default)]
+struct Reader {
+    session: Session,
+    host: Option<String>,
+    command: Option<Verb>,
+    recipient: Option<String>,
+    /// A refusal that no verdict followed yet.
+    open: Option<Reply>,
+}
+
+/// Reads the transcript in `text`; none if there is none.
+pub(super) fn read(text: &str) -> Option<Session> {
+    if !["<<< ", "Out: ", "... ", "S: ", ">>> ", "<- ", "<-- "].iter().any(|mark| words::find(text, mark).is_some()) {
+        return None;
+    }
+    let mut reader = Reader::default();
+    let mut lines = text.lines().map(str::trim).peekable();
+    while let Some(line) = lines.next() {
+        if let Some(said) = marked(line, &SERVER) {
+            let mut whole = said.to_owned();
+            while whole.len() < words::LINE && last_line_continues(&whole) {
+                let Some(more) = lines.next_if(|next| marked(next, &SERVER).is_some()) else { break };
+                whole.push('\n');
+                whole.push_str(marked(more, &SERVER).unwrap_or_default());
+            }
+            reader.answered(&whole);
+        } else if let Some(said) = marked(line, &CLIENT) {
+            reader.asked(said);
+        } else if let Some(rest) = words::after(line.trim_start_matches(['.', ' ']), "while talking to ") {
+            reader.host = words::host(rest).map(str::to_owned);
+            reader.open = None;
+        } else {
+            reader.verdict(line);
+        }
+    }
+    let session = reader.session;
+    (session.reply.is_some() || !session.recipients.is_empty()).then_some(session)
+}
+
+/// What follows a mark, if that is a command, a reply, or at least no second mark.
+fn marked<'a>(line: &'a str, marks: &[&str]) -> Option<&'a str> {
+    // Some put the time before each line.
+    let timed = line
+        .split_once(": ")
+        .filter(|(time, _)| time.starts_with(|c: char| c.is_ascii_alphanumeric()) && time.ends_with(|c: char| c.is_ascii_digit()));
+    let line = timed.map_or(line, |(_, rest)| rest);
+    marks.iter().find_map(|mark| line.strip_prefix(mark)).map(str::trim_start)
+}
+
+fn last_line_continues(reply: &str) -> bool {
+    reply.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-') && line.as_bytes()[..3].iter().all(u8::is_ascii_digit))
+}
+
+fn one_reply(text: &str) -> Option<Reply> {
+    reply::replies(text, 10).ok()?.into_iter().next()
+}
+
+fn refuses(reply: &Reply) -> bool {
+    matches!(reply.code.class(), CodeClass::Transient | CodeClass::Permanent)
+}
+
+impl Reader {
+    fn asked(&mut self, said: &str) {
+        let lower = words::cut(said, 40).to_ascii_lowercase();
+        let verb = if lower.trim_end() == "mail" { Some(Verb::Mail) } else { answer::verb(&lower) };
+        // `.` alone, and whatever else is no command, leaves it at that.
+        self.command = if said == "." { Some(Verb::DataEnd) } else { verb.or(self.command) };
+        if verb == Some(Verb::Rcpt) {
+            self.recipient = address::all(said).next().map(|found| found.text.to_owned());
+        }
+    }
+
+    fn answered(&mut self, said: &str) {
+        let Some(reply) = one_reply(said) else { return };
+        if reply.code.number() == 354 {
+            self.command = Some(Verb::DataEnd);
+        }
+        if !refuses(&reply) {
+            return;
+        }
+        if self.command == Some(Verb::Rcpt)
+            && let Some(recipient) = self.recipient.clone()
+        {
+            self.add(recipient, Some(reply.clone()), said);
+        }
+        if self.session.reply.is_none() {
+            self.session.command = self.command;
+            self.session.host.clone_from(&self.host);
+            self.session.reply = Some(reply.clone());
+            if self.command == Some(Verb::DataEnd)
+                && let Some(recipient) = self.recipient.take()
+            {
+                self.add(recipient, Some(reply.clone()), said);
+            }
+        }
+        self.open.get_or_insert(reply);
+    }
+
+    /// `550 5.1.1 <anna@example.com>... User unknown`, `<anna@example.com>... Deferred: Connection refused`
+    fn verdict(&mut self, line: &str) {
+        let Some(dots) = line.find("... ") else { return };
+        let Some(found) = address::all(&line[..dots]).last().filter(|found| found.place.end == dots) else { return };
+        let before = line[..found.place.start].trim();
+        if !before.is_empty() && !before.starts_with(|c: char| c.is_ascii_digit()) {
+            return;
+        }
+        let inner = answer::decisive(&line[dots + 4..]);
+        let own = || one_reply(line).filter(refuses);
+        let reply = self.open.take().or(inner).or_else(own);
+        self.add(found.text.to_owned(), reply, line);
+    }
+
+    fn add(&mut self, recipient: String, reply: Option<Reply>, words: &str) {
+        if self.session.recipients.len() >= super::RECIPIENTS
+            || self.session.recipients.iter().rev().take(50).any(|said| said.recipient.as_ref() == Some(&recipient))
+        {
+            return;
+        }
+        self.session.recipients.push(Said {
+            recipient: Some(recipient),
+            reply,
+            diagnostic: words::line(words),
+            command: self.command,
+            remote_host: self.host.clone(),
+            ..Said::default()
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! Text made comparable: one line of it, and phrases found whatever their case.
+
+use memchr::memmem;
+
+/// A diagnostic has at most this many octets.
+pub(super) const LINE: usize = 4096;
+
+/// The words of `text` with one blank between them, at most [`LINE`] octets of it.
+pub(super) fn line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(LINE));
+    for word in text.split(|c: char| c.is_whitespace() || c == '\0').filter(|word| !word.is_empty()) {
+        if line.len() + word.len() >= LINE {
+            if line.is_empty() {
+                line.push_str(cut(word, LINE));
+            }
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+/// At most the first `most` octets of `text`, whole characters of them.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Where the lower-case `phrase` stands first in the lower-case `text`.
+pub(super) fn find(text: &str, phrase: &str) -> Option<usize> {
+    memmem::find(text.as_bytes(), phrase.as_bytes())
+}
+
+/// Whether one of the lower-case `phrases` stands in the lower-case `text`.
+pub(super) fn any(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| find(text, phrase).is_some())
+}
+
+/// Whether `text` begins with `start`, whatever the case of ASCII letters.
+pub(super) fn starts(text: &str, start: &str) -> bool {
+    text.as_bytes().get(..start.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+/// What follows `start` in `text`, whatever the case of ASCII letters; none if `text` begins with something else.
+pub(super) fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    if starts(text, start) { text.get(start.len()..) } else { None }
+}
+
+/// The name or address of a host at the beginning of `text`, without brackets, port and the final dot; none if there is none.
+pub(super) fn host(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches([' ', '\t', '[', '<', '(', '"', '\'']);
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))).unwrap_or(text.len());
+    let name = text[..end].trim_end_matches(['.', ':', '-']);
+    // A port; an IPv6 address has more than one colon.
+    let name = match name.split_once(':') {
+        Some((name, port)) if !port.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => name,
+    };
+    let known = name.contains(['.', ':']) && name.len() < 256 && !name.starts_with(['.', '-', ':']);
+    (known && name.bytes().any(|b| b.is_ascii_alphanumeric())).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_read_however_it_is_written() {
+        for (text, name) in [
+            ("mx1.example.com[192.0.2.1] said", Some("mx1.example.com")),
+            ("mx1.example.com.:", Some("mx1.example.com")),
+            ("[192.0.2.1]", Some("192.0.2.1")),
+            ("<192.0.2.1> refused", Some("192.0.2.1")),
+            ("mx1.example.com:25: no", Some("mx1.example.com")),
+            ("[2001:db8::1]:25", Some("2001:db8::1")),
+            ("localhost", None),
+            ("...", None),
+            ("", None),
+        ] {
+            assert_eq!(host(text), name, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        assert_eq!(line(" a\n\t b\r\n\0c "), "a b c");
+        assert!(line(&"é".repeat(5000)).len() <= LINE);
+        assert!(line(&"word ".repeat(5000)).len() <= LINE);
+    }
+}
