@@ -4,10 +4,12 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+pub mod log_line;
 mod recipient_report;
 mod reply;
 
 pub use code::{EnhancedPattern, Topic};
+pub use log_line::{LogLine, LogReader};
 pub use recipient_report::{Action, RecipientReport};
 
 use crate::smtp::Reply;
