@@ -84,8 +84,11 @@ fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &R
         Basis::Enhanced => by_enhanced(),
         Basis::Wording(_) => by_enhanced().filter(fits).or_else(|| by_code.filter(|meaning| fits(meaning) && meaning.special)),
     };
-    if let Some((said, cause)) = reading.said.as_ref().and_then(|said| Some((said, said.cause.clone()?))) {
-        return in_their_terms(knowledge, reading.reason, found.or_else(|| knowledge.code(reply.code, verb)), said, cause);
+    let closer = reading.said.as_ref().filter(|said| found.is_none() || !said.is_generic);
+    if let Some((said, cause)) = closer.and_then(|said| Some((said, said.cause.clone()?))) {
+        // The occasion of a number that means something else is another's.
+        let number = || knowledge.code(reply.code, verb).map(|meaning| Meaning { when: String::new(), ..meaning });
+        return in_their_terms(knowledge, reading.reason, found.or_else(number), said, cause);
     }
     found.unwrap_or_else(|| {
         let text = knowledge.reason(reading.reason);

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use smtpprobe::knowledge::Knowledge;
-use smtpprobe::smtp::Reply;
+use smtpprobe::reading::{Input, log_line, mail, read};
+use smtpprobe::report::explanation::{ExplanationPart, explain};
 
 /// Where the labelled replies, mails and log lines lie.
 fn folder() -> Option<PathBuf> {
@@ -21,7 +22,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 /// Which of our reasons counts as which class of the corpus.
-fn map(folder: &std::path::Path) -> BTreeMap<String, BTreeSet<String>> {
+fn map(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(folder.join("reasons_map.tsv")).expect("a readable map");
     let mut map: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -34,30 +35,85 @@ fn map(folder: &std::path::Path) -> BTreeMap<String, BTreeSet<String>> {
     map
 }
 
-#[test]
-fn real_replies_are_read_rightly() {
-    let Some(folder) = folder() else { return };
-    let map = map(&folder);
-    let knowledge = Knowledge::english();
-    let text = fs::read_to_string(folder.join("replies_dev.jsonl")).expect("readable replies");
-    let (mut right, mut all) = (0, 0);
-    for line in text.lines() {
-        let row: Value = serde_json::from_str(line).expect("JSON");
-        if row["label_in_text"] == true {
-            continue;
-        }
-        let Some(words) = row["reply"].as_str() else { continue };
-        let Some(reply) = Reply::parse(words) else { continue };
-        all += 1;
-        let accept: BTreeSet<String> =
-            row["reason_accept"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_lowercase).collect();
-        let reading = knowledge.read(&reply, None);
-        let ours = reading.reason.name();
-        let is_right = map.get(&ours).is_some_and(|classes| classes.iter().any(|class| accept.contains(class)));
-        right += usize::from(is_right);
+/// How many are right, of how many.
+#[derive(Default)]
+struct Score {
+    right: u32,
+    all: u32,
+}
+
+impl Score {
+    fn share(&self) -> f64 {
+        f64::from(self.right) / f64::from(self.all.max(1))
+    }
+}
+
+/// What is read, and what it should come to.
+struct Judge {
+    knowledge: Knowledge,
+    map: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Judge {
+    fn count(&self, score: &mut Score, row: &Value, part: Option<&ExplanationPart>, name: &str) {
+        let classes = row["reason_accept"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let accept: BTreeSet<String> = classes.map(str::to_lowercase).collect();
+        let ours = part.map(|part| part.reason.name()).unwrap_or_default();
+        let is_right = self.map.get(&ours).is_some_and(|classes| classes.iter().any(|class| accept.contains(class)));
+        score.all += 1;
+        score.right += u32::from(is_right);
         if !is_right && std::env::var_os("SHOW").is_some() {
-            eprintln!("{ours} {:?} instead of {accept:?}: {words}", reading.basis);
+            let words = part.map(|part| {
+                (part.words.clone(), part.provider.clone(), part.reply.code, part.diagnostic.clone().or(part.reply.text.clone()))
+            });
+            eprintln!("{name}: {ours} instead of {accept:?}: {words:?}");
         }
     }
-    eprintln!("replies: {right} of {all}");
+}
+
+fn rows(folder: &Path, file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join(file)).expect(file);
+    let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    // What was provoked to name its class in its words proves nothing.
+    rows.filter(|row| row["label_in_text"] != true).collect()
+}
+
+#[test]
+fn real_refusals_are_read_rightly() {
+    let Some(folder) = folder() else { return };
+    let judge = Judge { knowledge: Knowledge::english(), map: map(&folder) };
+
+    let mut replies = Score::default();
+    for row in rows(&folder, "replies_dev.jsonl") {
+        let Ok(input) = read(row["reply"].as_str().unwrap_or_default()) else { continue };
+        judge.count(
+            &mut replies,
+            &row,
+            explain(&judge.knowledge, &input, None).explanations.first(),
+            row["id"].as_str().unwrap_or_default(),
+        );
+    }
+    let mut lines = Score::default();
+    for row in rows(&folder, "loglines_dev.jsonl") {
+        let line = row["reply"].as_str().unwrap_or_default();
+        let part = log_line::read(line)
+            .map(Input::LogLine)
+            .and_then(|input| explain(&judge.knowledge, &input, None).explanations.into_iter().next());
+        judge.count(&mut lines, &row, part.as_ref(), line);
+    }
+    let mut mails = Score::default();
+    for row in rows(&folder, "truth.jsonl").iter().filter(|row| row["kind"] == "bounce") {
+        let file = row["file"].as_str().unwrap_or_default();
+        let bytes = fs::read(folder.join("corpus").join(file)).expect(file);
+        let explanation = explain(&judge.knowledge, &Input::Mail(Box::new(mail::read(&bytes))), None);
+        let recipient = row["recipient"].as_str().unwrap_or_default();
+        let same = |part: &&ExplanationPart| part.recipient.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(recipient));
+        let place = row["index"].as_u64().and_then(|index| usize::try_from(index).ok()).unwrap_or(1) - 1;
+        let part = explanation.explanations.iter().find(same).or_else(|| explanation.explanations.get(place));
+        judge.count(&mut mails, row, part, file);
+    }
+    for (name, score, least) in [("mails", &mails, 0.89), ("replies", &replies, 0.87), ("log lines", &lines, 0.79)] {
+        eprintln!("{name}: {} of {} have the right reason, {:.1} %", score.right, score.all, 100.0 * score.share());
+        assert!(std::env::var_os("SHOW").is_some() || score.share() >= least, "{name}");
+    }
 }

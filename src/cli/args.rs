@@ -437,7 +437,7 @@ fn resolve(text: &str) -> Result<(DomainName, IpAddr), String> {
     Ok((name.parse().map_err(|_| wrong())?, address))
 }
 
-fn octets(text: &str) -> Result<u64, String> {
+pub(crate) fn octets(text: &str) -> Result<u64, String> {
     let wrong = || "it should be a number of octets, such as 26214400 or 25M".to_owned();
     let (digits, unit) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),

@@ -37,7 +37,8 @@ pub(crate) fn run(args: &CodesArgs) -> Result<u8, Trouble> {
         return Err(Trouble::Unknown(safe(&text)));
     }
     let mut output = Output::open(&args.output)?;
-    output.item(&listing, || listing::names(&listing), |look| listing::render(&listing, &knowledge, look))?;
-    output.finish(std::slice::from_ref(&listing))?;
+    let render = |look| listing::render(&listing, &knowledge, look);
+    output.item(&listing, || listing::names(&listing), render, || listing::table(&listing))?;
+    output.close()?;
     Ok(0)
 }

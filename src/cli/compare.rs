@@ -36,7 +36,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<u8, Trouble> {
     let knowledge = Knowledge::english();
     let comparison = comparison::compare(&knowledge, a, b);
     let mut output = Output::open(&args.output)?;
-    output.item(&comparison, || comparison::headline(&comparison), |look| comparison::render(&comparison, &knowledge, look))?;
-    output.finish(std::slice::from_ref(&comparison))?;
+    let render = |look| comparison::render(&comparison, &knowledge, look);
+    output.item(&comparison, || comparison::headline(&comparison), render, || comparison::table(&comparison))?;
+    output.close()?;
     Ok(if comparison.is_known() { 0 } else { UNKNOWN })
 }

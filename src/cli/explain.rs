@@ -1,17 +1,22 @@
-//! `smtpprobe explain`: what a code or a reply means.
+//! `smtpprobe explain`: what a code, a reply, a bounce mail, a log or a transcript means.
+//!
+//! Inputs come one after the other, and each is answered when it has been read: a mailbox mail by mail, a log line by line. What
+//! cannot be read is told in one line, and the others are answered all the same.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
-use std::path::Path;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use smtpprobe::knowledge::Knowledge;
-use smtpprobe::reading::{self, Input, ReadingError, Topic};
-use smtpprobe::report::explanation::{self, Explanation};
-use smtpprobe::report::safe;
+use smtpprobe::reading::mailbox::{self, Entry};
+use smtpprobe::reading::{self, Input, LogReader, Topic, mail};
+use smtpprobe::report::explanation::{self, Explanation, Summary};
+use smtpprobe::report::{Look, safe};
 use smtpprobe::smtp::Verb;
 
-use super::args::OutputArgs;
+use super::args::{OutputArgs, octets};
 use super::output::Output;
 use super::{Trouble, UNKNOWN};
 
@@ -21,23 +26,48 @@ Examples:
   smtpprobe explain 552 5.2.2 452
   smtpprobe explain 550 5.1.1 user unknown
   smtpprobe explain --at RCPT 552
-  smtpprobe explain reply.txt
-  smtpprobe explain < reply.txt
+  smtpprobe explain bounce.eml              a bounce mail; also an mbox, a Maildir, a saved report
+  smtpprobe explain /var/log/mail.log       a mail server's log, line by line
+  smtpprobe explain --summary mail.log      how often what happens, by reason and destination
+  smtpprobe explain --lines -o ndjson < replies.txt
+  smtpprobe explain < session.txt           what was pasted from telnet, openssl s_client or swaks
 
 Several codes are explained one by one; all else is taken for the words of one reply.
-Exit codes: 0 explained, 1 nothing is known of it, 2 wrong usage.";
+Exit codes: 0 explained, 1 nothing is known of it or it cannot be read, 2 wrong usage.";
+
+/// So much of a file tells what it is.
+const HEAD: usize = 64 << 10;
+/// A log begins within so many lines.
+const HEAD_LINES: usize = 200;
+/// Lines whose answer is remembered: a log says the same thing over and over.
+const REMEMBERED: usize = 8192;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
-    /// A code (552), an enhanced code (5.2.2, x.2.2), a reply's text, a file, or - for standard input
+    /// A code (552), an enhanced code (5.2.2, x.2.2), a reply's text, a file, a Maildir, or - for standard input
     #[arg(value_name = "INPUT")]
     inputs: Vec<String>,
     /// The command that was answered: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, data-end (the final dot), ...
     #[arg(long, value_name = "COMMAND")]
     at: Option<Verb>,
+    /// Take each line for a reply or log line of its own, and answer each
+    #[arg(long)]
+    lines: bool,
+    /// Only count: how often what happens, by reason and destination
+    #[arg(long)]
+    summary: bool,
+    /// Rules of your own, asked before those that are built in (TOML)
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_RULES", hide_env = true)]
+    rules: Option<PathBuf>,
+    /// The largest mail that is read; K, M and G are powers of 1024 [default: 32M]
+    #[arg(long, value_name = "BYTES", value_parser = octets, env = "SMTPPROBE_MAX_MAIL", hide_env = true)]
+    max_mail: Option<u64>,
     #[command(flatten)]
     output: OutputArgs,
 }
+
+/// What is read line by line.
+type Lines = BufReader<Box<dyn Read>>;
 
 /// Where an input comes from.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,37 +77,279 @@ enum Source {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<u8, Trouble> {
-    let sources = sources(&args.inputs)?;
-    let mut inputs = Vec::new();
-    for source in sources {
-        let text = match &source {
-            Source::Argument(text) => text.clone(),
-            Source::File(name) => contents(name)?,
-        };
-        let named = |error: ReadingError| match &source {
-            Source::Argument(_) => Trouble::Unknown(safe(&error.to_string())),
-            Source::File(name) => Trouble::Unknown(safe(&format!("{name}: {error}"))),
-        };
-        inputs.push((reading::read(&text).map_err(named)?, source));
-    }
+    let sources = if args.lines { files(&args.inputs)? } else { sources(&args.inputs)? };
     let knowledge = Knowledge::english();
-    let mut output = Output::open(&args.output)?;
-    let mut explanations: Vec<Explanation> = Vec::new();
-    for (input, source) in inputs {
-        let mut explanation = explanation::explain(&knowledge, &input, args.at);
-        match source {
-            Source::File(name) => explanation.file = Some(name),
-            Source::Argument(text) => explanation.input = Some(text),
+    let knowledge = match &args.rules {
+        None => knowledge,
+        Some(file) => {
+            let named = |error: &dyn std::fmt::Display| Trouble::Usage(safe(&format!("{}: {error}", file.display())));
+            let text = fs::read_to_string(file).map_err(|error| named(&error))?;
+            knowledge.with_rules(&text).map_err(|error| named(&one_line(&error.to_string())))?
         }
-        output.item(
-            &explanation,
-            || explanation::headline(&explanation, &knowledge),
-            |look| explanation::render(&explanation, &knowledge, look),
-        )?;
-        explanations.push(explanation);
+    };
+    let limit = args.max_mail.map_or(mailbox::MAIL_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut answers = Answers {
+        knowledge: &knowledge,
+        verb: args.at,
+        limit,
+        output: Output::open(&args.output)?,
+        summary: args.summary.then(Summary::default),
+        remembered: HashMap::new(),
+        unknown: false,
+    };
+    for source in sources {
+        match source {
+            Source::Argument(text) => answers.argument(text)?,
+            Source::File(name) if args.lines => answers.all_lines(&name)?,
+            Source::File(name) => answers.file(&name)?,
+        }
     }
-    output.finish(&explanations)?;
-    Ok(if explanations.iter().all(Explanation::is_known) { 0 } else { UNKNOWN })
+    answers.finish()
+}
+
+/// toml's complaint in one line: where, which field, what is wrong.
+fn one_line(text: &str) -> String {
+    let drawn = |line: &&str| !line.trim_start().starts_with('|') && !line.trim().is_empty();
+    let lines: Vec<&str> = text.lines().filter(drawn).map(str::trim).collect();
+    lines.join("; ")
+}
+
+/// What is answered, and where the answers go.
+struct Answers<'a> {
+    knowledge: &'a Knowledge,
+    verb: Option<Verb>,
+    /// The largest mail.
+    limit: usize,
+    output: Output,
+    summary: Option<Summary>,
+    /// What lines were answered with, as it was written.
+    remembered: HashMap<String, String>,
+    /// Whether something could not be read or explained.
+    unknown: bool,
+}
+
+impl Answers<'_> {
+    fn argument(&mut self, text: String) -> Result<(), Trouble> {
+        match reading::read(&text) {
+            Ok(input) => self.answer(&input, |explanation| explanation.input = Some(text)),
+            Err(error) => self.complain(&error.to_string()),
+        }
+    }
+
+    /// One clear line about what cannot be read; the others are answered all the same.
+    fn complain(&mut self, words: &str) -> Result<(), Trouble> {
+        self.unknown = true;
+        self.output.flush()?;
+        eprintln!("smtpprobe: {}", safe(words));
+        Ok(())
+    }
+
+    fn answer(&mut self, input: &Input, name: impl FnOnce(&mut Explanation)) -> Result<(), Trouble> {
+        let mut explanation = explanation::explain(self.knowledge, input, self.verb);
+        name(&mut explanation);
+        self.give(&explanation)
+    }
+
+    fn give(&mut self, explanation: &Explanation) -> Result<(), Trouble> {
+        self.unknown |= !explanation.is_known();
+        if let Some(summary) = &mut self.summary {
+            summary.add(explanation);
+            return Ok(());
+        }
+        let knowledge = self.knowledge;
+        self.output.item(
+            explanation,
+            || explanation::headline(explanation, knowledge),
+            |look| explanation::render(explanation, knowledge, look),
+            || explanation::table(explanation),
+        )
+    }
+
+    /// A file of whatever kind, or standard input.
+    fn file(&mut self, name: &str) -> Result<(), Trouble> {
+        if name != "-" && Path::new(name).is_dir() {
+            return match mailbox::maildir(Path::new(name)) {
+                Ok(Some(files)) => files.iter().try_for_each(|file| self.file(&file.display().to_string())),
+                Ok(None) => self.complain(&format!("{name} is a folder, and no Maildir: it has neither cur nor new")),
+                Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
+            };
+        }
+        match open(name) {
+            Ok(reader) => match head(reader) {
+                Ok((head, reader)) => self.contents(name, &head, reader),
+                Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
+            },
+            Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
+        }
+    }
+
+    fn contents(&mut self, name: &str, head: &[u8], reader: Lines) -> Result<(), Trouble> {
+        if head.starts_with(b"From ") || mail::looks_like_mail(head) {
+            return self.mails(name, reader);
+        }
+        if head.contains(&0) {
+            return self.complain(&format!("{name} is neither text nor a mail"));
+        }
+        let mut log = LogReader::default();
+        let text = String::from_utf8_lossy(head);
+        let mut lines = text.lines();
+        // A line by itself may be read as what it is; so may a single reply that was folded.
+        let is_log = lines.by_ref().take(HEAD_LINES).any(|line| log.read(line).is_some());
+        if is_log && text.trim_end().contains('\n') {
+            return self.log(name, reader);
+        }
+        let mut bytes = Vec::new();
+        if let Err(error) = reader.take(reading::LIMIT as u64 + 1).read_to_end(&mut bytes) {
+            return self.complain(&format!("{name} cannot be read: {error}"));
+        }
+        match reading::read(&String::from_utf8_lossy(&bytes)) {
+            Ok(input) => self.answer(&input, |explanation| explanation.file = Some(name.to_owned())),
+            Err(error) => self.complain(&format!("{name}: {error}")),
+        }
+    }
+
+    /// An mbox, or one mail.
+    fn mails(&mut self, name: &str, reader: Lines) -> Result<(), Trouble> {
+        for (place, entry) in mailbox::mails(reader, self.limit).enumerate() {
+            match entry {
+                Ok(Entry::Mail(bytes)) => {
+                    let notice = Input::Mail(Box::new(mail::read(&bytes)));
+                    self.answer(&notice, |explanation| {
+                        explanation.file = Some(name.to_owned());
+                        explanation.number = Some(place + 1);
+                    })?;
+                }
+                Ok(Entry::TooLarge { octets }) => {
+                    self.complain(&format!("{name}: mail {} has {octets} octets, more than are read (--max-mail)", place + 1))?;
+                }
+                Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A log: one answer for each line that carries a reply or says what became of a message.
+    fn log(&mut self, name: &str, reader: Lines) -> Result<(), Trouble> {
+        let mut log = LogReader::default();
+        self.output.close_up();
+        self.each_line(name, reader, |this, line, number| {
+            let Some(found) = log.read(line) else { return Ok(()) };
+            this.answer(&Input::LogLine(found), |explanation| {
+                explanation.file = Some(name.to_owned());
+                explanation.number = Some(number);
+            })
+        })
+    }
+
+    /// Each line by itself, whatever it is.
+    fn all_lines(&mut self, name: &str) -> Result<(), Trouble> {
+        let reader = match open(name) {
+            Ok(reader) => reader,
+            Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+        };
+        let mut log = LogReader::default();
+        self.output.close_up();
+        self.each_line(name, reader, |this, line, _| {
+            if line.trim().is_empty() {
+                return Ok(());
+            }
+            if this.summary.is_none()
+                && let Some(known) = this.remembered.get(line)
+            {
+                return this.output.again(known);
+            }
+            let input = log.read(line).map(Input::LogLine).map_or_else(|| reading::read(line), Ok);
+            match input {
+                Ok(input) => {
+                    this.answer(&input, |explanation| explanation.input = Some(line.to_owned()))?;
+                    if this.remembered.len() >= REMEMBERED {
+                        this.remembered.clear();
+                    }
+                    this.remembered.insert(line.to_owned(), this.output.last_written().to_owned());
+                    Ok(())
+                }
+                Err(error) => this.give(&Explanation::nothing(line, &error.to_string())),
+            }
+        })
+    }
+
+    /// Reads line by line; what is beyond the limit of a line is left out, and that is said.
+    fn each_line(
+        &mut self,
+        name: &str,
+        mut reader: Lines,
+        mut each: impl FnMut(&mut Self, &str, usize) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            // Nobody waits for an answer while the next line is waited for.
+            if memchr::memchr(b'\n', reader.buffer()).is_none() {
+                self.output.flush()?;
+            }
+            match reader.by_ref().take(reading::LIMIT as u64 + 1).read_until(b'\n', &mut bytes) {
+                Ok(0) => break,
+                Ok(length) if length > reading::LIMIT && !bytes.ends_with(b"\n") => {
+                    self.complain(&format!("{name}: line {number} is longer than {} MB", reading::LIMIT >> 20))?;
+                    if let Err(error) = skip_line(&mut reader) {
+                        return self.complain(&format!("{name} cannot be read: {error}"));
+                    }
+                }
+                Ok(_) => {
+                    let line = String::from_utf8_lossy(&bytes);
+                    each(self, line.trim_end_matches(['\r', '\n']), number)?;
+                }
+                Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u8, Trouble> {
+        if let Some(mut summary) = self.summary.take() {
+            summary.close();
+            let render = |look: Look| summary.render(self.knowledge, look.width);
+            self.output.item(&summary, || render(Look { width: usize::MAX, colour: false, verbose: false }), render, || summary.table())?;
+        }
+        self.output.close()?;
+        Ok(if self.unknown { UNKNOWN } else { 0 })
+    }
+}
+
+fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        let (length, ended) = match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (bytes.len(), bytes.is_empty()),
+        };
+        reader.consume(length);
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+fn open(name: &str) -> io::Result<Lines> {
+    let source: Box<dyn Read> = if name == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(name)?) };
+    Ok(BufReader::with_capacity(HEAD, source))
+}
+
+/// The beginning of a file, which stays to be read.
+fn head(mut reader: Lines) -> io::Result<(Vec<u8>, Lines)> {
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    let whole: Box<dyn Read> = Box::new(io::Cursor::new(head.clone()).chain(reader));
+    Ok((head, BufReader::with_capacity(HEAD, whole)))
+}
+
+/// The files that are read line by line.
+fn files(arguments: &[String]) -> Result<Vec<Source>, Trouble> {
+    if arguments.is_empty() && io::stdin().is_terminal() {
+        return Err(Trouble::Usage("explain which lines? give a file, or something on standard input".into()));
+    }
+    let named = arguments.iter().map(|argument| Source::File(argument.clone()));
+    Ok(if arguments.is_empty() { vec![Source::File("-".into())] } else { named.collect() })
 }
 
 /// What the arguments stand for. Each that is an input by itself is one; else all of them are the words of one reply, as people
@@ -99,33 +371,17 @@ fn by_itself(argument: &str) -> Option<Source> {
     match reading::read(argument) {
         // A blank in it shows that it was quoted, so it is whole.
         Ok(Input::Topic(_)) => Some(Source::Argument(argument.to_owned())),
-        Ok(Input::Replies(_)) if argument.contains(char::is_whitespace) => Some(Source::Argument(argument.to_owned())),
-        _ if argument == "-" || Path::new(argument).is_file() => Some(Source::File(argument.to_owned())),
+        Ok(_) if argument.contains(char::is_whitespace) => Some(Source::Argument(argument.to_owned())),
+        _ if argument == "-" || Path::new(argument).exists() => Some(Source::File(argument.to_owned())),
         _ => None,
     }
 }
-
 /// `552 5.2.2` is a reply that has no words.
 fn is_bare_reply(arguments: &[String]) -> bool {
     let [code, enhanced] = arguments else { return false };
     let topic = |text: &str| reading::topics(text).ok().and_then(|topics| topics.first().copied());
     matches!((topic(code), topic(enhanced)), (Some(Topic::Code(_)), Some(Topic::Enhanced(pattern))) if pattern.class().is_some())
 }
-
-/// A file's text, or that of standard input; bytes that are not UTF-8 are replaced. One octet more than is read tells that it is
-/// too long.
-fn contents(name: &str) -> Result<String, Trouble> {
-    let most = reading::LIMIT as u64 + 1;
-    let mut bytes = Vec::new();
-    if name == "-" {
-        io::stdin().lock().take(most).read_to_end(&mut bytes)?;
-    } else {
-        let unreadable = |error: io::Error| Trouble::Usage(format!("{} cannot be read: {error}", safe(name)));
-        File::open(name).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(unreadable)?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

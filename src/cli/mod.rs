@@ -179,7 +179,7 @@ fn in_turn(targets: &[(&str, Target)], settings: &Settings, output: &mut Output)
         }
     }
     runtime.shutdown_background();
-    output.finish(&reports)?;
+    output.close()?;
     Ok(if interrupted { INTERRUPTED } else { exit_code(&reports) })
 }
 
@@ -209,7 +209,7 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs
     output.report(&report, &knowledge)?;
     runtime.shutdown_background();
     let reports = [report];
-    output.finish(&reports)?;
+    output.close()?;
     Ok(if stopped { INTERRUPTED } else { exit_code(&reports) })
 }
 

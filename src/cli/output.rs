@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
 use smtpprobe::demo::Scenario;
 use smtpprobe::diagnosis::fill;
 use smtpprobe::knowledge::Knowledge;
-use smtpprobe::report::{self, Look, Report, safe};
+use smtpprobe::report::{self, Look, Report, Table, safe};
 
 use super::Trouble;
 use super::args::OutputArgs;
@@ -25,6 +25,8 @@ pub(crate) enum Format {
     Json,
     /// One JSON object a line
     Ndjson,
+    /// Rows for a spreadsheet
+    Csv,
 }
 
 /// When colours are used.
@@ -42,12 +44,18 @@ const PIPE_WIDTH: usize = 80;
 
 /// The place that results are written to.
 pub(crate) struct Output {
-    to: Box<dyn Write>,
+    to: BufWriter<Box<dyn Write>>,
     format: Format,
     look: Look,
     quiet: bool,
+    compact: bool,
     terminal: bool,
-    written: bool,
+    /// Results so far.
+    count: usize,
+    /// The only JSON object so far: whether it stands alone or in an array is known with the second, or at the end.
+    held: Option<String>,
+    /// The last result, as it is written again.
+    last: String,
 }
 
 impl Output {
@@ -71,12 +79,15 @@ impl Output {
         let columns = terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
         let width = columns.filter(|_| terminal).unwrap_or(PIPE_WIDTH);
         Ok(Self {
-            to,
+            to: BufWriter::with_capacity(1 << 16, to),
             format: args.output,
             look: Look { width, colour, verbose: args.verbose },
             quiet: args.quiet,
+            compact: false,
             terminal,
-            written: false,
+            count: 0,
+            held: None,
+            last: String::new(),
         })
     }
 
@@ -94,43 +105,99 @@ impl Output {
         self.look
     }
 
-    /// Writes a report, where the form allows to write each when it is there.
-    pub(crate) fn report(&mut self, report: &Report, knowledge: &Knowledge) -> Result<(), Trouble> {
-        self.item(report, || report::headline(report, knowledge), |look| report::render(report, knowledge, look))
+    /// One line for each result, unless everything is to be unfolded: there will be many.
+    pub(crate) fn close_up(&mut self) {
+        self.compact = !self.look.verbose;
     }
 
-    /// Writes a result, where the form allows to write each when it is there: in one line, or in full.
+    /// Writes a report.
+    pub(crate) fn report(&mut self, report: &Report, knowledge: &Knowledge) -> Result<(), Trouble> {
+        let render = |look| report::render(report, knowledge, look);
+        self.item(report, || report::headline(report, knowledge), render, || report::table(report))?;
+        self.flush()
+    }
+
+    /// Writes a result in whichever form is wanted.
     pub(crate) fn item<T: Serialize>(
         &mut self,
         item: &T,
         headline: impl FnOnce() -> String,
         render: impl FnOnce(Look) -> String,
+        table: impl FnOnce() -> Table,
     ) -> Result<(), Trouble> {
-        let text = match self.format {
-            Format::Text if self.quiet => headline(),
-            Format::Text => {
-                let gap = if std::mem::replace(&mut self.written, true) { "\n" } else { "" };
-                format!("{gap}{}", render(self.look))
-            }
+        self.last = match self.format {
+            Format::Text if self.quiet || self.compact => headline(),
+            Format::Text => render(self.look),
             Format::Ndjson => report::lines(std::slice::from_ref(item)).map_err(io::Error::from)?,
-            Format::Json => return Ok(()),
+            Format::Json => report::array(std::slice::from_ref(item)).map_err(io::Error::from)?,
+            Format::Csv => table().csv(self.count == 0),
         };
-        self.write(&text)
-    }
-
-    /// Writes what had to wait for the last result.
-    pub(crate) fn finish<T: Serialize>(&mut self, items: &[T]) -> Result<(), Trouble> {
-        if self.format == Format::Json {
-            let text = report::array(items).map_err(io::Error::from)?;
-            self.write(&text)?;
+        self.put()?;
+        if self.format == Format::Csv && self.count == 1 {
+            // Another one comes without the head.
+            self.last = self.last.split_once('\n').map(|(_, rows)| rows.to_owned()).unwrap_or_default();
         }
         Ok(())
     }
 
-    pub(crate) fn write(&mut self, text: &str) -> Result<(), Trouble> {
-        self.to.write_all(text.as_bytes())?;
+    /// The last result as it was written.
+    pub(crate) fn last_written(&self) -> &str {
+        &self.last
+    }
+
+    /// Writes once more what was written before.
+    pub(crate) fn again(&mut self, text: &str) -> Result<(), Trouble> {
+        self.last.clear();
+        self.last.push_str(text);
+        self.put()
+    }
+
+    /// The last result takes its place among the others.
+    fn put(&mut self) -> Result<(), Trouble> {
+        let first = self.count == 0;
+        self.count += 1;
+        match self.format {
+            Format::Json if first => {
+                self.held = Some(self.last.clone());
+                Ok(())
+            }
+            Format::Json => {
+                if let Some(held) = self.held.take() {
+                    write!(self.to, "[\n{}", within(&held))?;
+                }
+                Ok(write!(self.to, ",\n{}", within(&self.last))?)
+            }
+            Format::Text if !first && !self.quiet && !self.compact => Ok(write!(self.to, "\n{}", self.last)?),
+            _ => Ok(self.to.write_all(self.last.as_bytes())?),
+        }
+    }
+
+    /// Ends what was begun.
+    pub(crate) fn close(&mut self) -> Result<(), Trouble> {
+        match (self.format, self.held.take()) {
+            (Format::Json, Some(held)) => self.to.write_all(held.as_bytes())?,
+            (Format::Json, None) if self.count == 0 => self.to.write_all(b"[]\n")?,
+            (Format::Json, None) => self.to.write_all(b"\n]\n")?,
+            _ => {}
+        }
+        self.flush()
+    }
+
+    /// Lets others see what was written.
+    pub(crate) fn flush(&mut self) -> Result<(), Trouble> {
         Ok(self.to.flush()?)
     }
+
+    /// Writes what is no result.
+    pub(crate) fn write(&mut self, text: &str) -> Result<(), Trouble> {
+        self.to.write_all(text.as_bytes())?;
+        self.flush()
+    }
+}
+
+/// A JSON object as it stands within an array.
+fn within(object: &str) -> String {
+    format!("  {}", object.trim_end().replace('\n', "\n  "))
 }
 
 /// The demo's mailboxes, a line each.

@@ -285,7 +285,7 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
     let text = case.knowledge.reason(reason);
     // Whoever speaks so may have meant more by it than the reason tells of everybody.
     let annotation = shown.answer.event.and_then(|event| shown.session.annotation(event)).filter(|annotation| annotation.reason == reason);
-    let told = annotation.filter(|annotation| annotation.said.as_ref().is_some_and(|said| said.cause.is_some()));
+    let told = annotation.filter(|annotation| annotation.said.as_ref().is_some_and(|said| said.cause.is_some() && !said.is_generic));
     Verdict {
         outcome,
         reason,

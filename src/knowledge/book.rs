@@ -59,8 +59,12 @@ pub(super) struct Rule {
     pub(super) cause: Option<String>,
     /// What to do; none leaves it to the reason.
     pub(super) fix: Option<String>,
-    #[allow(dead_code, reason = "the tests read it")]
+    /// A reply that it fits.
+    #[serde(default)]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests try it"))]
     pub(super) example: String,
+    /// Where it is known from.
+    #[serde(default)]
     pub(super) source: String,
     #[serde(skip)]
     compiled: OnceLock<Option<Regex>>,
@@ -221,6 +225,21 @@ impl Book {
         slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok()).as_ref()
     }
 
+    /// The user's own rules.
+    fn own(rules: Vec<Rule>) -> Self {
+        let slot = |rule| Slot { at: 0..0, rule: OnceLock::from(Some(rule)) };
+        Self {
+            key: "own".into(),
+            name: String::new(),
+            kind: Kind::Own,
+            mx: Vec::new(),
+            greeting: Vec::new(),
+            marks: Vec::new(),
+            text: "".into(),
+            slots: rules.into_iter().map(slot).collect(),
+        }
+    }
+
     /// How many rules it has.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
@@ -249,6 +268,30 @@ pub struct Speaker<'a> {
     pub host: Option<&'a str>,
     /// What it greeted with.
     pub greeting: Option<&'a str>,
+}
+
+/// A file of the user's own rules.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnFile {
+    #[serde(default)]
+    rule: Vec<Rule>,
+}
+
+/// A file of rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// It is no TOML, or a field is wrong; with line and field.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// A pattern is no regular expression.
+    #[error("rule {id}: the pattern {pattern:?} is no regular expression that is understood")]
+    Pattern {
+        /// The rule.
+        id: String,
+        /// Its pattern.
+        pattern: String,
+    },
 }
 
 /// A rule that fits.
@@ -298,6 +341,25 @@ impl Library {
         Self { books, index: OnceLock::new(), words, wordless }
     }
 
+    /// Puts the user's rules before all others.
+    pub(super) fn add_own(&mut self, text: &str) -> Result<(), RulesError> {
+        let file: OwnFile = toml::from_str(text)?;
+        let place = self.books.len();
+        for (number, rule) in file.rule.iter().enumerate() {
+            if rule.pattern.is_some() && rule.regex().is_none() {
+                return Err(RulesError::Pattern { id: rule.id.clone(), pattern: rule.pattern.clone().unwrap_or_default() });
+            }
+            if rule.words.is_empty() {
+                self.wordless.push((place, number));
+            }
+            self.words.extend(rule.words.iter().map(|word| (word.to_lowercase(), place, Some(number))));
+        }
+        let lower = |rule: Rule| Rule { words: rule.words.iter().map(|word| word.to_lowercase()).collect(), ..rule };
+        self.books.push(Book::own(file.rule.into_iter().map(lower).collect()));
+        self.index = OnceLock::new();
+        Ok(())
+    }
+
     #[cfg(test)]
     pub(super) fn books(&self) -> &[Book] {
         &self.books
@@ -327,7 +389,7 @@ impl Library {
                 (_, book, None) => recognised.push(*book),
             }
         }
-        candidates.extend(self.wordless.iter().filter(|(book, _)| recognised.contains(book)));
+        candidates.extend(self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
         candidates.sort_unstable_by_key(|(book, rule)| (rank(*book), *rule));
         candidates.dedup();

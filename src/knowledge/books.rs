@@ -3,6 +3,9 @@
 /// Each file by its name without ending.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("wording", include_str!("data/wording.toml")),
+    ("generic", include_str!("data/generic.toml")),
+    ("languages", include_str!("data/languages.toml")),
+    ("vague", include_str!("data/vague.toml")),
     ("alibaba", include_str!("data/providers/alibaba.toml")),
     ("apple", include_str!("data/providers/apple.toml")),
     ("att", include_str!("data/providers/att.toml")),

@@ -11,7 +11,7 @@ mod shelf;
 mod software;
 mod words;
 
-pub use book::Speaker;
+pub use book::{RulesError, Speaker};
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
@@ -131,6 +131,19 @@ impl Knowledge {
             None => Ok(self),
             Some(unknown) => Err(wrong("the language")(serde::de::Error::custom(format!("there is no part called {unknown}")))),
         }
+    }
+
+    /// The same knowledge with rules of the user's own, which are asked before all others: a file of `[[rule]]` tables like those in
+    /// this crate's `src/knowledge/data/providers`.
+    ///
+    /// # Errors
+    /// If `rules` is no TOML, has a field that is wrong, or a pattern that is none.
+    pub fn with_rules(mut self, rules: &str) -> Result<Self, RulesError> {
+        self.library();
+        if let Some(library) = self.library.get_mut() {
+            library.add_own(rules)?;
+        }
+        Ok(self)
     }
 
     /// What a reply code means as an answer to `verb`; without a verb, in general. Codes that are not listed get what their first

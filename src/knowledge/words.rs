@@ -48,6 +48,8 @@ pub struct Said {
     pub fix: Option<String>,
     /// Where that is known from.
     pub source: String,
+    /// Whether anybody may say it: then it tells no more than numbers that agree with it.
+    pub is_generic: bool,
 }
 
 impl Said {
@@ -56,10 +58,18 @@ impl Said {
         let source = rule.source.clone();
         // What a provider means by it is another matter where somebody else says it.
         if found.is_strange() {
-            return Self { words, provider: None, cause: None, actor: None, fix: None, source };
+            return Self { words, provider: None, cause: None, actor: None, fix: None, source, is_generic: true };
         }
         let provider = matches!(book.kind, Kind::Provider | Kind::Gateway | Kind::Software).then(|| book.name.clone());
-        Self { words, provider, cause: rule.cause.clone(), actor: rule.actor, fix: rule.fix.clone(), source }
+        Self {
+            words,
+            provider,
+            cause: rule.cause.clone(),
+            actor: rule.actor,
+            fix: rule.fix.clone(),
+            source,
+            is_generic: book.kind == Kind::Generic,
+        }
     }
 }
 
@@ -72,9 +82,10 @@ fn whole_words(text: &str, start: usize, end: usize) -> String {
     let end = text[end..].find(' ').map_or(text.len(), |at| end + at);
     let words =
         text.get(start..end).unwrap_or_default().trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '<' | '>' | '[' | ']'));
+    let words = words.replace("<x@x>", "...").replace("x@x", "...");
     match words.char_indices().nth(QUOTED) {
         Some((at, _)) => format!("{}...", &words[..at]),
-        None => words.to_owned(),
+        None => words,
     }
 }
 

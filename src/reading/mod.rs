@@ -4,9 +4,9 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+pub mod log_line;
 pub mod mail;
 pub mod mailbox;
-pub mod log_line;
 mod recipient_report;
 mod reply;
 
@@ -14,6 +14,7 @@ pub use code::{EnhancedPattern, Topic};
 pub use log_line::{LogLine, LogReader};
 pub use recipient_report::{Action, RecipientReport};
 
+use self::mail::Notice;
 use crate::smtp::Reply;
 
 /// An input may have this many octets.
@@ -30,6 +31,10 @@ pub enum Input {
     Topic(Topic),
     /// The text of at least one reply, in the order given.
     Replies(Vec<Reply>),
+    /// A mail, and what it says of other mail.
+    Mail(Box<Notice>),
+    /// A line of a mail server's log.
+    LogLine(LogLine),
 }
 
 /// Why an input cannot be explained.
@@ -65,6 +70,12 @@ pub fn read(text: &str) -> Result<Input, ReadingError> {
     let text = text.trim();
     if let Some(topic) = code::topic(text)? {
         return Ok(Input::Topic(topic));
+    }
+    if mail::looks_like_mail(text.as_bytes()) {
+        return Ok(Input::Mail(Box::new(mail::read(text.as_bytes()))));
+    }
+    if let Some(line) = Some(text).filter(|text| !text.contains('\n')).and_then(log_line::read) {
+        return Ok(Input::LogLine(line));
     }
     let replies = reply::replies(text, REPLIES_LIMIT)?;
     if !replies.is_empty() {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::page::{Look, PLAIN, Page, name_in};
+use super::{Table, name};
 use crate::knowledge::{Actor, Entry, Knowledge, Meaning, Reason};
 use crate::smtp::Verb;
 
@@ -166,6 +167,15 @@ pub fn render(listing: &Listing, knowledge: &Knowledge, look: Look) -> String {
         page.ends(PLAIN, &format!("{:<7} {}", listed.code, listed.title), &name_in(&actors, listed.actor));
     }
     page.text
+}
+
+/// A row for each code.
+#[must_use]
+pub fn table(listing: &Listing) -> Table {
+    let mut table = Table::new(&["code", "title", "reason", "actor"]);
+    let cells = |code: &ListedCode| vec![code.code.clone(), code.title.clone(), name(code.reason), name(code.actor)];
+    table.rows = listing.codes.iter().map(cells).collect();
+    table
 }
 
 /// The codes alone, one a line.

@@ -11,6 +11,7 @@ pub mod listing;
 mod page;
 mod published;
 mod safe;
+mod table;
 mod terminal;
 mod verdict;
 
@@ -19,6 +20,7 @@ pub use json::{array, lines, schema};
 pub use page::Look;
 pub use published::{DeliveryPart, ListedPart, MtaStsPart, TlsRptPart, TlsaPart};
 pub use safe::safe;
+pub use table::Table;
 pub use terminal::{headline, render};
 
 use std::collections::BTreeMap;
@@ -31,6 +33,34 @@ use crate::diagnosis::{Outcome, PortState, Severity};
 use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
 use crate::probe::Role;
 use crate::smtp::{Purpose, Stage, Verb};
+
+/// The verdict as a row.
+#[must_use]
+pub fn table(report: &Report) -> Table {
+    let verdict = &report.verdict;
+    let mut table =
+        Table::new(&["target", "outcome", "reason", "actor", "confidence", "stage", "code", "enhanced", "host", "text", "summary"]);
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    table.rows.push(vec![
+        report.target.input.clone(),
+        name(verdict.outcome),
+        name(verdict.reason),
+        name(verdict.actor),
+        name(verdict.confidence),
+        name(verdict.stage),
+        verdict.code.map(|code| format!("{code:03}")).unwrap_or_default(),
+        text(&verdict.enhanced),
+        text(&verdict.host),
+        text(&verdict.text),
+        verdict.summary.clone(),
+    ]);
+    table
+}
+
+/// The name that a value has in JSON.
+pub(crate) fn name(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
 
 /// The name and version of the contract.
 pub const SCHEMA: &str = "smtpprobe.report/1";

@@ -22,7 +22,7 @@ pub struct Look {
 
 /// The word for a value, by the name that it has in JSON.
 pub(crate) fn name_in(words: &BTreeMap<String, String>, value: impl serde::Serialize) -> String {
-    let name = serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let name = super::name(value);
     words.get(&name).cloned().unwrap_or(name)
 }
 

@@ -10,6 +10,7 @@ pub use text::{headline, render};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Table;
 use super::explanation::{ExplanationPart, Standing};
 
 /// The name and version of the contract.
@@ -32,6 +33,13 @@ impl Comparison {
     pub fn is_known(&self) -> bool {
         self.explanations.iter().all(|part| part.standing != Standing::NoCode)
     }
+}
+
+/// A row for each of both.
+#[must_use]
+pub fn table(comparison: &Comparison) -> Table {
+    let rows = comparison.explanations.iter().map(ExplanationPart::cells).collect();
+    Table { rows, ..Table::new(&ExplanationPart::COLUMNS) }
 }
 
 /// One difference, in words.

@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, SCHEMA, Standing};
-use crate::annotation::{Annotation, annotate, permanence};
-use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Knowledge, Permanence, Reason};
+use super::recipient::{of_notice, of_recipient};
+use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
+use crate::annotation::{Annotation, annotate, annotate_from, permanence};
+use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Knowledge, Permanence, Reason, Speaker};
 use crate::reading::{EnhancedPattern, Input, Topic};
 use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Stage, Verb};
 
@@ -14,9 +15,11 @@ pub fn explain(knowledge: &Knowledge, input: &Input, verb: Option<Verb>) -> Expl
     let (kind, explanations) = match input {
         Input::Topic(topic @ Topic::Code(_)) => (InputKind::Code, vec![explain_topic(knowledge, *topic, verb)]),
         Input::Topic(topic @ Topic::Enhanced(_)) => (InputKind::Enhanced, vec![explain_topic(knowledge, *topic, verb)]),
+        Input::Mail(notice) => (InputKind::of(notice.kind), of_notice(knowledge, notice)),
+        Input::LogLine(line) => (InputKind::LogLine, vec![of_recipient(knowledge, &line.report)]),
         Input::Replies(replies) => (InputKind::Reply, replies.iter().map(|reply| of_reply(knowledge, reply, verb)).collect()),
     };
-    Explanation { schema: SCHEMA.to_owned(), file: None, input: None, kind, explanations }
+    Explanation::new(kind, explanations)
 }
 
 /// Explains a code by itself; the one thing that two codes are compared by.
@@ -109,6 +112,11 @@ fn of_enhanced(knowledge: &Knowledge, pattern: EnhancedPattern, verb: Option<Ver
 }
 
 fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
+    of_reply_from(knowledge, Speaker::default(), reply, verb)
+}
+
+/// Explains a reply of somebody of whom something may be known.
+pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
     let part = ReplyPart {
         code: Some(reply.code.number()),
         enhanced: reply.enhanced.map(|enhanced| enhanced.to_string()),
@@ -116,7 +124,7 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
         lines: reply.lines.clone(),
     };
     let Some(entry) = knowledge.code_entry(reply.code) else { return nothing_known(knowledge, "no_code", part, verb) };
-    let annotation = annotate(knowledge, verb, reply);
+    let annotation = annotate_from(knowledge, speaker, verb, reply);
     let basis = match &annotation.basis {
         Basis::Wording(_) => BasisName::Wording,
         Basis::Enhanced => BasisName::Enhanced,
@@ -170,6 +178,8 @@ struct Basics {
 impl ExplanationPart {
     fn new(reply: ReplyPart, command: Option<Verb>, basics: Basics) -> Self {
         Self {
+            recipient: None,
+            original_recipient: None,
             reply,
             command,
             stage: command.map(Stage::of),
@@ -192,8 +202,20 @@ impl ExplanationPart {
             closes: false,
             companions: Vec::new(),
             places: Vec::new(),
+            action: None,
+            remote_host: None,
+            reporting_mta: None,
+            queue_id: None,
+            diagnostic: None,
+            feedback_type: None,
             references: Vec::new(),
         }
+    }
+
+    /// An entry that says what is no refusal.
+    pub(super) fn told(reply: ReplyPart, title: String, meaning: String, actor: Actor, fix: Vec<Fix>) -> Self {
+        let (reason, permanence, confidence, basis) = (Reason::Accepted, Permanence::Success, Confidence::Certain, BasisName::Report);
+        Self::new(reply, None, Basics { reason, permanence, actor, confidence, basis, title, meaning, when: String::new(), fix })
     }
 
     /// What will never work, unless the server itself says "not now".

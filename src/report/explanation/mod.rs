@@ -1,9 +1,12 @@
 //! What an offline input means: the contract `smtpprobe.explanation/1`, and how it is shown.
 
 mod build;
+mod recipient;
+mod summary;
 mod text;
 
 pub use build::{explain, explain_topic};
+pub use summary::{Summary, SummaryRow};
 pub use text::{headline, render};
 
 pub(crate) use build::sentence;
@@ -13,6 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
+use crate::reading::mail::NoticeKind;
+use crate::report::{Table, name};
 use crate::smtp::{Stage, Verb};
 
 /// The name and version of the contract.
@@ -26,21 +31,57 @@ pub struct Explanation {
     /// The file that held the input; `-` is standard input.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<String>,
-    /// The input, where it came as an argument.
+    /// Which of several mails in the file, or which line of a log; the first is 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<usize>,
+    /// The input, where it came as an argument or as a line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub input: Option<String>,
     /// What the input is.
     pub kind: InputKind,
-    /// One entry for each code or reply in it.
+    /// One entry for each code or reply in it; of a mail or a line of a log, for each recipient.
     pub explanations: Vec<ExplanationPart>,
+    /// Why nothing can be said of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
 }
 
 impl Explanation {
+    /// What there is to say of `input`, which could not be read because of `error`.
+    #[must_use]
+    pub fn nothing(input: &str, error: &str) -> Self {
+        let (input, error) = (Some(input.to_owned()), Some(error.to_owned()));
+        Self { input, error, ..Self::new(InputKind::Unknown, Vec::new()) }
+    }
+
+    fn new(kind: InputKind, explanations: Vec<ExplanationPart>) -> Self {
+        Self { schema: SCHEMA.to_owned(), file: None, number: None, input: None, kind, explanations, error: None }
+    }
+
     /// Whether something is known of every code in it.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.explanations.iter().all(|part| part.standing != Standing::NoCode)
+        self.error.is_none() && self.explanations.iter().all(|part| part.standing != Standing::NoCode)
     }
+}
+
+/// A row for each code, reply or recipient.
+#[must_use]
+pub fn table(explanation: &Explanation) -> Table {
+    let from = |value: &Option<String>| value.clone().unwrap_or_default();
+    let place = [
+        from(&explanation.file),
+        explanation.number.map(|number| number.to_string()).unwrap_or_default(),
+        from(&explanation.input),
+        name(explanation.kind),
+    ];
+    let head = ["file", "number", "input", "kind"].into_iter().chain(ExplanationPart::COLUMNS).collect::<Vec<_>>();
+    let row = |cells: Vec<String>| place.iter().cloned().chain(cells).collect();
+    let mut rows: Vec<Vec<String>> = explanation.explanations.iter().map(|part| row(part.cells())).collect();
+    if rows.is_empty() {
+        rows.push(row(vec![String::new(); ExplanationPart::COLUMNS.len()]));
+    }
+    Table { rows, ..Table::new(&head) }
 }
 
 /// The kinds of input.
@@ -53,11 +94,43 @@ pub enum InputKind {
     Enhanced,
     /// The text of a reply.
     Reply,
+    /// A line of a mail server's log.
+    LogLine,
+    /// A mail that says that a message could not be delivered, or not yet.
+    Bounce,
+    /// A mail that says that a message was delivered or handed on.
+    Delivered,
+    /// An automatic reply of a person who is away.
+    Vacation,
+    /// A complaint, or another report on mail that did arrive.
+    Feedback,
+    /// Ordinary mail.
+    NotABounce,
+    /// Nothing that could be read.
+    Unknown,
+}
+
+impl InputKind {
+    pub(super) const fn of(kind: NoticeKind) -> Self {
+        match kind {
+            NoticeKind::Bounce => Self::Bounce,
+            NoticeKind::Delivered => Self::Delivered,
+            NoticeKind::Vacation => Self::Vacation,
+            NoticeKind::Feedback => Self::Feedback,
+            NoticeKind::NotABounce => Self::NotABounce,
+        }
+    }
 }
 
 /// What one code or reply means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplanationPart {
+    /// The recipient that it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recipient: Option<String>,
+    /// The address that the sender had given, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original_recipient: Option<String>,
     /// The code or reply itself.
     pub reply: ReplyPart,
     /// The command that it answers, where that was said.
@@ -112,8 +185,67 @@ pub struct ExplanationPart {
     /// The places where it means something of its own, where none of them was named.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub places: Vec<PlacePart>,
+    /// What was done with the message: `failed`, `delayed`, `delivered`, `relayed` or `expanded`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub action: Option<String>,
+    /// The host that refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remote_host: Option<String>,
+    /// The host that says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reporting_mta: Option<String>,
+    /// The number under which that host had the message in its queue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub queue_id: Option<String>,
+    /// The words that tell why, as they stand in the report.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub diagnostic: Option<String>,
+    /// What a complaint is about: `abuse`, `auth-failure`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feedback_type: Option<String>,
     /// RFC and section, or URL.
     pub references: Vec<String>,
+}
+
+impl ExplanationPart {
+    /// The columns of a table of them.
+    pub(crate) const COLUMNS: [&str; 14] = [
+        "recipient",
+        "action",
+        "code",
+        "enhanced",
+        "reason",
+        "permanence",
+        "hard",
+        "actor",
+        "confidence",
+        "provider",
+        "host",
+        "queue_id",
+        "title",
+        "text",
+    ];
+
+    /// The cells of those columns.
+    pub(crate) fn cells(&self) -> Vec<String> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            text(&self.recipient),
+            text(&self.action),
+            self.reply.code.map(|code| format!("{code:03}")).unwrap_or_default(),
+            text(&self.reply.enhanced),
+            name(self.reason),
+            name(self.permanence),
+            self.hard.to_string(),
+            name(self.actor),
+            name(self.confidence),
+            text(&self.provider),
+            text(&self.remote_host),
+            text(&self.queue_id),
+            self.title.clone(),
+            self.reply.text.clone().or_else(|| self.diagnostic.clone()).unwrap_or_default(),
+        ]
+    }
 }
 
 /// A code or reply.
@@ -151,6 +283,8 @@ pub enum BasisName {
     Enhanced,
     /// The reply code.
     Code,
+    /// What the report says of itself: that it is none of a refusal.
+    Report,
 }
 
 /// Where a code comes from.

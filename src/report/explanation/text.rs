@@ -57,12 +57,18 @@ struct Phrases {
     go: String,
     contradiction: String,
     sure: String,
+    to: String,
+    sent_to: String,
+    host: String,
+    said: String,
+    quote: String,
 }
 
 /// Draws an explanation.
 #[must_use]
 pub fn render(explanation: &Explanation, knowledge: &Knowledge, look: Look) -> String {
     let mut sheet = Sheet::new(knowledge, look);
+    sheet.head(explanation);
     for (index, part) in explanation.explanations.iter().enumerate() {
         if index > 0 {
             sheet.page.gap();
@@ -72,16 +78,29 @@ pub fn render(explanation: &Explanation, knowledge: &Knowledge, look: Look) -> S
     sheet.page.text
 }
 
-/// Each code or reply in one line.
+/// Each code, reply or recipient in one line.
 #[must_use]
 pub fn headline(explanation: &Explanation, knowledge: &Knowledge) -> String {
     let actors: BTreeMap<String, String> = knowledge.phrases("actor");
+    if explanation.explanations.is_empty() {
+        return nothing(explanation, knowledge) + "\n";
+    }
     let line = |part: &ExplanationPart| {
+        let recipient = part.recipient.as_ref().map(|recipient| format!("{recipient}  ")).unwrap_or_default();
         let enhanced = part.reply.enhanced.as_ref().filter(|_| part.reply.code.is_some());
-        let name = part.reply.name() + &enhanced.map(|enhanced| format!(" {enhanced}")).unwrap_or_default();
-        safe(&format!("{name}  {}; {}", part.title, name_in(&actors, part.actor))) + "\n"
+        let code = part.reply.name() + &enhanced.map(|enhanced| format!(" {enhanced}")).unwrap_or_default();
+        let gap = if code.is_empty() { "" } else { "  " };
+        safe(&format!("{recipient}{code}{gap}{}; {}", part.title, name_in(&actors, part.actor))) + "\n"
     };
     explanation.explanations.iter().map(line).collect()
+}
+
+/// One line where there is nothing to explain.
+fn nothing(explanation: &Explanation, knowledge: &Knowledge) -> String {
+    let kinds: BTreeMap<String, String> = knowledge.phrases("input_kind");
+    let what = explanation.error.clone().unwrap_or_else(|| name_in(&kinds, explanation.kind));
+    let place = explanation.input.as_ref().or(explanation.file.as_ref());
+    safe(&place.map(|place| format!("{place}: {what}")).unwrap_or(what))
 }
 
 /// A page with labels, and the words to fill it.
@@ -98,17 +117,33 @@ impl<'a> Sheet<'a> {
         Self { page: Page::new(look), knowledge, phrases: knowledge.phrases("explain"), names: knowledge.phrases("answers"), look }
     }
 
-    /// Draws one code or reply.
+    /// What the input is, where it is no code and no reply.
+    fn head(&mut self, explanation: &Explanation) {
+        let kinds: BTreeMap<String, String> = self.knowledge.phrases("input_kind");
+        let several = explanation.number.is_some_and(|number| number > 1) || explanation.kind == InputKind::LogLine;
+        let number = explanation.number.filter(|_| several).map(|number| format!(", {number}")).unwrap_or_default();
+        match (&explanation.file, explanation.kind) {
+            (_, InputKind::Code | InputKind::Enhanced | InputKind::Reply) => {}
+            _ if explanation.explanations.is_empty() => self.page.paragraph(PLAIN, "", "  ", &nothing(explanation, self.knowledge)),
+            (Some(file), kind) => self.page.ends(SOFT, &format!("{file}{number}"), &name_in(&kinds, kind)),
+            (None, kind) => self.page.line(SOFT, &name_in(&kinds, kind)),
+        }
+    }
+
+    /// Draws one code, reply or recipient.
     pub(crate) fn part(&mut self, part: &ExplanationPart, kind: InputKind) {
         match kind {
-            InputKind::Reply => self.reply_head(part),
             InputKind::Code | InputKind::Enhanced => self.code_head(part),
+            _ => self.reply_head(part),
         }
+        self.recipient(part);
         self.say(&self.phrases.means.clone(), PLAIN, &part.meaning);
         self.say(&self.phrases.when.clone(), SOFT, &part.when);
-        let queue = fill(&self.phrases.queue_sentence, |_| Some(queue_words(&self.knowledge.phrases("queue"), part)));
-        self.say(&self.phrases.queue.clone(), PLAIN, &queue);
-        if kind == InputKind::Reply && part.reason != Reason::Accepted {
+        if part.basis != BasisName::Report {
+            let queue = fill(&self.phrases.queue_sentence, |_| Some(queue_words(&self.knowledge.phrases("queue"), part)));
+            self.say(&self.phrases.queue.clone(), PLAIN, &queue);
+        }
+        if !matches!(kind, InputKind::Code | InputKind::Enhanced) && part.reason != Reason::Accepted {
             let actors: BTreeMap<String, String> = self.knowledge.phrases("actor");
             self.say(&self.phrases.who.clone(), PLAIN, &name_in(&actors, part.actor));
         }
@@ -158,6 +193,26 @@ impl<'a> Sheet<'a> {
         self.say(&self.phrases.why.clone(), PLAIN, &why);
     }
 
+    /// Whom it is about, who refused, and who says so.
+    fn recipient(&mut self, part: &ExplanationPart) {
+        let phrases = &self.phrases;
+        let (to, host, said) = (phrases.to.clone(), phrases.host.clone(), phrases.said.clone());
+        if let Some(recipient) = &part.recipient {
+            let original = part.original_recipient.as_ref().filter(|original| *original != recipient);
+            let written = original.map(|original| fill(&phrases.sent_to, |_| Some(original.clone())));
+            let text = [Some(recipient.clone()), written].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            self.say(&to, BOLD, &text);
+        }
+        self.say(&host, PLAIN, part.remote_host.as_deref().unwrap_or_default());
+        let by = part.reporting_mta.iter().chain(&part.queue_id).cloned().collect::<Vec<_>>().join(", ");
+        self.say(&said, SOFT, &by);
+        if part.reply.lines.is_empty() {
+            let quoted = part.diagnostic.as_deref().unwrap_or_default();
+            let end = quoted.char_indices().nth(QUOTED_LINE).filter(|_| !self.look.verbose);
+            self.say(&self.phrases.quote.clone(), SOFT, end.map_or(quoted, |(at, _)| &quoted[..at]));
+        }
+    }
+
     fn as_answer(&self, verb: Verb) -> String {
         fill(&self.phrases.as_answer, |_| Some(self.answered(verb.as_str())))
     }
@@ -179,6 +234,7 @@ impl<'a> Sheet<'a> {
             BasisName::Enhanced if part.confidence == Confidence::Certain => &phrases.enhanced_with_number,
             BasisName::Enhanced if part.reply.text.as_ref().is_none_or(String::is_empty) => &phrases.enhanced_alone,
             BasisName::Enhanced => &phrases.enhanced,
+            BasisName::Report => return String::new(),
             BasisName::Code if class == 2 => &phrases.yes,
             BasisName::Code if class == 3 => &phrases.go,
             BasisName::Code if part.command.is_some() => &phrases.number_in_place,
@@ -194,7 +250,7 @@ impl<'a> Sheet<'a> {
             _ => None,
         };
         let digit = enhanced.chars().next().and_then(|digit| digit.to_digit(10));
-        let contradicts = digit.is_some_and(|digit| digit != u32::from(class)) && class != 3;
+        let contradicts = part.reply.code.is_some() && class != 3 && digit.is_some_and(|digit| digit != u32::from(class));
         let more = [contradicts.then(|| fill(&phrases.contradiction, value)), self.unsure(part)];
         more.into_iter().flatten().fold(fill(template, value), |text, more| format!("{text} {more}"))
     }

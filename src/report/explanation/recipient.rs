@@ -1,0 +1,115 @@
+//! What became of a message for one recipient, explained: by the reply that decided, else by the words that a report has.
+
+use serde::Deserialize;
+
+use super::build::of_reply_from;
+use super::{BasisName, ExplanationPart, ReplyPart, Standing};
+use crate::knowledge::{Actor, Confidence, Fix, Knowledge, Permanence, Reason, Speaker};
+use crate::reading::mail::{Notice, NoticeKind};
+use crate::reading::{Action, RecipientReport};
+use crate::smtp::{EnhancedCode, Reply};
+
+/// The texts of what is no refusal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    title: String,
+    meaning: String,
+    actor: Actor,
+    fix: Vec<Fix>,
+}
+
+/// Explains what a mail says, one entry for each recipient; nothing of ordinary mail.
+pub(super) fn of_notice(knowledge: &Knowledge, notice: &Notice) -> Vec<ExplanationPart> {
+    notice
+        .reports
+        .iter()
+        .map(|report| match notice.kind {
+            NoticeKind::Vacation => told(knowledge, "vacation", report),
+            NoticeKind::Feedback => ExplanationPart { feedback_type: notice.feedback_type.clone(), ..told(knowledge, "feedback", report) },
+            NoticeKind::Bounce | NoticeKind::Delivered | NoticeKind::NotABounce => of_recipient(knowledge, report),
+        })
+        .collect()
+}
+
+/// Explains what became of a message for one recipient.
+pub(super) fn of_recipient(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
+    let part = match report.action {
+        Some(Action::Delivered) => told(knowledge, "delivered", report),
+        Some(Action::Relayed) => told(knowledge, "relayed", report),
+        Some(Action::Expanded) => told(knowledge, "expanded", report),
+        Some(Action::Failed | Action::Delayed) | None => refused(knowledge, report),
+    };
+    with_fields(part, report)
+}
+
+/// The fields that stand in the report itself.
+fn with_fields(part: ExplanationPart, report: &RecipientReport) -> ExplanationPart {
+    ExplanationPart {
+        recipient: report.recipient.clone(),
+        original_recipient: report.original.clone(),
+        action: report.action.map(|action| action.as_str().to_owned()),
+        remote_host: report.remote_host.clone(),
+        reporting_mta: report.reporting_mta.clone(),
+        queue_id: report.queue_id.clone(),
+        diagnostic: Some(report.diagnostic.clone()).filter(|words| !words.is_empty()),
+        ..part
+    }
+}
+
+/// By the reply, if its words tell a cause; else by all the words there are.
+fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
+    let speaker = Speaker { host: report.remote_host.as_deref(), greeting: None };
+    let explained = |reply: &Reply| of_reply_from(knowledge, speaker, reply, report.command);
+    let by_reply = report.reply.as_ref().map(explained);
+    if let Some(part) = by_reply.as_ref().filter(|part| part.basis == BasisName::Wording) {
+        return part.clone();
+    }
+    let Some(stand_in) = stand_in(report) else { return by_reply.unwrap_or_else(|| told(knowledge, "unexplained", report)) };
+    let by_words = explained(&stand_in);
+    match by_reply {
+        // The number of the reply says more than words that say nothing.
+        Some(part) if by_words.basis != BasisName::Wording => part,
+        Some(part) => ExplanationPart { reply: part.reply, standing: part.standing, closes: part.closes, ..by_words },
+        None => ExplanationPart { reply: said(report), closes: false, answers: Vec::new(), ..by_words },
+    }
+}
+
+/// A reply that says what the report does: its words with the number of the class that it names.
+fn stand_in(report: &RecipientReport) -> Option<Reply> {
+    let code = match (&report.reply, report.status.map(|status| status.class), report.action) {
+        (Some(reply), ..) => reply.code.number(),
+        (None, Some(4), _) | (None, None, Some(Action::Delayed)) => 450,
+        (None, Some(2), _) => 250,
+        (None, ..) => 550,
+    };
+    let status =
+        report.status.filter(|status| u16::from(status.class) == code / 100).map(|status| format!(" {status}")).unwrap_or_default();
+    Reply::parse(&format!("{code}{status} {}", report.diagnostic))
+}
+
+/// What stands for the reply where none was quoted.
+fn said(report: &RecipientReport) -> ReplyPart {
+    ReplyPart {
+        code: None,
+        enhanced: report.status.map(|status: EnhancedCode| status.to_string()),
+        text: Some(report.diagnostic.clone()),
+        lines: Vec::new(),
+    }
+}
+
+/// What is no refusal: its texts stand under the key `what`.
+fn told(knowledge: &Knowledge, what: &str, report: &RecipientReport) -> ExplanationPart {
+    let mut texts: std::collections::BTreeMap<String, Told> = knowledge.phrases("told");
+    let text = texts.remove(what).unwrap_or(Told { title: String::new(), meaning: String::new(), actor: Actor::Nobody, fix: Vec::new() });
+    let unexplained = what == "unexplained";
+    let part = ExplanationPart::told(said(report), text.title, text.meaning, text.actor, text.fix);
+    let part = ExplanationPart {
+        reason: if unexplained { Reason::Undetermined } else { Reason::Accepted },
+        permanence: if unexplained { Permanence::Either } else { Permanence::Success },
+        confidence: if unexplained { Confidence::Unsure } else { Confidence::Certain },
+        standing: Standing::Standard,
+        ..part
+    };
+    with_fields(part, report)
+}
