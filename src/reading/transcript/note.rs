@@ -24,6 +24,11 @@ pub(super) fn read(words: &str) -> Option<Note> {
     if let Some(rest) = words.strip_prefix("Trying ") {
         return Some(begins(rest.trim_end_matches('.'), false));
     }
+    // Exim: `Connecting to mx.example.com [192.0.2.1]:25 ... connected`.
+    if let Some(rest) = words.strip_prefix("Connecting to ") {
+        let (place, stands) = rest.split_once(" ... ").map_or((rest, false), |(place, how)| (place, how.contains("connected")));
+        return Some(begins(place.split(" [").next().unwrap_or_default(), stands));
+    }
     if words.starts_with("CONNECTED(") {
         return Some(Note::Begins { host: None, peer: None, stands: true });
     }

@@ -210,6 +210,8 @@ fn swaks_tells_of_tls_and_marks_what_it_did_not_expect() {
 ");
     assert_eq!((silent.host.as_deref(), told(&silent)), (Some("mx.example.com"), vec!["broke connect: Refused".to_owned()]));
     assert_eq!(told(&one(" ~> EHLO a.example.net\n<~  250 ok"))[0], "==", "a mark is enough to tell TLS");
+    let exim = one("Connecting to mx.example.com [192.0.2.1]:25 ... connected\n  SMTP<< 554 no\n  SMTP>> QUIT\n  SMTP(close)>>\n");
+    assert_eq!((exim.host.as_deref(), told(&exim).len()), (Some("mx.example.com"), 2));
 }
 
 #[test]
