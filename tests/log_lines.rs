@@ -74,7 +74,7 @@ fn the_lines_of_the_corpus_are_read() {
             code.as_deref(),
             status.as_deref(),
             report.and_then(|report| report.remote_host.as_deref()),
-            report.and_then(|report| report.action).map(|action| action.as_str()),
+            report.and_then(|report| report.action).map(smtpprobe::reading::Action::as_str),
         ];
         let expected = [&line.mta, &line.recipient, &line.code, &line.enhanced, &line.rhost, &line.action];
         for (place, count) in counts.iter_mut().enumerate() {

@@ -75,6 +75,12 @@ impl LogReader {
     }
 }
 
+/// The daemon of Postfix that wrote `line`, and its message.
+pub(super) fn of_postfix(line: &str) -> Option<(&str, &str)> {
+    let Prelude { program, message, .. } = prelude::read(line.trim());
+    if let Program::Postfix(daemon) = program { Some((daemon, message)) } else { None }
+}
+
 /// A message whose program is not told, or has a name that its administrator gave it: known by fields that only one software writes.
 fn by_content(message: &str, host: Option<&str>) -> Option<LogLine> {
     let (software, report) = if message.contains(", stat=") || message.contains("ruleset=") {

@@ -4,15 +4,21 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+mod conversation;
+mod failure;
 pub mod log_line;
 pub mod mail;
 pub mod mailbox;
 mod recipient_report;
 mod reply;
+pub mod saved_report;
+pub mod transcript;
 
 pub use code::{EnhancedPattern, Topic};
+pub use conversation::Conversation;
 pub use log_line::{LogLine, LogReader};
 pub use recipient_report::{Action, RecipientReport};
+pub use saved_report::SavedReport;
 
 use self::mail::Notice;
 use crate::smtp::Reply;

@@ -110,16 +110,23 @@ pub(super) fn of_lines(lines: &[impl AsRef<str>]) -> Option<Reply> {
     let lines = &lines[..lines.len().min(LINES)];
     // All but the last continue, and the last one ends, whatever was cut off when it was copied.
     let last = lines.len().checked_sub(1)?;
-    let whole: Vec<String> = lines.iter().enumerate().map(|(at, line)| separated(line.as_ref(), at < last)).collect();
-    Reply::parse(&(whole.join("\r\n") + "\r\n"))
+    let mut whole = String::with_capacity(lines.iter().map(|line| line.as_ref().len().min(LINE) + 3).sum());
+    for (at, line) in lines.iter().enumerate() {
+        separate(&mut whole, line.as_ref(), at < last);
+    }
+    Reply::parse(&whole)
 }
 
-/// The line with the separator that its place asks for, and within the limit.
-fn separated(line: &str, more: bool) -> String {
-    let end = line.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LINE).last().unwrap_or(0);
+/// Adds the line with the separator that its place asks for, and within the limit.
+fn separate(whole: &mut String, line: &str, more: bool) {
+    let start = whole.len();
+    let end = (0..=line.len().min(LINE)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
     let (code, rest) = line[..end].split_at(3.min(end));
-    let text = rest.strip_prefix(['-', ' ', '\t']).unwrap_or(rest);
-    format!("{code}{}{text}", if more { '-' } else { ' ' }).trim_end().to_owned()
+    whole.push_str(code);
+    whole.push(if more { '-' } else { ' ' });
+    whole.push_str(rest.strip_prefix(['-', ' ', '\t']).unwrap_or(rest));
+    whole.truncate(start + whole[start..].trim_end().len());
+    whole.push_str("\r\n");
 }
 
 #[cfg(test)]

@@ -234,6 +234,7 @@ fn certificate(knowledge: &Knowledge, facts: &TlsFacts, now: SystemTime) -> Cert
         group: facts.group.clone(),
         trusted: facts.verdict == CertificateVerdict::Trusted,
         verdict: match facts.verdict.faults().first().map(|fault| &fault.why) {
+            None if facts.verdict == CertificateVerdict::Unseen => "unseen".to_owned(),
             None => "trusted".to_owned(),
             Some(Distrust::Other(words)) => words.clone(),
             Some(why) => why.name().to_owned(),

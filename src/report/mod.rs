@@ -367,7 +367,7 @@ pub struct CertificatePart {
     pub group: Option<String>,
     /// Whether normal verification accepts it.
     pub trusted: bool,
-    /// `trusted`, or the first of the reasons: its kind, or the verifier's words where that is `other`.
+    /// `trusted`, `unseen`, or the first of the reasons: its kind, or the verifier's words where that is `other`.
     pub verdict: String,
     /// Why it is not trusted: everything that is wrong, the most important first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]

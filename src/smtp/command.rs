@@ -9,6 +9,7 @@ use std::str::FromStr;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::MailParameter;
 
+use super::Said;
 use crate::target::{DomainName, Mailbox};
 
 /// A command of the client, without its CRLF.
@@ -37,6 +38,8 @@ pub enum Command {
     Rset,
     /// `QUIT` (RFC 5321 §4.1.1.10).
     Quit,
+    /// What another client said, where a session of ours would not.
+    Said(Said),
 }
 
 impl Command {
@@ -52,6 +55,7 @@ impl Command {
             Self::Data => Verb::Data,
             Self::Rset => Verb::Rset,
             Self::Quit => Verb::Quit,
+            Self::Said(said) => said.verb(),
         }
     }
 }
@@ -77,6 +81,7 @@ impl fmt::Display for Command {
             Self::Data => f.write_str("DATA"),
             Self::Rset => f.write_str("RSET"),
             Self::Quit => f.write_str("QUIT"),
+            Self::Said(said) => said.fmt(f),
         }
     }
 }

@@ -9,6 +9,7 @@ mod command;
 mod dialogue;
 mod failure;
 mod reply;
+mod said;
 mod session;
 mod tls;
 mod transcript;
@@ -18,6 +19,7 @@ pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
 pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
+pub use said::Said;
 pub use session::{Need, Session};
 pub use tls::{
     CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, KeyExchange, LegacyFlaw, LegacyTls,

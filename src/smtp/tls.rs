@@ -157,16 +157,18 @@ impl fmt::Display for PublicKey {
 pub enum CertificateVerdict {
     /// Chain, dates and name are right.
     Trusted,
+    /// Nobody has seen the certificate, or has written down what is to be thought of it.
+    Unseen,
     /// They are not: everything that is wrong, the most important first; never empty.
     Untrusted(Vec<CertificateFault>),
 }
 
 impl CertificateVerdict {
-    /// What is wrong; empty if nothing is.
+    /// What is wrong; empty if nothing is, or nothing is known.
     #[must_use]
     pub fn faults(&self) -> &[CertificateFault] {
         match self {
-            Self::Trusted => &[],
+            Self::Trusted | Self::Unseen => &[],
             Self::Untrusted(faults) => faults,
         }
     }

@@ -21,10 +21,12 @@ pub(super) fn read(line: &str, from: Option<&str>) -> Option<RecipientReport> {
         rest = rest[id.len()..].trim_start();
     }
     let (flag, fields) = rest.split_once(' ')?;
+    // Other programs put such marks behind such a date, too.
+    let is_told = queue_id.is_some();
     let mut report = match flag {
-        "**" => delivery(fields, Action::Failed)?,
-        "==" => delivery(fields, Action::Delayed)?,
-        "=>" | "->" | ">>" | "*>" => delivery(fields, Action::Delivered)?,
+        "**" if is_told => delivery(fields, Action::Failed)?,
+        "==" if is_told => delivery(fields, Action::Delayed)?,
+        "=>" | "->" | ">>" | "*>" if is_told => delivery(fields, Action::Delivered)?,
         _ if rest.contains("rejected ") => rejection(rest)?,
         _ => passing(rest)?,
     };
@@ -147,10 +149,11 @@ fn rejection(text: &str) -> Option<RecipientReport> {
     let stage = strip_prefix(what, "after ").or_else(|| strip_prefix(what, "during ")).unwrap_or(what);
     let command = match first_word(stage).trim_end_matches(':') {
         // At the end of the message its content is looked at.
-        "DATA" | "MIME" | "by" => Some(Verb::DataEnd),
+        "DATA" | "MIME" => Some(Verb::DataEnd),
+        _ if stage.starts_with("by local_scan") => Some(Verb::DataEnd),
         _ => verb(stage),
     };
-    let mut report = RecipientReport { command, ..RecipientReport::default() };
+    let mut report = RecipientReport { command: Some(command?), ..RecipientReport::default() };
     let (_, why) = command_and_rest(what)?;
     because(&mut report, why);
     if command == Some(Verb::Rcpt) {

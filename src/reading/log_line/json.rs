@@ -114,8 +114,10 @@ fn of_kumomta(record: Record) -> Option<RecipientReport> {
         because(&mut report, &response.content);
     }
     report.command = response.command.as_deref().and_then(verb);
-    report.remote_host =
-        record.peer_address.and_then(|peer| peer.name.filter(|name| !name.is_empty()).or(peer.addr)).map(|name| name_of(&name));
+    report.remote_host = record
+        .peer_address
+        .and_then(|peer| peer.name.filter(|name| !name.is_empty()).or(peer.addr))
+        .map(|name| name_of(name.trim_end_matches('.')));
     report.queue_id = record.id.as_deref().map(name_of);
     Some(report)
 }

@@ -25,7 +25,8 @@ pub(super) fn read(daemon: &str, from: Option<&str>, message: &str) -> Option<Re
 
 /// The short form in hex, the long form in letters and digits, and the word for a client that has sent no message yet.
 fn is_queue_id(text: &str) -> bool {
-    text.len() >= 5 && text.bytes().all(|b| b.is_ascii_alphanumeric())
+    let is_word = text.bytes().all(|b| b.is_ascii_lowercase());
+    text.len() >= 5 && text.bytes().all(|b| b.is_ascii_alphanumeric()) && !is_word
 }
 
 /// Lines that smtp and lmtp write before they try the next host.

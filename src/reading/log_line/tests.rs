@@ -379,7 +379,7 @@ fn records_of_kumomta_are_read() {
             r#"{"type":"Bounce","id":"1a2b","sender":"b@example.net","recipient":"anna@example.com","queue":"example.com","size":7,
                "response":{"code":550,"enhanced_code":{"class":5,"subject":1,"detail":1},"content":"unknown\nsee https://example.com","command":"RCPT TO:<anna@example.com>\r\n"},
                "peer_address":{"name":"mx.example.com.","addr":"192.0.2.1"},"timestamp":1741083083,"bounce_classification":"InvalidRecipient"}"#,
-            "kumomta | anna@example.com | - | failed | 550 | 5.1.1 | RCPT | mx.example.com. | - | 1a2b | unknown see https://example.com",
+            "kumomta | anna@example.com | - | failed | 550 | 5.1.1 | RCPT | mx.example.com | - | 1a2b | unknown see https://example.com",
         ),
         (
             r#"{"type":"TransientFailure","id":"1a2b","recipient":["anna@example.com","bert@example.com"],"response":{"code":451,"enhanced_code":null,"content":"busy","command":null},"peer_address":{"name":"","addr":"192.0.2.1"}}"#,
@@ -461,6 +461,9 @@ fn lines_without_reply_reason_or_outcome_are_left_alone() {
         "2025-03-04 10:11:00 1tpA00-0001Xy-2Z <= bert@example.net H=c [192.0.2.9] P=esmtps S=4711",
         "2025-03-04 10:11:00 1tpA00-0001Xy-2Z Completed",
         "2025-03-04 10:11:00 Start queue run: pid=4711",
+        "2025-03-04 10:11:00 ** a heading: of another program",
+        "2025-03-04 10:11:00 ERROR order rejected by the shop: no money",
+        "Mar  4 10:11:23 mx1 postfix/smtp[1]: warning: something: odd",
         "Mar  4 10:11:23 mx1 sendmail[1]: 5249abc1012345: from=<b@example.net>, size=4711, class=0, nrcpts=1, relay=c [192.0.2.9]",
         "Mar  4 10:11:23 mx1 sendmail[1]: 5249abc1012345: to=<anna@example.com>, mailer=esmtp, pri=1, stat=queued",
         "Mar  4 10:11:23 mx1 smtpd[1]: 8f9a smtp connected address=192.0.2.9 host=c.example.net",
