@@ -9,6 +9,7 @@ mod address;
 mod answer;
 mod feedback;
 mod fields;
+mod html;
 mod kind;
 mod letter;
 mod notification;
@@ -149,7 +150,7 @@ fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<Reci
                 text.recipients.iter().position(|other| other.is_about(&said)).map(|at| text.recipients.swap_remove(at))
             };
             said.complete_with(same.as_ref().unwrap_or(&text.all));
-            said.into_report(None)
+            said.into_report(Some(looks.action()))
         })
         .collect()
 }

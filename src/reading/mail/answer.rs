@@ -273,7 +273,7 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
             whole.push('\n');
             open = rest.starts_with('-');
             folded = true;
-        } else if folded && line.starts_with([' ', '\t']) && !bare.is_empty() && !bare.starts_with(['(', '>', '<', '[']) {
+        } else if folded && line.starts_with([' ', '\t']) && !bare.is_empty() && !bare.starts_with(['(', '>']) && !bare.starts_with("<<<") {
             whole.push('\n');
         } else {
             break;

@@ -30,7 +30,7 @@ pub(super) struct Looks {
 }
 
 /// Subjects of notices; in lower case.
-const FAILED_SUBJECTS: [&str; 70] = [
+const FAILED_SUBJECTS: [&str; 71] = [
     "undeliver",
     "delivery fail",
     "delivery status",
@@ -74,6 +74,7 @@ const FAILED_SUBJECTS: [&str; 70] = [
     "mail error",
     "message status",
     "loop alert",
+    "unsolicited bulk",
     "blocked by",
     "errors from",
     "smtp server: errors",
@@ -248,7 +249,8 @@ impl Looks {
         let local = |address: &str| address.split('@').next().unwrap_or_default().to_ascii_lowercase();
         let from = letter.from.as_deref().map(local).unwrap_or_default();
         let null = return_path.is_some_and(|path| path == "<>" || path.is_empty() || is_system(&local(path.trim_matches(['<', '>', ' ']))));
-        let from_system = is_system(&from) || is_system_name(&letter.from_name) || letter.from.is_none() && null;
+        let from_system =
+            is_system(&from) || is_system_name(&letter.from_name) || letter.from.is_none() && return_path.is_none_or(|_| null);
         let by_hand = is_by_hand(&subject) && !from_system;
         let text = if by_hand { String::new() } else { prose::own_words(&letter.prose).0.to_lowercase() };
         let responder =

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::{address, words};
+use super::{address, html as html_text, words};
 
 /// So much of a mail is looked at.
 const LIMIT: usize = 1 << 20;
@@ -81,7 +81,7 @@ pub(super) fn with_message<T>(message: &Message<'_>, then: impl FnOnce(&Letter<'
     }
     // Some send nothing but HTML; where there is text beside it, that says the same.
     if letter.prose.trim().is_empty() {
-        for text in html.iter().map(|text| mail_parser::decoders::html::html_to_text(text)) {
+        for text in html.iter().map(|text| html_text::text(text, PROSE)) {
             append(&mut letter.prose, &text);
         }
     }

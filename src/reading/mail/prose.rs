@@ -189,11 +189,15 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     let mut before = text;
     let mut current: Option<usize> = None;
+    let mut indent = usize::MAX;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST) {
+        // A line that stands deeper than the first one was folded.
+        let depth = line.len() - line.trim_start().len();
+        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent) {
+            indent = indent.min(depth.saturating_add(1));
             if entries.is_empty() {
                 before = &text[..start];
             }

@@ -6,7 +6,7 @@
 use super::answer::{self, Said};
 use super::{address, words};
 use crate::reading::reply;
-use crate::smtp::{CodeClass, Reply, Verb};
+use crate::smtp::{CodeClass, Reply, ReplyCode, Verb};
 
 /// What stands before a server's line.
 const SERVER: [&str; 6] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- ", "<-- "];
@@ -130,7 +130,12 @@ impl Reader {
         let Some(dots) = line.find("... ") else { return };
         let Some(found) = address::all(&line[..dots]).last().filter(|found| found.place.end == dots) else { return };
         let before = line[..found.place.start].trim();
-        if !before.is_empty() && !before.starts_with(|c: char| c.is_ascii_digit()) {
+        let code = before
+            .get(..3)
+            .and_then(|code| code.parse::<ReplyCode>().ok())
+            .filter(|_| before[3..].is_empty() || before[3..].starts_with(' '));
+        // Without a code it may be any line of a folded text.
+        if code.is_none() && !(before.is_empty() && words::starts(&line[dots + 4..], "deferred")) {
             return;
         }
         let inner = answer::decisive(&line[dots + 4..]);
