@@ -110,9 +110,10 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
         }
     }
     if looks.is_automatic_reply() {
-        let kind = if looks.address_is_dead() { NoticeKind::Bounce } else { NoticeKind::Vacation };
+        let (kind, action) =
+            if looks.address_is_dead() { (NoticeKind::Bounce, Some(Action::Failed)) } else { (NoticeKind::Vacation, None) };
         let said = Said { recipient: letter.from.clone(), diagnostic: words::line(&letter.prose), ..Said::default() };
-        return Notice { kind, reports: vec![said.into_report(None)], feedback_type: None };
+        return Notice { kind, reports: vec![said.into_report(action)], feedback_type: None };
     }
     if looks.is_notice() {
         // It says that something failed, and not for whom.

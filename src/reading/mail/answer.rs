@@ -65,9 +65,10 @@ impl Said {
         // `5.0.0` says no more than the class does, so that another code wins over it.
         let codes = [self.reply.as_ref().and_then(|reply| reply.enhanced), self.enhanced, self.status];
         let telling = codes.into_iter().flatten().find(|code| (code.subject, code.detail) != (0, 0));
+        let another = |original: &String| self.recipient.as_ref().is_none_or(|recipient| !address::same(recipient, original));
         RecipientReport {
+            original: self.original.filter(another),
             recipient: self.recipient,
-            original: self.original,
             action: self.action.or(action),
             status: telling.or_else(|| codes.into_iter().flatten().next()),
             reply: self.reply,
@@ -263,6 +264,8 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
     let mut lines = text.get(at..)?.lines();
     let first = lines.next()?;
     let code = first.get(..3)?;
+    // `Diagnostic code: smtp;550 no`, and more of the kind below it.
+    let labelled = is_label(text[..at].rsplit('\n').next().unwrap_or_default());
     let mut whole = words::cut(first, words::LINE).trim_end().to_owned();
     let mut open = first[3..].starts_with('-');
     let mut folded = true;
@@ -273,6 +276,8 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
             whole.push('\n');
             open = rest.starts_with('-');
             folded = true;
+        } else if labelled && bare.find(": ").is_some_and(|colon| is_label(&bare[..=colon])) {
+            break;
         } else if folded && line.starts_with([' ', '\t']) && !bare.is_empty() && !bare.starts_with(['(', '>']) && !bare.starts_with("<<<") {
             whole.push('\n');
         } else {
@@ -292,6 +297,16 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
     }
     cut_tail(&mut whole);
     reply::replies(&whole, 1).ok()?.into_iter().next()
+}
+
+/// Whether a text is a name with a colon, perhaps with a type behind it: `Reason: `, `Diagnostic code: smtp;`.
+fn is_label(text: &str) -> bool {
+    let Some((name, kind)) = text.trim_start().split_once(':') else { return false };
+    let kind = kind.trim();
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.len() < 40
+        && name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-'))
+        && (kind.is_empty() || kind.ends_with(';'))
 }
 
 /// Removes what the reporting host wrote behind the reply.
@@ -373,7 +388,7 @@ pub(super) fn verb(text: &str) -> Option<Verb> {
 /// The host that answered, as a text of one line says; `lower` is it in lower case.
 fn remote_host(text: &str, lower: &str) -> Option<String> {
     // What stands before the name, and what may stand between it and the name.
-    const BEFORE: [&str; 14] = [
+    const BEFORE: [&str; 15] = [
         "host: ",
         "host ",
         "while talking to ",
@@ -383,6 +398,7 @@ fn remote_host(text: &str, lower: &str) -> Option<String> {
         "giving up on ",
         "by the server for ",
         "remote-mta: dns;",
+        "remote system: dns;",
         "remote-mta: ",
         "receiving server: ",
         "server at ",
@@ -410,5 +426,12 @@ fn remote_host(text: &str, lower: &str) -> Option<String> {
             })
         })
     };
-    behind.or_else(named).map(str::to_owned)
+    // `mx1.example.net [192.0.2.25]:`
+    let numbered = || {
+        memchr::memmem::find_iter(text.as_bytes(), "]:").take(8).find_map(|end| {
+            let open = text[..end].rfind('[')?;
+            words::host(text[..open].trim_end().rsplit(' ').next()?).filter(|_| words::host(&text[open..]).is_some())
+        })
+    };
+    behind.or_else(named).or_else(numbered).map(str::to_owned)
 }

@@ -37,6 +37,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let told = transcript::read(if session.is_empty() { own } else { session });
     let mut all = answer::read(own);
     all.reporting_mta = reporting_mta(own);
+    let first = if entries.is_empty() { Said::default() } else { answer::read(before) };
     let mut recipients: Vec<Said> = Vec::new();
     let single = entries.len() == 1;
     for entry in entries {
@@ -47,6 +48,9 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             said.complete_with(told);
         }
         // What is said before a list, or at its end, is said of all of it.
+        if said.reply.is_none() && first.reply.is_some() {
+            said.complete_with(&first);
+        }
         if said.reply.is_none() && said.diagnostic.is_empty() || single {
             said.complete_with(&all);
         }
