@@ -3,8 +3,8 @@
 //! The same code says different things as an answer to different commands, and the words beside it beat the number. Which of
 //! the knowledge's texts is shown follows from what decided: so title, meaning, fix and reason never contradict each other.
 
-use crate::knowledge::{Actor, Basis, Confidence, Fix, Knowledge, Meaning, Permanence, Reading, Reason};
-use crate::smtp::{Answer, CodeClass, Reply, ReplyCode, Transcript, Verb};
+use crate::knowledge::{Actor, Basis, Confidence, Fix, Knowledge, Meaning, Permanence, Reading, Reason, Said, Speaker};
+use crate::smtp::{Answer, CodeClass, Purpose, Reply, ReplyCode, Transcript, Verb};
 
 /// What a reply means here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +31,20 @@ pub struct Annotation {
     pub actor: Actor,
     /// RFC and section, or URL.
     pub references: Vec<String>,
+    /// The words that decided, and whose way of speaking it is; none if no words did.
+    pub said: Option<Said>,
 }
 
 /// Explains `reply` as an answer to `verb`; without a verb, as far as it explains itself.
 #[must_use]
 pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Annotation {
-    let reading = knowledge.read(reply, verb);
+    annotate_from(knowledge, Speaker::default(), verb, reply)
+}
+
+/// The same, from somebody of whom something is known.
+#[must_use]
+pub fn annotate_from(knowledge: &Knowledge, speaker: Speaker<'_>, verb: Option<Verb>, reply: &Reply) -> Annotation {
+    let reading = knowledge.read_from(speaker, reply, verb);
     let meaning = meaning(knowledge, verb, reply, &reading);
     Annotation {
         reason: reading.reason,
@@ -50,6 +58,7 @@ pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Ann
         fix: meaning.fix,
         actor: meaning.actor,
         references: meaning.references,
+        said: reading.said,
     }
 }
 
@@ -75,6 +84,9 @@ fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &R
         Basis::Enhanced => by_enhanced(),
         Basis::Wording(_) => by_enhanced().filter(fits).or_else(|| by_code.filter(|meaning| fits(meaning) && meaning.special)),
     };
+    if let Some((said, cause)) = reading.said.as_ref().and_then(|said| Some((said, said.cause.clone()?))) {
+        return in_their_terms(knowledge, reading.reason, found.or_else(|| knowledge.code(reply.code, verb)), said, cause);
+    }
     found.unwrap_or_else(|| {
         let text = knowledge.reason(reading.reason);
         let code = knowledge.code(reply.code, verb);
@@ -92,8 +104,33 @@ fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &R
     })
 }
 
-/// All replies of a session, explained; each with the index of its event.
+/// What those say of it who speak so: their cause and their advice before that for everybody.
+fn in_their_terms(knowledge: &Knowledge, reason: Reason, by_number: Option<Meaning>, said: &Said, cause: String) -> Meaning {
+    let text = knowledge.reason(reason);
+    let actor = said.actor.unwrap_or(text.actor);
+    let first = said.fix.clone().map(|text| Fix { actor, text });
+    // Whoever acts first has been told what to do.
+    let others = text.fix.into_iter().filter(|fix| first.is_none() || fix.actor != actor);
+    let (when, mut references) = by_number.map(|meaning| (meaning.when, meaning.references)).unwrap_or_default();
+    let links = said.source.split_whitespace().map(|word| word.trim_end_matches(','));
+    references.extend(links.filter(|word| word.starts_with("https://")).map(str::to_owned));
+    Meaning {
+        title: text.title,
+        says: String::new(),
+        meaning: cause,
+        when,
+        reason,
+        actor,
+        fix: first.iter().cloned().chain(others).collect(),
+        references,
+        special: true,
+    }
+}
+
+/// All replies of a session with `host`, explained; each with the index of its event.
 #[must_use]
-pub fn annotate_all(knowledge: &Knowledge, transcript: &Transcript) -> Vec<(usize, Annotation)> {
-    transcript.replies().map(|Answer { event, verb, reply, .. }| (event, annotate(knowledge, Some(verb), reply))).collect()
+pub fn annotate_all(knowledge: &Knowledge, host: Option<&str>, transcript: &Transcript) -> Vec<(usize, Annotation)> {
+    let greeting = transcript.reply_to(Verb::Connect, Purpose::Target).map(|answer| answer.reply.text());
+    let speaker = Speaker { host, greeting: greeting.as_deref() };
+    transcript.replies().map(|Answer { event, verb, reply, .. }| (event, annotate_from(knowledge, speaker, Some(verb), reply))).collect()
 }

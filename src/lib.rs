@@ -15,7 +15,8 @@
 //! A probe asks whether mail is taken, or which ports can be reached ([`settings::Question`]); beside the attempts asked for it makes
 //! a few that tell whose fault a failure is ([`probe::Role`]).
 //!
-//! Beside the mail hosts a domain may publish how mail is to be sent to it: [`policy`] reads that.
+//! Beside the mail hosts a domain may publish how mail is to be sent to it: [`policy`] reads that, the probe looks it up while the
+//! conversations go on, and the diagnosis tells what senders make of it that go by it.
 //!
 //! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
 //! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.

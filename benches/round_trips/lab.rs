@@ -51,7 +51,15 @@ host-record=mx2.postfix.test,198.51.100.4,2001:db8::4
 mx-host=silent.test,mx1.postfix.test,10
 mx-host=silent.test,mx2.silent.test,20
 host-record=mx2.silent.test,203.0.113.1,2001:db8:dead::1
+mx-host=policy.test,mx.postfix.test,10
+txt-record=_mta-sts.policy.test,\"v=STSv1; id=1;\"
+host-record=mta-sts.policy.test,198.51.100.2
+mx-host=mute.test,mx.postfix.test,10
+txt-record=_mta-sts.mute.test,\"v=STSv1; id=1;\"
+host-record=mta-sts.mute.test,203.0.113.1
 ";
+/// The policy of `policy.test`, in its place.
+const POLICY: (&str, &str) = (".well-known/mta-sts.txt", "version: STSv1\r\nmode: testing\r\nmx: mx.postfix.test\r\nmax_age: 86400\r\n");
 const POSTFIX: &str = "\
 compatibility_level = 3.6
 queue_directory = @/queue
@@ -63,7 +71,7 @@ mydestination =
 alias_maps =
 inet_interfaces = 198.51.100.2, 198.51.100.4, 2001:db8::2, 2001:db8::4
 inet_protocols = all
-virtual_mailbox_domains = postfix.test, late.test, half.test
+virtual_mailbox_domains = postfix.test, late.test, half.test, policy.test, mute.test
 virtual_mailbox_maps = static:all
 virtual_transport = discard:
 smtpd_peername_lookup = no
@@ -111,6 +119,7 @@ impl Lab {
         lab.lay_out_network()?;
         lab.start_dns()?;
         lab.start_postfix()?;
+        lab.start_policy_host()?;
         let itself = std::env::current_exe()?;
         start(inside(&lab.server, &itself).args(["serve", &format!("{AT_ONCE}:25")]))?;
         lab.wait_for_servers()?;
@@ -154,6 +163,25 @@ impl Lab {
         run(inside(&self.server, Path::new("postfix")).arg("-c").arg(&self.folder).arg("start"))
     }
 
+    /// OpenSSL's web server, with a certificate of an authority of its own.
+    fn start_policy_host(&self) -> io::Result<()> {
+        let request = |more: &[&str]| {
+            let mut openssl = Command::new("openssl");
+            openssl.current_dir(&self.folder).args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
+            run(openssl.args(["-days", "30"]).args(more))
+        };
+        request(&["-subj", "/CN=lab", "-keyout", "authority-key.pem", "-out", "authority.pem"])?;
+        let issued = ["-CA", "authority.pem", "-CAkey", "authority-key.pem", "-keyout", "https-key.pem", "-out", "https.pem"];
+        let named = ["-subj", "/CN=policy", "-addext", "subjectAltName=DNS:mta-sts.policy.test", "-addext", "basicConstraints=CA:FALSE"];
+        request(&[&issued[..], &named].concat())?;
+        fs::create_dir(self.folder.join(".well-known"))?;
+        self.write(POLICY.0, POLICY.1)?;
+        let mut server = inside(&self.server, Path::new("openssl"));
+        server.current_dir(&self.folder).args(["s_server", "-quiet", "-WWW", "-accept", &format!("{SERVER}:443")]);
+        start(server.args(["-cert", "https.pem", "-key", "https-key.pem"]))?;
+        Ok(())
+    }
+
     fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.folder.join(name);
         fs::write(&path, text)?;
@@ -163,7 +191,9 @@ impl Lab {
     /// Waits until all of them listen.
     fn wait_for_servers(&self) -> io::Result<()> {
         let began = Instant::now();
-        for place in [format!("{SERVER}:53"), format!("{SERVER}:25"), format!("[{SECOND_V6}]:465"), format!("{AT_ONCE}:25")] {
+        for place in
+            [format!("{SERVER}:53"), format!("{SERVER}:25"), format!("[{SECOND_V6}]:465"), format!("{AT_ONCE}:25"), format!("{SERVER}:443")]
+        {
             while !self.listens(&place)? {
                 if began.elapsed() > PATIENCE {
                     return Err(io::Error::other(format!("nothing listens at {place}")));
@@ -179,9 +209,10 @@ impl Lab {
         Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == place))
     }
 
-    /// Runs a command in the client's namespace.
+    /// Runs a command in the client's namespace, and in the folder in which `authority.pem` lies.
     pub(crate) fn measure(&self, program: &str, arguments: &[&str]) -> io::Result<Cost> {
-        let output = inside(&self.client, &std::env::current_exe()?).args(["measure", program]).args(arguments).output()?;
+        let mut command = inside(&self.client, &std::env::current_exe()?);
+        let output = command.current_dir(&self.folder).args(["measure", program]).args(arguments).output()?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         Cost::read(&printed).ok_or_else(|| {
             let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -55,6 +55,8 @@ fn rows(connect_timeout: Duration) -> Vec<Row> {
         row("without TLS", least(&["--tls=off", "user@postfix.test"]), Limit::RoundTrips(6.3)),
         row("STARTTLS, a server that sends at once", least(&["user@at-once.test"]), Limit::RoundTrips(9.3)),
         row("STARTTLS, Postfix", least(&["user@postfix.test"]), Limit::RoundTrips(10.3)),
+        row("STARTTLS, Postfix, with MTA-STS", least(&["--tls-ca=authority.pem", "user@policy.test"]), Limit::RoundTrips(10.3)),
+        row("the same, the policy host silent", least(&["user@mute.test"]), Limit::BeyondPostfix(Duration::from_millis(600))),
         row("first MX silent", least(&["user@late.test"]), silence),
         row("IPv6 silent", least(&["user@half.test"]), silence),
         row(
@@ -85,7 +87,7 @@ pub(crate) fn print(short: bool) -> io::Result<()> {
     // The servers' first session is slower than all that follow.
     lab.measure(COMMAND, &[&LEAST[..], &["user@postfix.test"]].concat())?;
 
-    println!("Round-trip time {} ms, medians of {runs}. Limits for each of the first five: 10 ms CPU, 10 MB.\n", round_trip.as_millis());
+    println!("Round-trip time {} ms, medians of {runs}. Limits for each of the first seven: 10 ms CPU, 10 MB.\n", round_trip.as_millis());
     println!("| a probe up to RCPT | time | round trips | at most | CPU | memory | |");
     println!("|---|--:|--:|--:|--:|--:|---|");
     let mut postfix = Duration::ZERO;

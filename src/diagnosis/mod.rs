@@ -120,7 +120,8 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn new(facts: &'a Facts, knowledge: &'a Knowledge) -> Self {
         let sum_up = |session: &'a SessionFacts| {
-            let annotations = annotate_all(knowledge, &session.transcript);
+            let host = session.name.to_string();
+            let annotations = annotate_all(knowledge, Some(&host), &session.transcript);
             let answer = answer::of(facts, session, &annotations).filter(|_| session.role.asks_the_question());
             SessionCase { facts: session, state: PortState::of(session), annotations, answer }
         };

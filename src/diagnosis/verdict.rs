@@ -66,6 +66,8 @@ pub struct Verdict {
     pub session: Option<usize>,
     /// What is special about the case, beside the reason.
     pub twist: Twist,
+    /// What happened, in the terms of whoever refused; none leaves it to the reason.
+    pub cause: Option<String>,
     /// What to do, the reader's next step first.
     pub fix: Vec<Fix>,
     /// The events and lookups that prove it.
@@ -281,10 +283,13 @@ fn best<'a, 'b>(given: &[&'b Given<'a>]) -> Option<&'b Given<'a>> {
 fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
     let reply = reply_at(shown.session.facts, shown.answer.event);
     let text = case.knowledge.reason(reason);
+    // Whoever speaks so may have meant more by it than the reason tells of everybody.
+    let annotation = shown.answer.event.and_then(|event| shown.session.annotation(event)).filter(|annotation| annotation.reason == reason);
+    let told = annotation.filter(|annotation| annotation.said.as_ref().is_some_and(|said| said.cause.is_some()));
     Verdict {
         outcome,
         reason,
-        actor: actor(case, reason, shown).unwrap_or(text.actor),
+        actor: actor(case, reason, shown).or(told.map(|annotation| annotation.actor)).unwrap_or(text.actor),
         confidence: shown.answer.confidence,
         stage: shown.answer.stage,
         code: reply.map(|reply| reply.code),
@@ -293,7 +298,8 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
         host: Some(shown.session.facts.name.to_string()),
         session: Some(shown.index),
         twist: Twist::None,
-        fix: text.fix,
+        fix: told.map_or(text.fix, |annotation| annotation.fix.clone()),
+        cause: told.map(|annotation| annotation.meaning.clone()),
         evidence: proof.iter().filter_map(|given| evidence(given)).chain(confirmations(case, reason, proof)).collect(),
     }
 }

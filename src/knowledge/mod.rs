@@ -3,20 +3,23 @@
 //! If code decides on it, it is an enum; if code only shows it, it is an entry in a file under `data/`. English stands with what it
 //! explains; another language is an overlay of the same tables and keys with its own texts ([`Knowledge::with_texts`]).
 
+mod book;
+mod books;
 mod codes;
 mod reason;
 mod shelf;
 mod software;
 mod words;
 
+pub use book::Speaker;
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
-pub use words::{Basis, Reading};
+pub use words::{Basis, Reading, Said};
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -31,7 +34,7 @@ pub struct Knowledge {
     reasons: Shelf,
     findings: Shelf,
     phrases: Shelf,
-    wording: OnceLock<Vec<words::Rule>>,
+    library: OnceLock<book::Library>,
     software: OnceLock<Vec<software::Mark>>,
 }
 
@@ -102,7 +105,7 @@ impl Knowledge {
             reasons: Shelf::new(include_str!("data/reasons.toml")),
             findings: Shelf::new(include_str!("data/findings.toml")),
             phrases: Shelf::new(include_str!("data/phrases.toml")),
-            wording: OnceLock::new(),
+            library: OnceLock::new(),
             software: OnceLock::new(),
         }
     }
@@ -134,21 +137,25 @@ impl Knowledge {
     /// digit tells; none if that is none of 2 to 5.
     #[must_use]
     pub fn code(&self, code: ReplyCode, verb: Option<Verb>) -> Option<Meaning> {
-        let entry = self.code_entry(code)?;
+        let entry = self.shared_code_entry(code)?;
         Some(entry.meaning(verb.map(Verb::as_str)))
     }
 
     /// The whole entry of a reply code, or of its class if it is not listed.
     #[must_use]
     pub fn code_entry(&self, code: ReplyCode) -> Option<Entry> {
-        let class = format!("{}yz", code.number() / 100);
-        self.codes.entry(&code.to_string()).or_else(|| self.codes.entry(&class))
+        self.shared_code_entry(code).map(|entry| (*entry).clone())
+    }
+
+    fn shared_code_entry(&self, code: ReplyCode) -> Option<Arc<Entry>> {
+        let class = || format!("{}yz", code.number() / 100);
+        self.codes.shared(&code.to_string()).or_else(|| self.codes.shared(&class()))
     }
 
     /// Whether the code is listed by itself.
     #[must_use]
     pub fn knows_code(&self, code: ReplyCode) -> bool {
-        self.codes.keys().any(|key| key == code.to_string())
+        self.codes.has(&code.to_string())
     }
 
     /// All reply codes listed.
@@ -161,19 +168,27 @@ impl Knowledge {
     #[must_use]
     pub fn enhanced(&self, code: EnhancedCode) -> Option<Meaning> {
         let class = code.class.to_string();
-        Some(self.enhanced_entry(code)?.meaning(Some(&class)))
+        Some(self.shared_enhanced_entry(code)?.meaning(Some(&class)))
     }
 
     /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
     #[must_use]
     pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
-        self.detail_entry(code.subject, code.detail).or_else(|| self.enhanced.entry(&format!("{}.X.X", code.class)))
+        self.shared_enhanced_entry(code).map(|entry| (*entry).clone())
+    }
+
+    fn shared_enhanced_entry(&self, code: EnhancedCode) -> Option<Arc<Entry>> {
+        self.shared_detail_entry(code.subject, code.detail).or_else(|| self.enhanced.shared(&format!("{}.X.X", code.class)))
     }
 
     /// The whole entry of an enhanced code of whatever class, or of its subject if the detail is not registered.
     #[must_use]
     pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Entry> {
-        self.enhanced.entry(&detail_key(subject, detail)).or_else(|| self.enhanced.entry(&format!("X.{subject}.X")))
+        self.shared_detail_entry(subject, detail).map(|entry| (*entry).clone())
+    }
+
+    fn shared_detail_entry(&self, subject: u16, detail: u16) -> Option<Arc<Entry>> {
+        self.enhanced.shared(&detail_key(subject, detail)).or_else(|| self.enhanced.shared(&format!("X.{subject}.X")))
     }
 
     /// Whether the detail is registered.
@@ -185,8 +200,7 @@ impl Knowledge {
     /// Whether the detail is registered, for whatever class.
     #[must_use]
     pub fn knows_detail(&self, subject: u16, detail: u16) -> bool {
-        let key = detail_key(subject, detail);
-        self.enhanced.keys().any(|known| known == key)
+        self.enhanced.has(&detail_key(subject, detail))
     }
 
     /// All registered details as `(subject, detail)`, in numeric order.
@@ -204,7 +218,11 @@ impl Knowledge {
     /// What a reason means.
     #[must_use]
     pub fn reason(&self, reason: Reason) -> ReasonText {
-        self.reasons.required(&reason.name())
+        let name = reason.name();
+        match self.reasons.shared::<ReasonText>(&name) {
+            Some(text) => (*text).clone(),
+            None => self.reasons.required(&name),
+        }
     }
 
     /// The texts of the finding `id`.
@@ -219,8 +237,8 @@ impl Knowledge {
         self.phrases.required(table)
     }
 
-    fn wording(&self) -> &[words::Rule] {
-        self.wording.get_or_init(words::built_in)
+    fn library(&self) -> &book::Library {
+        self.library.get_or_init(|| book::Library::of(books::BUILT_IN))
     }
 
     fn software_marks(&self) -> &[software::Mark] {

@@ -1,19 +1,24 @@
 //! A data file whose tables are parsed one by one, when they are asked for.
 //!
 //! A probe needs a dozen of several hundred entries, and has some milliseconds in all. So a file is only scanned for its
-//! headings; an entry is parsed, and overlaid with another language's texts, when somebody wants it.
+//! headings; an entry is parsed, and overlaid with another language's texts, when somebody wants it, and kept for whoever wants it
+//! again: a log file asks for the same few a million times.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
 /// A file of top-level tables, by key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Shelf {
     text: &'static str,
     places: BTreeMap<&'static str, Range<usize>>,
     overlay: BTreeMap<String, toml::Table>,
+    /// What was parsed, by key; whoever asks knows the type.
+    parsed: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Shelf {
@@ -34,7 +39,7 @@ impl Shelf {
         if let Some((open, start)) = current {
             places.insert(open, start..offset);
         }
-        Self { text, places, overlay: BTreeMap::new() }
+        Self { text, places, overlay: BTreeMap::new(), parsed: Mutex::default() }
     }
 
     /// The keys, sorted.
@@ -42,9 +47,29 @@ impl Shelf {
         self.places.keys().copied()
     }
 
+    /// Whether there is such an entry.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.places.contains_key(key)
+    }
+
     /// Lays another language's texts over the entries: same keys, same shape, texts only.
     pub(super) fn overlay(&mut self, texts: BTreeMap<String, toml::Table>) {
         self.overlay = texts;
+        self.parsed = Mutex::default();
+    }
+
+    /// The entry `key`, parsed once; none if there is none.
+    ///
+    /// # Panics
+    /// As [`Shelf::entry`].
+    pub(super) fn shared<T: DeserializeOwned + Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        let known = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
+            return Some(known);
+        }
+        let entry: Arc<T> = Arc::new(self.entry(key)?);
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), Arc::clone(&entry) as Arc<dyn Any + Send + Sync>);
+        Some(entry)
     }
 
     /// The entry `key`; none if there is none.

@@ -3,12 +3,8 @@
 //! The number alone names the right reason for three refusals in ten; so text beats number, and what was concluded from a bare
 //! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
 
-use std::sync::OnceLock;
-
-use regex_lite::{Regex, RegexBuilder};
-use serde::Deserialize;
-
-use super::{Confidence, Knowledge, Reason};
+use super::book::{Found, Kind, Speaker};
+use super::{Actor, Confidence, Knowledge, Reason};
 use crate::smtp::{CodeClass, Reply, Verb};
 
 /// What a reply was concluded from.
@@ -33,59 +29,37 @@ pub struct Reading {
     pub basis: Basis,
     /// What the numbers say, where that is something else.
     pub conflict: Option<Reason>,
+    /// What the rule adds that decided; none if no words did.
+    pub said: Option<Said>,
 }
 
-/// One rule of `wording.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rule {
-    pub(super) id: String,
-    pub(super) reason: Reason,
-    pattern: String,
-    /// Prefixes of the code; empty is any refusal.
-    #[serde(default)]
-    codes: Vec<String>,
-    /// What must have been answered; empty is anything.
-    #[serde(default)]
-    at: Vec<Verb>,
-    confidence: Confidence,
-    #[allow(dead_code, reason = "the tests read it")]
-    pub(super) example: String,
-    #[allow(dead_code, reason = "stands in the file for its readers")]
-    source: String,
-    #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
+/// What a rule adds to the reason that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The words of the reply that decided; empty if the numbers did.
+    pub words: String,
+    /// Whose way of speaking it is: `Gmail`, `Postfix`; none if it is anybody's.
+    pub provider: Option<String>,
+    /// What happened, in the terms of whoever says so; none leaves it to the reason.
+    pub cause: Option<String>,
+    /// Who acts first; none leaves it to the reason.
+    pub actor: Option<Actor>,
+    /// What to do; none leaves it to the reason.
+    pub fix: Option<String>,
+    /// Where that is known from.
+    pub source: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rule: Vec<Rule>,
-}
-
-pub(super) fn built_in() -> Vec<Rule> {
-    let file: File =
-        toml::from_str(include_str!("data/wording.toml")).unwrap_or_else(|error| panic!("the built-in wording.toml is wrong: {error}"));
-    file.rule
-}
-
-impl Rule {
-    /// Whether it applies; `text` is the reply's [text](Reply::text).
-    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str) -> bool {
-        let code = reply.code.to_string();
-        (self.codes.is_empty() || self.codes.iter().any(|prefix| code.starts_with(prefix)))
-            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)))
-            && self.regex().is_some_and(|regex| regex.is_match(text))
-    }
-
-    /// The first command that it is for; none if it is for all.
-    #[cfg(test)]
-    pub(super) fn first_place(&self) -> Option<Verb> {
-        self.at.first().copied()
-    }
-
-    pub(super) fn regex(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| RegexBuilder::new(&self.pattern).case_insensitive(true).build().ok()).as_ref()
+impl Said {
+    fn of(found: &Found<'_>, words: String) -> Self {
+        let Found { book, rule, .. } = found;
+        let source = rule.source.clone();
+        // What a provider means by it is another matter where somebody else says it.
+        if found.is_strange() {
+            return Self { words, provider: None, cause: None, actor: None, fix: None, source };
+        }
+        let provider = matches!(book.kind, Kind::Provider | Kind::Gateway | Kind::Software).then(|| book.name.clone());
+        Self { words, provider, cause: rule.cause.clone(), actor: rule.actor, fix: rule.fix.clone(), source }
     }
 }
 
@@ -119,7 +93,7 @@ fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
 }
 
 /// `text` with each mailbox in it written as `x@x`: an address that is echoed is not the server's own words.
-fn without_addresses(text: &str) -> String {
+pub(super) fn without_addresses(text: &str) -> String {
     let in_local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
     let in_domain = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
     let mut plain = String::with_capacity(text.len());
@@ -136,27 +110,29 @@ fn without_addresses(text: &str) -> String {
 }
 
 impl Knowledge {
-    /// The words of `reply` that made the wording rule `id` apply; none if it does not.
-    #[must_use]
-    pub fn words(&self, id: &str, reply: &Reply) -> Option<String> {
-        let text = reply.text();
-        let rule = self.wording().iter().find(|rule| rule.id == id)?;
-        let text = without_addresses(&text);
-        let found = rule.regex()?.find(&text)?;
-        Some(whole_words(&text, found.start(), found.end())).filter(|words| !words.is_empty())
-    }
-
-    /// What `reply` says as an answer to `verb`; none where it is not known what was answered.
+    /// What `reply` says as an answer to `verb`, whoever speaks; none where it is not known what was answered.
     #[must_use]
     pub fn read(&self, reply: &Reply, verb: Option<Verb>) -> Reading {
+        self.read_from(Speaker::default(), reply, verb)
+    }
+
+    /// The same, from somebody of whom something is known.
+    #[must_use]
+    pub fn read_from(&self, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> Reading {
         let by_code = self.code(reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
         match reply.code.class() {
             CodeClass::Transient | CodeClass::Permanent => {}
             CodeClass::Success | CodeClass::Intermediate => {
-                return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None };
+                return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None, said: None };
             }
             CodeClass::Unknown => {
-                return Reading { reason: Reason::Undetermined, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None };
+                return Reading {
+                    reason: Reason::Undetermined,
+                    confidence: Confidence::Unsure,
+                    basis: Basis::Code,
+                    conflict: None,
+                    said: None,
+                };
             }
         }
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
@@ -164,19 +140,25 @@ impl Knowledge {
         let by_enhanced = reply.enhanced.filter(|e| self.knows_enhanced(*e)).and_then(|e| self.enhanced(e)).map(|meaning| meaning.reason);
         let text = without_addresses(&reply.text());
         let by_number = by_enhanced.filter(telling).filter(|reason| fits_stage(*reason, verb));
-        if let Some(rule) = self.wording().iter().find(|rule| fits_stage(rule.reason, verb) && rule.matches(reply, verb, &text)) {
+        let low = text.to_lowercase();
+        let found = self.library().find(reply, verb, (&text, &low), speaker, |rule| fits_stage(rule.reason, verb));
+        if let Some(found) = found {
+            let (rule, strange) = (found.rule, found.is_strange());
             let conflict = by_number.filter(|reason| *reason != rule.reason);
             let confidence = match by_number {
                 Some(_) if conflict.is_none() => Confidence::Certain,
                 // Words that may mean something else, against a number that says so.
                 Some(_) if rule.confidence == Confidence::Likely => Confidence::Unsure,
+                _ if strange && rule.confidence == Confidence::Certain => Confidence::Likely,
+                _ if strange => Confidence::Unsure,
                 _ => rule.confidence,
             };
-            return Reading { reason: rule.reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict };
+            let said = Said::of(&found, whole_words(&text, found.place.start, found.place.end));
+            return Reading { reason: rule.reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
         }
         if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };
-            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None };
+            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None, said: None };
         }
         let reason = match (by_enhanced, by_code) {
             // "Not authorised" takes the mailbox out of the number: 550 5.7.1 is no unknown user.
@@ -189,6 +171,6 @@ impl Knowledge {
             },
             (_, by_code) => by_code,
         };
-        Reading { reason, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None }
+        Reading { reason, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None, said: None }
     }
 }

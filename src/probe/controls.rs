@@ -73,7 +73,8 @@ mod tests {
             assert_eq!(wanted(Controls::Off, Stage::Rcpt, parsed.code, &reading), [], "{reply}");
             assert_eq!(wanted(Controls::Auto, Stage::Data, parsed.code, &reading), [], "{reply}");
         }
-        let clear = Reading { reason: Reason::UserUnknown, confidence: Confidence::Certain, basis: Basis::Enhanced, conflict: None };
+        let clear =
+            Reading { reason: Reason::UserUnknown, confidence: Confidence::Certain, basis: Basis::Enhanced, conflict: None, said: None };
         let code = ReplyCode::new(550).unwrap();
         assert_eq!(wanted(Controls::Always, Stage::Rcpt, code, &clear), [Purpose::CatchAll, Purpose::Postmaster]);
     }

@@ -117,17 +117,17 @@ impl<'a> Course<'a> {
         self.route.is_some() && self.plan.is_done()
     }
 
-    /// Whether nothing is to come once the conversations under way have ended.
-    pub(super) fn is_over(&self) -> bool {
-        let waiting = self.beside.waits_for_policies() || !self.errands.is_empty();
-        self.cut_short.is_some() || self.plan.is_settled() || (self.all_begun() && !waiting)
+    /// Whether nothing is to come, policies apart, once the conversations under way have ended.
+    fn is_over(&self) -> bool {
+        self.cut_short.is_some() || self.plan.is_settled() || (self.all_begun() && self.errands.is_empty())
     }
 
     /// Whether the probe is over, when no conversation is under way.
     pub(super) fn may_end(&mut self) -> bool {
-        // Attempts may wait for what policies say, so that these end in any case.
-        let policies_over = self.policies.may_end(self.clock.now());
-        self.is_over() && (policies_over || self.cut_short.is_some())
+        // From here on policies are all that is waited for.
+        let policies_over = self.is_over() && self.policies.may_end(self.clock.now());
+        let waits = self.beside.waits_for_policies() && !self.plan.is_settled();
+        self.is_over() && ((policies_over && !waits) || self.cut_short.is_some())
     }
 
     /// How long nothing is to be done, if time alone will change that.

@@ -275,3 +275,6 @@ async fn text(below: &str, domain: &DomainName, resolver: &Resolver) -> TxtAnswe
         Err(_) => TxtAnswer::nothing(),
     }
 }
+
+#[cfg(test)]
+mod tests;

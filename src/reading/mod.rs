@@ -6,10 +6,12 @@
 mod code;
 pub mod mail;
 pub mod mailbox;
+pub mod log_line;
 mod recipient_report;
 mod reply;
 
 pub use code::{EnhancedPattern, Topic};
+pub use log_line::{LogLine, LogReader};
 pub use recipient_report::{Action, RecipientReport};
 
 use crate::smtp::Reply;

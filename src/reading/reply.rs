@@ -75,7 +75,8 @@ fn unfold(line: &str) -> Vec<Option<Line<'_>>> {
     lines
 }
 
-fn leading_code(text: &str) -> Option<ReplyCode> {
+/// The code that `text` begins with.
+pub(super) fn leading_code(text: &str) -> Option<ReplyCode> {
     let digits = text.get(..3)?;
     let alone = !text[3..].starts_with(|c: char| c.is_ascii_digit() || c == '.');
     digits.parse().ok().filter(|_| alone)
@@ -101,9 +102,15 @@ fn close(open: &mut Vec<Line<'_>>) -> Option<Reply> {
             lines.push(line.text.to_owned());
         }
     }
+    of_lines(&lines)
+}
+
+/// The reply that consists of `lines`, each with its code; what exceeds the limits is cut off.
+pub(super) fn of_lines(lines: &[impl AsRef<str>]) -> Option<Reply> {
+    let lines = &lines[..lines.len().min(LINES)];
     // All but the last continue, and the last one ends, whatever was cut off when it was copied.
     let last = lines.len().checked_sub(1)?;
-    let whole: Vec<String> = lines.iter().enumerate().map(|(at, line)| separated(line, at < last)).collect();
+    let whole: Vec<String> = lines.iter().enumerate().map(|(at, line)| separated(line.as_ref(), at < last)).collect();
     Reply::parse(&(whole.join("\r\n") + "\r\n"))
 }
 

@@ -85,7 +85,8 @@ impl<'a> Wording<'a> {
 
     pub(super) fn verdict(&self, verdict: &Verdict) -> VerdictPart {
         let text = self.case.knowledge.reason(verdict.reason);
-        let (title, why) = (self.title(verdict, &text.title), self.why(verdict, &text.meaning));
+        let meaning = verdict.cause.as_ref().unwrap_or(&text.meaning);
+        let (title, why) = (self.title(verdict, &text.title), self.why(verdict, meaning));
         let summary = match why.first() {
             Some(proof) => format!("{title}: {proof}"),
             None => title.clone(),

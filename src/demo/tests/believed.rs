@@ -1,13 +1,13 @@
 //! What a probe makes of the world's transport security, by the very parts that it asks a real one with.
 
 use super::*;
-use crate::policy::Tlsa;
+use crate::policy::{DaneVerdict, FetchFailure, FetchStep, Fetched, Matched};
 use crate::route::{Resolver, Security, TlsaOutcome, Validator, locate, resolve, tlsa, txt};
 use crate::settings::Clock;
 use crate::smtp::{CertificateVerdict, TlsVersion};
 use crate::target::{Host, Port};
-use crate::transport::dane::{DaneVerdict, Matched, verify};
-use crate::transport::{FetchFailure, FetchStep, Fetched, Line, TlsClient, legacy};
+use crate::transport::dane::verify;
+use crate::transport::{Line, TlsClient, legacy};
 
 const DNS: &str = r#"
 address = "anna@dane.test"
@@ -63,8 +63,7 @@ async fn measured(records: &str, server: &str) -> (usize, DaneVerdict) {
     let (sender, _) = tokio::sync::mpsc::unbounded_channel();
     let route = resolve(&"dane.test".parse().unwrap(), &settings, &resolver, sender).await;
     let found = tlsa(&route.hosts[0], Port::SMTP, &resolver).await;
-    let TlsaOutcome::Records(parts) = found.outcome else { panic!("{:?}", found.outcome) };
-    let records: Vec<Tlsa> = parts.into_iter().map(Tlsa::from).collect();
+    let TlsaOutcome::Records(records) = found.outcome else { panic!("{:?}", found.outcome) };
     let mut client = Client::to(&world).await;
     client.reply().await;
     client.say("STARTTLS").await;
@@ -122,7 +121,7 @@ async fn fetched(policy: &str) -> Fetched {
     let (host, _) = locate(&name, &settings, &Resolver::new(&settings, clock)).await;
     let tls = TlsClient::new(&settings.extra_roots);
     let line = Line { settings: &settings, clock, tls: &tls, connect_timeout: PATIENCE };
-    line.fetch(&name, "/.well-known/mta-sts.txt", &host.addresses, Duration::from_secs(1)).await
+    line.fetch(&name, "/.well-known/mta-sts.txt", &host.addresses, tokio::time::sleep(Duration::from_secs(1))).await
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ pub(super) fn by_route(case: &Case<'_>) -> Verdict {
         text: None,
         host: None,
         session: None,
+        cause: None,
         twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
         fix: text.fix,
         evidence: proof,

@@ -244,3 +244,98 @@ fn the_other_mode_is_tried_where_the_first_looks_wrong() {
         assert_eq!(next.map(|attempt| (attempt.tls, attempt.until)), second, "{transcript:?}");
     }
 }
+
+/// A session that got inside TLS.
+fn inside() -> Transcript {
+    let mut transcript = ended(Stage::Quit, FailureKind::Closed);
+    transcript.events.pop();
+    let (version, cipher) = ("TLS 1.3".to_owned(), String::new());
+    let verdict = crate::smtp::CertificateVerdict::Trusted;
+    let facts = crate::smtp::TlsFacts { version, cipher, server_name: None, group: None, chain: Vec::new(), chain_length: 0, verdict };
+    transcript.events.push((ms(2), Event::Secured(facts)));
+    transcript
+}
+
+#[test]
+fn after_a_failed_handshake_old_tls_is_asked_for_and_the_question_put_in_the_clear() {
+    use HandshakeFailure::{Closed, Hung, Malformed, Reset};
+    let failed = |failure| ended(Stage::Tls, FailureKind::TlsHandshake(failure));
+    let alert = || failed(HandshakeFailure::Alert(crate::smtp::TlsAlert(70)));
+    let (both, clear, old) =
+        (&["OldTls 192.0.2.1:25", "InClear 192.0.2.1:25"][..], &["InClear 192.0.2.1:25"][..], &["OldTls 192.0.2.1:25"][..]);
+    let tls = |tls| Attempt { tls, ..attempt(SILENT) };
+    for (asked, transcript, expected) in [
+        (attempt(SILENT), alert(), both),
+        (attempt(SILENT), failed(Closed), both),
+        (attempt(SILENT), failed(Reset), both),
+        (attempt(SILENT), failed(Malformed("x")), both),
+        // Whoever is silent, or answers in plain text, does so again.
+        (attempt(SILENT), failed(Hung(Duration::from_secs(15))), clear),
+        (attempt(SILENT), ended(Stage::Tls, FailureKind::NotTls), clear),
+        // Whoever insists on TLS, or whose port begins with it, has no way in the clear.
+        (tls(TlsUse::Require), alert(), old),
+        (tls(TlsUse::Implicit), alert(), old),
+        (attempt(SILENT), ended(Stage::Greeting, FailureKind::Closed), &[]),
+        (attempt(SILENT), inside(), &[]),
+    ] {
+        let mut beside = of(Question::Mail);
+        beside.began(&asked, ms(0));
+        beside.ended(&asked, &transcript);
+        assert_eq!(called(&mut beside, 1), expected, "{:?} {transcript:?}", asked.tls);
+    }
+    // Of ports nothing is asked but what they are.
+    let mut ports = of(Question::Ports);
+    ports.ended(&attempt(SILENT), &alert());
+    assert_eq!(called(&mut ports, 1), [""; 0]);
+
+    // Each host once, and three hosts at most.
+    let mut beside = of(Question::Mail);
+    for place in 0..5 {
+        for last in [1, 2] {
+            let asked = Attempt { host: Some(place), ..attempt(&format!("192.0.2.{}:25", 10 * place + last)) };
+            beside.ended(&asked, &alert());
+        }
+    }
+    let calls = called(&mut beside, 1);
+    let of_role = |role: &str| calls.iter().filter_map(|call| call.strip_prefix(role)).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(of_role("OldTls "), ["192.0.2.1:25", "192.0.2.11:25", "192.0.2.21:25"]);
+    assert_eq!(of_role("OldTls "), of_role("InClear "));
+}
+
+#[test]
+fn nobody_is_asked_in_the_clear_before_it_is_known_that_policies_allow_it() {
+    let failed = ended(Stage::Tls, FailureKind::TlsHandshake(HandshakeFailure::Hung(Duration::from_secs(15))));
+    for (known, expected) in [(Some(true), 1), (Some(false), 0)] {
+        let mut beside = of(Question::Mail);
+        beside.ended(&attempt(SILENT), &failed);
+        assert!(beside.next(ms(1), true, |_, _| None).is_none() && beside.waits_for_policies());
+        assert!(beside.next(ms(2), false, |_, _| known).is_none(), "others may still be asked, who have TLS");
+        let calls = std::iter::from_fn(|| beside.next(ms(3), true, |_, _| known)).count();
+        assert_eq!((calls, beside.waits_for_policies()), (expected, false));
+    }
+}
+
+#[test]
+fn injection_is_tried_once_where_tls_came_up_by_starttls() {
+    let wanted = || Beside::new(&Settings { check_injection: true, control: Vec::new(), ..Settings::default() });
+    let implicit = Attempt { tls: TlsUse::Implicit, ..attempt(SILENT) };
+    for (asked, transcript, expected) in [
+        (attempt(SILENT), inside(), &["Injection 192.0.2.1:25"][..]),
+        (implicit, inside(), &[]),
+        (attempt(SILENT), ended(Stage::Greeting, FailureKind::Closed), &[]),
+    ] {
+        let mut beside = wanted();
+        beside.ended(&asked, &transcript);
+        assert_eq!(called(&mut beside, 1), expected);
+    }
+    let mut beside = wanted();
+    for address in ["192.0.2.1:25", "192.0.2.2:25"] {
+        beside.ended(&attempt(address), &inside());
+    }
+    // Also where a definite answer was had, and nobody else is called.
+    assert_eq!(beside.next_in_any_case().map(|attempt| attempt.until), Some(Stage::StartTls));
+    assert!(beside.next_in_any_case().is_none());
+    let mut unwanted = of(Question::Mail);
+    unwanted.ended(&attempt(SILENT), &inside());
+    assert_eq!(called(&mut unwanted, 1), [""; 0]);
+}

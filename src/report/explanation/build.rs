@@ -117,18 +117,21 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
     };
     let Some(entry) = knowledge.code_entry(reply.code) else { return nothing_known(knowledge, "no_code", part, verb) };
     let annotation = annotate(knowledge, verb, reply);
-    let (basis, words) = match &annotation.basis {
-        Basis::Wording(rule) => (BasisName::Wording, knowledge.words(rule, reply)),
-        Basis::Enhanced => (BasisName::Enhanced, None),
-        Basis::Code => (BasisName::Code, None),
+    let basis = match &annotation.basis {
+        Basis::Wording(_) => BasisName::Wording,
+        Basis::Enhanced => BasisName::Enhanced,
+        Basis::Code => BasisName::Code,
     };
+    let (words, provider) = annotation.said.as_ref().map(|said| (said.words.clone(), said.provider.clone())).unwrap_or_default();
+    let places = if verb.is_none() { places_of_reply(knowledge, reply, &entry, &annotation) } else { Vec::new() };
     // Texts of a reason by itself know of no occasion, and that of the number is another one's.
     let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
-        words,
+        words: Some(words).filter(|words| !words.is_empty()),
+        provider,
         conflict: annotation.conflict,
         standing: standing(knowledge, reply.code),
-        places: if verb.is_none() { places_of_reply(knowledge, reply, &entry, &annotation) } else { Vec::new() },
+        places,
         answers: entry.commands,
         closes: entry.closes,
         references: annotation.references,
@@ -177,6 +180,7 @@ impl ExplanationPart {
             confidence: basics.confidence,
             basis: basics.basis,
             words: None,
+            provider: None,
             conflict: None,
             standing: Standing::Standard,
             title: basics.title,

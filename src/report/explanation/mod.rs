@@ -81,6 +81,9 @@ pub struct ExplanationPart {
     /// The words of the reply that decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub words: Option<String>,
+    /// Whose way of speaking it is: `Gmail`, `Postfix`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub provider: Option<String>,
     /// What the enhanced code says by itself, where the words say something else.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub conflict: Option<Reason>,

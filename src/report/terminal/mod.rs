@@ -84,7 +84,8 @@ pub fn headline(report: &Report, knowledge: &Knowledge) -> String {
     let outcomes: BTreeMap<String, String> = knowledge.phrases("outcome");
     let confidences: BTreeMap<String, String> = knowledge.phrases("confidence");
     let verdict = &report.verdict;
-    let proof: String = verdict.why.first().into_iter().chain(verdict.caveats.first()).map(|words| format!("; {words}")).collect();
+    let proof: Vec<String> = verdict.why.first().into_iter().chain(verdict.caveats.first()).map(|words| format!("; {words}")).collect();
+    let proof = proof.concat();
     let line = format!(
         "{}  {}: {} ({}){proof}",
         name_in(&outcomes, verdict.outcome),

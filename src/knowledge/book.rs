@@ -1,0 +1,351 @@
+//! Files of rules that map a server's words to a reason: one for each provider, gateway or software, and the generic ones.
+//!
+//! There are a thousand rules, and a reply needs one of them. So a file is only scanned for the words that have to be in a text
+//! before a rule can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex_lite::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use super::{Actor, Confidence, Reason};
+use crate::smtp::{EnhancedCode, Reply, Verb};
+
+/// Whose words a file holds; in the order in which they are asked where nobody is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// The user's own.
+    Own,
+    /// Block lists, by their names.
+    Lists,
+    /// A mail server's software.
+    Software,
+    /// Servers of any make.
+    Generic,
+    /// A gateway that stands before servers.
+    Gateway,
+    /// One provider.
+    Provider,
+}
+
+/// One rule, as its file has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) reason: Reason,
+    /// One of these, in small letters, is in every text that the rule fits; none if its numbers say it all.
+    #[serde(default)]
+    pub(super) words: Vec<String>,
+    /// What the text has to match; none if the words say it all.
+    pub(super) pattern: Option<String>,
+    /// Prefixes of the code; empty is any refusal.
+    #[serde(default)]
+    codes: Vec<String>,
+    /// Enhanced codes and ranges of them; a reply without one fits as well. Empty is any.
+    #[serde(default)]
+    enhanced: Vec<EnhancedRange>,
+    /// What must have been answered; empty is anything.
+    #[serde(default)]
+    pub(super) at: Vec<Verb>,
+    pub(super) confidence: Confidence,
+    /// Who acts first; none leaves it to the reason.
+    pub(super) actor: Option<Actor>,
+    /// What happened, in the terms of whoever says it; none leaves it to the reason.
+    pub(super) cause: Option<String>,
+    /// What to do; none leaves it to the reason.
+    pub(super) fix: Option<String>,
+    #[allow(dead_code, reason = "the tests read it")]
+    pub(super) example: String,
+    pub(super) source: String,
+    #[serde(skip)]
+    compiled: OnceLock<Option<Regex>>,
+}
+
+/// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct EnhancedRange {
+    /// None for any.
+    class: Option<u8>,
+    subject: u16,
+    first: u16,
+    last: u16,
+}
+
+impl TryFrom<String> for EnhancedRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let read = || {
+            let mut parts = text.splitn(3, '.');
+            let (class, subject, details) = (parts.next()?, parts.next()?, parts.next()?);
+            let (first, last) = details.split_once('-').unwrap_or((details, details));
+            let class =
+                if class.eq_ignore_ascii_case("x") { None } else { Some(class.parse().ok().filter(|class| [2, 4, 5].contains(class))?) };
+            Some(Self { class, subject: subject.parse().ok()?, first: first.parse().ok()?, last: last.parse().ok()? })
+        };
+        read().ok_or_else(|| format!("{text:?} is no enhanced code or range of them, such as 5.2.2, x.2.2, 5.7.606-649"))
+    }
+}
+
+impl EnhancedRange {
+    fn holds(self, code: EnhancedCode) -> bool {
+        self.class.is_none_or(|class| class == code.class)
+            && self.subject == code.subject
+            && (self.first..=self.last).contains(&code.detail)
+    }
+}
+
+impl Rule {
+    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses,
+    /// `low` the same in small letters.
+    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, low: &str) -> Option<Range<usize>> {
+        let number = reply.code.number();
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        let begins = |prefix: &String| prefix.bytes().zip(digits).all(|(wanted, digit)| u16::from(wanted) == u16::from(b'0') + digit);
+        let by_numbers = (self.codes.is_empty() || self.codes.iter().any(begins))
+            && (self.enhanced.is_empty() || reply.enhanced.is_none_or(|code| self.enhanced.iter().any(|range| range.holds(code))))
+            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)));
+        if !by_numbers {
+            return None;
+        }
+        // Small letters may have another length than large ones; then the words are not pointed at.
+        let place = |word: &String| low.find(word.as_str()).map(|at| if low.len() == text.len() { at..at + word.len() } else { 0..0 });
+        let by_words = self.words.iter().find_map(place);
+        match (&self.pattern, by_words) {
+            (Some(_), found) if found.is_some() || self.words.is_empty() => self.regex()?.find(text).map(|found| found.range()),
+            (Some(_), _) => None,
+            (None, None) if !self.words.is_empty() => None,
+            // Without words it is the enhanced code that says it, which must be there then.
+            (None, None) => (self.enhanced.is_empty() || reply.enhanced.is_some()).then_some(0..0),
+            (None, found) => found,
+        }
+    }
+
+    /// The first command that it is for; none if it is for all.
+    #[cfg(test)]
+    pub(super) fn first_place(&self) -> Option<Verb> {
+        self.at.first().copied()
+    }
+
+    pub(super) fn regex(&self) -> Option<&Regex> {
+        let pattern = self.pattern.as_deref()?;
+        self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
+    }
+}
+
+/// One file of rules.
+#[derive(Debug)]
+pub(super) struct Book {
+    /// The file's name without its ending: `google`.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests name the file"))]
+    pub(super) key: Cow<'static, str>,
+    /// As a person calls it: `Gmail`.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    /// Names of its mail hosts, `*.` for any labels before.
+    mx: Vec<String>,
+    /// What its greeting has in it, in small letters.
+    greeting: Vec<String>,
+    /// What only it writes, in small letters.
+    marks: Vec<String>,
+    text: Cow<'static, str>,
+    slots: Vec<Slot>,
+}
+
+/// The place of one rule.
+#[derive(Debug)]
+struct Slot {
+    at: Range<usize>,
+    rule: OnceLock<Option<Rule>>,
+}
+
+impl Book {
+    /// Scans a built-in file, and tells each word that a rule needs, with the rule's number.
+    fn scan(key: &'static str, text: &'static str, mut word: impl FnMut(String, Option<usize>)) -> Self {
+        let mut book = Self {
+            key: key.into(),
+            name: key.to_owned(),
+            kind: Kind::Generic,
+            mx: Vec::new(),
+            greeting: Vec::new(),
+            marks: Vec::new(),
+            text: text.into(),
+            slots: Vec::new(),
+        };
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            let (begin, end) = (offset, offset + line.len());
+            offset = end;
+            if line.trim_end() == "[[rule]]" {
+                if let Some(last) = book.slots.last_mut() {
+                    last.at.end = begin;
+                }
+                book.slots.push(Slot { at: end..text.len(), rule: OnceLock::new() });
+                continue;
+            }
+            let Some((name, value)) = line.split_once(" = ") else { continue };
+            match (name, book.slots.len().checked_sub(1)) {
+                ("words", Some(rule)) => strings(value).for_each(|text| word(text, Some(rule))),
+                ("name", None) => book.name = strings(value).next().unwrap_or_default(),
+                ("kind", None) => book.kind = kind(value),
+                ("mx", None) => book.mx.extend(strings(value)),
+                ("greeting", None) => book.greeting.extend(strings(value)),
+                ("text", None) => {
+                    book.marks.extend(strings(value));
+                    book.marks.iter().for_each(|mark| word(mark.clone(), None));
+                }
+                _ => {}
+            }
+        }
+        book
+    }
+
+    /// Whether this is who runs the host, or greets so.
+    fn is(&self, host: Option<&str>, greeting: Option<&str>) -> bool {
+        let named = |pattern: &String| match (pattern.strip_prefix('*'), host) {
+            (Some(end), Some(host)) => host.len() > end.len() && host.to_ascii_lowercase().ends_with(end),
+            (None, Some(host)) => host.eq_ignore_ascii_case(pattern),
+            (_, None) => false,
+        };
+        self.mx.iter().any(named) || greeting.is_some_and(|greeting| self.greeting.iter().any(|mark| greeting.contains(mark.as_str())))
+    }
+
+    pub(super) fn rule(&self, number: usize) -> Option<&Rule> {
+        let slot = self.slots.get(number)?;
+        slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok()).as_ref()
+    }
+
+    /// How many rules it has.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+/// The strings of a line's value: `["a", "b"]` or `"a"`, without escapes.
+fn strings(value: &str) -> impl Iterator<Item = String> {
+    value.split('"').skip(1).step_by(2).map(str::to_owned)
+}
+
+fn kind(value: &str) -> Kind {
+    match value.trim().trim_matches('"') {
+        "provider" => Kind::Provider,
+        "gateway" => Kind::Gateway,
+        "lists" => Kind::Lists,
+        "software" => Kind::Software,
+        _ => Kind::Generic,
+    }
+}
+
+/// Who speaks, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speaker<'a> {
+    /// The host's name, as its MX or the report says.
+    pub host: Option<&'a str>,
+    /// What it greeted with.
+    pub greeting: Option<&'a str>,
+}
+
+/// A rule that fits.
+pub(super) struct Found<'a> {
+    pub(super) book: &'a Book,
+    pub(super) rule: &'a Rule,
+    /// Where in the text the words are that decided.
+    pub(super) place: Range<usize>,
+    /// Whether it is known that whoever speaks is the one whose book it is.
+    pub(super) recognised: bool,
+}
+
+impl Found<'_> {
+    /// Whether it is the way of speaking of one provider or gateway, and somebody else's mouth, as far as is known.
+    pub(super) fn is_strange(&self) -> bool {
+        matches!(self.book.kind, Kind::Provider | Kind::Gateway) && !self.recognised
+    }
+}
+
+/// All books, and where each word of them leads.
+pub(super) struct Library {
+    books: Vec<Book>,
+    index: OnceLock<Option<AhoCorasick>>,
+    /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
+    words: Vec<(String, usize, Option<usize>)>,
+    /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
+    wordless: Vec<(usize, usize)>,
+}
+
+impl Library {
+    pub(super) fn of(files: &[(&'static str, &'static str)]) -> Self {
+        let mut words = Vec::new();
+        let mut wordless = Vec::new();
+        let books: Vec<Book> = files
+            .iter()
+            .enumerate()
+            .map(|(place, (key, text))| {
+                let mut has_words = Vec::new();
+                let book = Book::scan(key, text, |word, rule| {
+                    has_words.extend(rule);
+                    words.push((word, place, rule));
+                });
+                wordless.extend((0..book.len()).filter(|rule| !has_words.contains(rule)).map(|rule| (place, rule)));
+                book
+            })
+            .collect();
+        Self { books, index: OnceLock::new(), words, wordless }
+    }
+
+    #[cfg(test)]
+    pub(super) fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    /// The index of all words; none if it cannot be built, which a test forbids.
+    fn index(&self) -> Option<&AhoCorasick> {
+        // It is built for one reply as a rule, so quickly rather than thoroughly.
+        let builder = || AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(self.words.iter().map(|(word, ..)| word));
+        self.index.get_or_init(|| builder().ok()).as_ref()
+    }
+
+    /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
+    pub(super) fn find(
+        &self,
+        reply: &Reply,
+        verb: Option<Verb>,
+        (text, low): (&str, &str),
+        speaker: Speaker<'_>,
+        fits: impl Fn(&Rule) -> bool,
+    ) -> Option<Found<'_>> {
+        let mut recognised: Vec<usize> = self.recognised(speaker);
+        let mut candidates: Vec<(usize, usize)> = Vec::new();
+        for found in self.index()?.find_overlapping_iter(low) {
+            match self.words.get(found.pattern().as_usize())? {
+                (_, book, Some(rule)) => candidates.push((*book, *rule)),
+                (_, book, None) => recognised.push(*book),
+            }
+        }
+        candidates.extend(self.wordless.iter().filter(|(book, _)| recognised.contains(book)));
+        let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
+        candidates.sort_unstable_by_key(|(book, rule)| (rank(*book), *rule));
+        candidates.dedup();
+        candidates.into_iter().find_map(|(book, rule)| {
+            let is_recognised = recognised.contains(&book);
+            let book = self.books.get(book)?;
+            let rule = book.rule(rule).filter(|rule| fits(rule))?;
+            rule.matches(reply, verb, text, low).map(|place| Found { book, rule, place, recognised: is_recognised })
+        })
+    }
+
+    /// The books of whoever speaks.
+    fn recognised(&self, speaker: Speaker<'_>) -> Vec<usize> {
+        if speaker == Speaker::default() {
+            return Vec::new();
+        }
+        let greeting = speaker.greeting.map(str::to_lowercase);
+        let books = self.books.iter().enumerate();
+        books.filter(|(_, book)| book.is(speaker.host, greeting.as_deref())).map(|(place, _)| place).collect()
+    }
+}
