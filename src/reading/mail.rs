@@ -13,8 +13,11 @@ mod html;
 mod kind;
 mod letter;
 mod notification;
+mod phrases;
 mod prose;
 mod report;
+mod returned;
+mod signs;
 mod transcript;
 mod words;
 
@@ -128,7 +131,7 @@ fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
     let inner = wrappings.checked_sub(1)?;
     let found = match letter.attached {
         Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
-        None => Some(prose::own_words(&letter.prose).1)
+        None => Some(letter.quoted())
             .filter(|quoted| looks_like_mail(quoted.as_bytes()))
             .map(|quoted| letter::with(quoted.as_bytes(), |letter| notice(letter, inner)))?,
     };
@@ -136,7 +139,7 @@ fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
 }
 
 /// What is said of each recipient: by the fields of a report, by the text, by both.
-fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<RecipientReport> {
+fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<RecipientReport> {
     if told.is_empty() {
         let named = if text.recipients.is_empty() { text.guessed } else { text.recipients };
         return named.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();

@@ -4,9 +4,9 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+pub mod log_line;
 pub mod mail;
 pub mod mailbox;
-pub mod log_line;
 mod recipient_report;
 mod reply;
 

@@ -4,7 +4,7 @@
 //! with an enhanced code of its class behind it. A relay may quote another server's answer in its own; the innermost one names the
 //! cause.
 
-use super::{address, transcript, words};
+use super::{address, signs, transcript, words};
 use crate::reading::{Action, RecipientReport, reply};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -85,18 +85,19 @@ impl Said {
 pub(super) fn read(text: &str) -> Said {
     // In one line, since a sign may be folded.
     let diagnostic = words::line(text);
-    let lower = diagnostic.to_ascii_lowercase();
     let session = transcript::read(text).filter(|session| session.reply.is_some());
     let (reply, enhanced) = match &session {
         Some(session) => (session.reply.clone(), None),
         None => (decisive(text), enhanced(text)),
     };
     let session = session.unwrap_or_default();
+    let (command, host) = signs::read(&diagnostic);
+    let remote_host = session.host.or_else(|| host.map(str::to_owned));
     Said {
         enhanced: enhanced.filter(|_| reply.as_ref().is_none_or(|reply| reply.enhanced.is_none())),
         reply,
-        command: session.command.or_else(|| command(&lower)),
-        remote_host: session.host.or_else(|| remote_host(&diagnostic, &lower)),
+        command: session.command.or(command),
+        remote_host,
         diagnostic,
         ..Said::default()
     }
@@ -329,109 +330,4 @@ fn cut_tail(text: &mut String) {
             break;
         }
     }
-}
-
-/// What was answered, as a lower-case text of one line says.
-fn command(text: &str) -> Option<Verb> {
-    const SIGNS: [(&str, Verb); 16] = [
-        ("does not like recipient", Verb::Rcpt),
-        ("sender was rejected", Verb::Mail),
-        ("after i sent the message", Verb::DataEnd),
-        ("my name was rejected", Verb::Helo),
-        ("refused to talk to me", Verb::Connect),
-        ("smtp:rcpt", Verb::Rcpt),
-        ("smtp:mail", Verb::Mail),
-        ("smtp:data", Verb::Data),
-        ("[rcpt_to]", Verb::Rcpt),
-        ("[mail_from]", Verb::Mail),
-        ("your message (rcpt)", Verb::Rcpt),
-        ("your message (mail)", Verb::Mail),
-        ("your message (data)", Verb::Data),
-        ("smtp command rcpt", Verb::Rcpt),
-        ("smtp command mail", Verb::Mail),
-        ("smtp command data", Verb::Data),
-    ];
-    ["in reply to ", "after ", "like our ", "while ", "sent: "]
-        .iter()
-        .find_map(|lead| memchr::memmem::find_iter(text.as_bytes(), lead).find_map(|at| verb(&text[at + lead.len()..])))
-        .or_else(|| SIGNS.iter().find(|(sign, _)| words::find(text, sign).is_some()).map(|(_, verb)| *verb))
-}
-
-/// The command at the beginning of a lower-case text.
-pub(super) fn verb(text: &str) -> Option<Verb> {
-    const NAMES: [(&str, Verb); 14] = [
-        ("end of data", Verb::DataEnd),
-        ("data command", Verb::Data),
-        ("initial connection", Verb::Connect),
-        ("initial server greeting", Verb::Connect),
-        ("rcpt", Verb::Rcpt),
-        ("mail from", Verb::Mail),
-        ("mail command", Verb::Mail),
-        ("ehlo", Verb::Ehlo),
-        ("helo", Verb::Helo),
-        ("starttls", Verb::StartTls),
-        ("auth ", Verb::Auth),
-        ("bdat", Verb::Bdat),
-        ("message body", Verb::DataEnd),
-        ("data", Verb::Data),
-    ];
-    if text.starts_with("final data") {
-        return Some(Verb::DataEnd);
-    }
-    let mut text = text;
-    for lead in ["pipelined ", "sending ", "performing ", "receiving ", "the "] {
-        text = text.strip_prefix(lead).unwrap_or(text);
-    }
-    NAMES.iter().find(|(name, _)| text.starts_with(name)).map(|(_, verb)| *verb)
-}
-
-/// The host that answered, as a text of one line says; `lower` is it in lower case.
-fn remote_host(text: &str, lower: &str) -> Option<String> {
-    // What stands before the name, and what may stand between it and the name.
-    const BEFORE: [&str; 15] = [
-        "host: ",
-        "host ",
-        "while talking to ",
-        "connect to ",
-        "connected to ",
-        "lost connection with ",
-        "giving up on ",
-        "by the server for ",
-        "remote-mta: dns;",
-        "remote system: dns;",
-        "remote-mta: ",
-        "receiving server: ",
-        "server at ",
-        "smtp server ",
-        "server ",
-    ];
-    // What stands behind it.
-    const BEHIND: [&str; 4] = [" did not like our ", " does not like recipient", " failed after i sent", " gave this error"];
-    let behind = BEHIND.iter().find_map(|sign| {
-        let mut tokens = text[..words::find(lower, sign)?].split(' ').rev();
-        let last = tokens.next()?;
-        // `name [address]`
-        let name = if last.starts_with('[') { tokens.next().unwrap_or(last) } else { last };
-        words::host(name)
-    });
-    let named = || {
-        BEFORE.iter().find_map(|sign| {
-            memchr::memmem::find_iter(lower.as_bytes(), sign).take(8).find_map(|at| {
-                let rest = text.get(at + sign.len()..)?;
-                match *sign {
-                    // Gmail names the domain first.
-                    "by the server for " => words::host(words::after(&rest[rest.find(" by ")?..], " by ")?),
-                    _ => words::host(rest),
-                }
-            })
-        })
-    };
-    // `mx1.example.net [192.0.2.25]:`
-    let numbered = || {
-        memchr::memmem::find_iter(text.as_bytes(), "]:").take(8).find_map(|end| {
-            let open = text[..end].rfind('[')?;
-            words::host(text[..open].trim_end().rsplit(' ').next()?).filter(|_| words::host(&text[open..]).is_some())
-        })
-    };
-    behind.or_else(named).or_else(numbered).map(str::to_owned)
 }

@@ -33,7 +33,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
 
 fn is_report(letter: &Letter<'_>) -> bool {
     letter.field("Content-Type").is_some_and(|value| {
-        let lower = words::cut(value, 1000).to_ascii_lowercase();
+        let lower = words::cut(&value, 1000).to_ascii_lowercase();
         lower.starts_with("multipart/report") && lower.contains("feedback-report")
     })
 }
