@@ -9,11 +9,15 @@ mod address;
 mod answer;
 mod feedback;
 mod fields;
+mod html;
 mod kind;
 mod letter;
 mod notification;
+mod phrases;
 mod prose;
 mod report;
+mod returned;
+mod signs;
 mod transcript;
 mod words;
 
@@ -109,9 +113,10 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
         }
     }
     if looks.is_automatic_reply() {
-        let kind = if looks.address_is_dead() { NoticeKind::Bounce } else { NoticeKind::Vacation };
+        let (kind, action) =
+            if looks.address_is_dead() { (NoticeKind::Bounce, Some(Action::Failed)) } else { (NoticeKind::Vacation, None) };
         let said = Said { recipient: letter.from.clone(), diagnostic: words::line(&letter.prose), ..Said::default() };
-        return Notice { kind, reports: vec![said.into_report(None)], feedback_type: None };
+        return Notice { kind, reports: vec![said.into_report(action)], feedback_type: None };
     }
     if looks.is_notice() {
         // It says that something failed, and not for whom.
@@ -126,7 +131,7 @@ fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
     let inner = wrappings.checked_sub(1)?;
     let found = match letter.attached {
         Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
-        None => Some(prose::own_words(&letter.prose).1)
+        None => Some(letter.quoted())
             .filter(|quoted| looks_like_mail(quoted.as_bytes()))
             .map(|quoted| letter::with(quoted.as_bytes(), |letter| notice(letter, inner)))?,
     };
@@ -134,7 +139,7 @@ fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
 }
 
 /// What is said of each recipient: by the fields of a report, by the text, by both.
-fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<RecipientReport> {
+fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<RecipientReport> {
     if told.is_empty() {
         let named = if text.recipients.is_empty() { text.guessed } else { text.recipients };
         return named.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();
@@ -149,7 +154,7 @@ fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks) -> Vec<Reci
                 text.recipients.iter().position(|other| other.is_about(&said)).map(|at| text.recipients.swap_remove(at))
             };
             said.complete_with(same.as_ref().unwrap_or(&text.all));
-            said.into_report(None)
+            said.into_report(Some(looks.action()))
         })
         .collect()
 }

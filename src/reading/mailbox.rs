@@ -167,7 +167,7 @@ fn is_blank(line: &[u8]) -> bool {
 /// year; a sentence of a mail that was not quoted has not.
 fn parts(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
-    let words = || rest.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let words = || rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let time = |word: &[u8]| {
         let mut numbers = word.split(|b| *b == b':');
         word.contains(&b':') && numbers.all(|number| matches!(number.len(), 1 | 2) && number.iter().all(u8::is_ascii_digit))
@@ -233,7 +233,7 @@ mod tests {
             .iter()
             .map(|entry| match entry {
                 Entry::Mail(text) => mail(&String::from_utf8_lossy(text).replace('\n', "\r\n")),
-                other => other.clone(),
+                other @ Entry::TooLarge { .. } => other.clone(),
             })
             .collect();
         assert_eq!(all(mbox.replace('\n', "\r\n").as_bytes(), 1000), crlf);

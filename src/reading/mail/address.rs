@@ -29,6 +29,11 @@ pub(super) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
     })
 }
 
+/// The same, without the places.
+pub(super) fn owned(text: &str) -> Vec<String> {
+    all(text).map(|found| found.text.to_owned()).collect()
+}
+
 /// The address whose `@` stands at `at`; nothing before `from` belongs to it.
 fn around(text: &str, from: usize, at: usize) -> Option<Found<'_>> {
     let bytes = text.as_bytes();

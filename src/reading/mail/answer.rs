@@ -4,7 +4,7 @@
 //! with an enhanced code of its class behind it. A relay may quote another server's answer in its own; the innermost one names the
 //! cause.
 
-use super::{address, transcript, words};
+use super::{address, signs, transcript, words};
 use crate::reading::{Action, RecipientReport, reply};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -65,9 +65,10 @@ impl Said {
         // `5.0.0` says no more than the class does, so that another code wins over it.
         let codes = [self.reply.as_ref().and_then(|reply| reply.enhanced), self.enhanced, self.status];
         let telling = codes.into_iter().flatten().find(|code| (code.subject, code.detail) != (0, 0));
+        let another = |original: &String| self.recipient.as_ref().is_none_or(|recipient| !address::same(recipient, original));
         RecipientReport {
+            original: self.original.filter(another),
             recipient: self.recipient,
-            original: self.original,
             action: self.action.or(action),
             status: telling.or_else(|| codes.into_iter().flatten().next()),
             reply: self.reply,
@@ -84,18 +85,19 @@ impl Said {
 pub(super) fn read(text: &str) -> Said {
     // In one line, since a sign may be folded.
     let diagnostic = words::line(text);
-    let lower = diagnostic.to_ascii_lowercase();
     let session = transcript::read(text).filter(|session| session.reply.is_some());
     let (reply, enhanced) = match &session {
         Some(session) => (session.reply.clone(), None),
         None => (decisive(text), enhanced(text)),
     };
     let session = session.unwrap_or_default();
+    let (command, host) = signs::read(&diagnostic);
+    let remote_host = session.host.or_else(|| host.map(str::to_owned));
     Said {
         enhanced: enhanced.filter(|_| reply.as_ref().is_none_or(|reply| reply.enhanced.is_none())),
         reply,
-        command: session.command.or_else(|| command(&lower)),
-        remote_host: session.host.or_else(|| remote_host(&diagnostic, &lower)),
+        command: session.command.or(command),
+        remote_host,
         diagnostic,
         ..Said::default()
     }
@@ -263,6 +265,8 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
     let mut lines = text.get(at..)?.lines();
     let first = lines.next()?;
     let code = first.get(..3)?;
+    // `Diagnostic code: smtp;550 no`, and more of the kind below it.
+    let labelled = is_label(text[..at].rsplit('\n').next().unwrap_or_default());
     let mut whole = words::cut(first, words::LINE).trim_end().to_owned();
     let mut open = first[3..].starts_with('-');
     let mut folded = true;
@@ -273,7 +277,9 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
             whole.push('\n');
             open = rest.starts_with('-');
             folded = true;
-        } else if folded && line.starts_with([' ', '\t']) && !bare.is_empty() && !bare.starts_with(['(', '>', '<', '[']) {
+        } else if labelled && bare.find(": ").is_some_and(|colon| is_label(&bare[..=colon])) {
+            break;
+        } else if folded && line.starts_with([' ', '\t']) && !bare.is_empty() && !bare.starts_with(['(', '>']) && !bare.starts_with("<<<") {
             whole.push('\n');
         } else {
             break;
@@ -292,6 +298,16 @@ fn reply_at(text: &str, at: usize) -> Option<Reply> {
     }
     cut_tail(&mut whole);
     reply::replies(&whole, 1).ok()?.into_iter().next()
+}
+
+/// Whether a text is a name with a colon, perhaps with a type behind it: `Reason: `, `Diagnostic code: smtp;`.
+fn is_label(text: &str) -> bool {
+    let Some((name, kind)) = text.trim_start().split_once(':') else { return false };
+    let kind = kind.trim();
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.len() < 40
+        && name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-'))
+        && (kind.is_empty() || kind.ends_with(';'))
 }
 
 /// Removes what the reporting host wrote behind the reply.
@@ -314,101 +330,4 @@ fn cut_tail(text: &mut String) {
             break;
         }
     }
-}
-
-/// What was answered, as a lower-case text of one line says.
-fn command(text: &str) -> Option<Verb> {
-    const SIGNS: [(&str, Verb); 16] = [
-        ("does not like recipient", Verb::Rcpt),
-        ("sender was rejected", Verb::Mail),
-        ("after i sent the message", Verb::DataEnd),
-        ("my name was rejected", Verb::Helo),
-        ("refused to talk to me", Verb::Connect),
-        ("smtp:rcpt", Verb::Rcpt),
-        ("smtp:mail", Verb::Mail),
-        ("smtp:data", Verb::Data),
-        ("[rcpt_to]", Verb::Rcpt),
-        ("[mail_from]", Verb::Mail),
-        ("your message (rcpt)", Verb::Rcpt),
-        ("your message (mail)", Verb::Mail),
-        ("your message (data)", Verb::Data),
-        ("smtp command rcpt", Verb::Rcpt),
-        ("smtp command mail", Verb::Mail),
-        ("smtp command data", Verb::Data),
-    ];
-    ["in reply to ", "after ", "like our ", "while ", "sent: "]
-        .iter()
-        .find_map(|lead| memchr::memmem::find_iter(text.as_bytes(), lead).find_map(|at| verb(&text[at + lead.len()..])))
-        .or_else(|| SIGNS.iter().find(|(sign, _)| words::find(text, sign).is_some()).map(|(_, verb)| *verb))
-}
-
-/// The command at the beginning of a lower-case text.
-pub(super) fn verb(text: &str) -> Option<Verb> {
-    const NAMES: [(&str, Verb); 14] = [
-        ("end of data", Verb::DataEnd),
-        ("data command", Verb::Data),
-        ("initial connection", Verb::Connect),
-        ("initial server greeting", Verb::Connect),
-        ("rcpt", Verb::Rcpt),
-        ("mail from", Verb::Mail),
-        ("mail command", Verb::Mail),
-        ("ehlo", Verb::Ehlo),
-        ("helo", Verb::Helo),
-        ("starttls", Verb::StartTls),
-        ("auth ", Verb::Auth),
-        ("bdat", Verb::Bdat),
-        ("message body", Verb::DataEnd),
-        ("data", Verb::Data),
-    ];
-    if text.starts_with("final data") {
-        return Some(Verb::DataEnd);
-    }
-    let mut text = text;
-    for lead in ["pipelined ", "sending ", "performing ", "receiving ", "the "] {
-        text = text.strip_prefix(lead).unwrap_or(text);
-    }
-    NAMES.iter().find(|(name, _)| text.starts_with(name)).map(|(_, verb)| *verb)
-}
-
-/// The host that answered, as a text of one line says; `lower` is it in lower case.
-fn remote_host(text: &str, lower: &str) -> Option<String> {
-    // What stands before the name, and what may stand between it and the name.
-    const BEFORE: [&str; 14] = [
-        "host: ",
-        "host ",
-        "while talking to ",
-        "connect to ",
-        "connected to ",
-        "lost connection with ",
-        "giving up on ",
-        "by the server for ",
-        "remote-mta: dns;",
-        "remote-mta: ",
-        "receiving server: ",
-        "server at ",
-        "smtp server ",
-        "server ",
-    ];
-    // What stands behind it.
-    const BEHIND: [&str; 4] = [" did not like our ", " does not like recipient", " failed after i sent", " gave this error"];
-    let behind = BEHIND.iter().find_map(|sign| {
-        let mut tokens = text[..words::find(lower, sign)?].split(' ').rev();
-        let last = tokens.next()?;
-        // `name [address]`
-        let name = if last.starts_with('[') { tokens.next().unwrap_or(last) } else { last };
-        words::host(name)
-    });
-    let named = || {
-        BEFORE.iter().find_map(|sign| {
-            memchr::memmem::find_iter(lower.as_bytes(), sign).take(8).find_map(|at| {
-                let rest = text.get(at + sign.len()..)?;
-                match *sign {
-                    // Gmail names the domain first.
-                    "by the server for " => words::host(words::after(&rest[rest.find(" by ")?..], " by ")?),
-                    _ => words::host(rest),
-                }
-            })
-        })
-    };
-    behind.or_else(named).map(str::to_owned)
 }

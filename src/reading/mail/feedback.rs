@@ -13,15 +13,12 @@ pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
         None => return without_fields(letter),
     };
     let mut kind = None;
-    let mut source = None;
     let mut reporter = None;
     let mut recipients = Vec::new();
     for item in items(fields) {
         let Item::Field(field) = item else { continue };
         if field.is("Feedback-Type") {
             kind = Some(words::line(&field.value).to_ascii_lowercase());
-        } else if field.is("Source-IP") || field.is("Source") {
-            source = words::host(&field.value).map(str::to_owned);
         } else if field.is("Reporting-MTA") {
             reporter = words::host(field.typed().1).map(str::to_owned);
         } else if (field.is("Original-Rcpt-To") || field.is("Removal-Recipient")) && recipients.len() < RECIPIENTS {
@@ -31,12 +28,12 @@ pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
     if recipients.is_empty() {
         recipients.extend(returned_recipient(&letter.returned));
     }
-    Some(notice(letter, kind, recipients, source, reporter))
+    Some(notice(letter, kind, recipients, reporter))
 }
 
 fn is_report(letter: &Letter<'_>) -> bool {
     letter.field("Content-Type").is_some_and(|value| {
-        let lower = words::cut(value, 1000).to_ascii_lowercase();
+        let lower = words::cut(&value, 1000).to_ascii_lowercase();
         lower.starts_with("multipart/report") && lower.contains("feedback-report")
     })
 }
@@ -44,15 +41,14 @@ fn is_report(letter: &Letter<'_>) -> bool {
 /// Reports in the form of some large receivers, which carry no such fields.
 fn without_fields(letter: &Letter<'_>) -> Option<Notice> {
     if letter.field("X-Apple-Unsubscribe").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Some(notice(letter, Some("opt-out".to_owned()), letter.from.iter().cloned().collect(), None, None));
+        return Some(notice(letter, Some("opt-out".to_owned()), letter.from.iter().cloned().collect(), None));
     }
     let lower = words::cut(&letter.subject, 200).to_ascii_lowercase();
     let hotmail = letter.returned.contains("X-HmXmrOriginalRecipient:");
     if !hotmail && !lower.trim_start().starts_with("complaint about message from") {
         return None;
     }
-    let source = lower.rsplit(' ').next().and_then(words::host).map(str::to_owned);
-    Some(notice(letter, Some("abuse".to_owned()), returned_recipient(&letter.returned).into_iter().collect(), source, None))
+    Some(notice(letter, Some("abuse".to_owned()), returned_recipient(&letter.returned).into_iter().collect(), None))
 }
 
 /// Whom the message that is complained of was for.
@@ -70,13 +66,8 @@ fn returned_recipient(head: &str) -> Option<String> {
     to
 }
 
-fn notice(letter: &Letter<'_>, kind: Option<String>, recipients: Vec<String>, source: Option<String>, reporter: Option<String>) -> Notice {
-    let report = RecipientReport {
-        diagnostic: words::line(&letter.prose),
-        remote_host: source,
-        reporting_mta: reporter,
-        ..RecipientReport::default()
-    };
+fn notice(letter: &Letter<'_>, kind: Option<String>, recipients: Vec<String>, reporter: Option<String>) -> Notice {
+    let report = RecipientReport { diagnostic: words::line(&letter.prose), reporting_mta: reporter, ..RecipientReport::default() };
     let mut reports: Vec<RecipientReport> =
         recipients.into_iter().take(RECIPIENTS).map(|recipient| RecipientReport { recipient: Some(recipient), ..report.clone() }).collect();
     if reports.is_empty() {

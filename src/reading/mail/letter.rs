@@ -1,10 +1,12 @@
 //! A mail taken apart (RFC 5322, RFC 2045-2047, RFC 6522): its head, what it tells a person, what it tells a program, what it returns.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Address, ContentType, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::{address, words};
+use super::{html as html_text, returned, words};
 
 /// So much of a mail is looked at.
 const LIMIT: usize = 1 << 20;
@@ -28,10 +30,12 @@ pub(super) struct Letter<'a> {
     pub(super) to: Vec<String>,
     /// The subject, decoded.
     pub(super) subject: String,
-    /// The fields of its head: name as written, and value unfolded.
-    pub(super) head: Vec<(Cow<'a, str>, String)>,
+    message: Option<&'a Message<'a>>,
     /// What a person is told.
     pub(super) prose: String,
+    /// Where in it the notice's own words stand, and what it quotes.
+    own: Range<usize>,
+    quoted: Range<usize>,
     /// Each part with the fields of a delivery report (RFC 3464).
     pub(super) reports: Vec<String>,
     /// The part with the fields of a feedback report (RFC 5965).
@@ -43,57 +47,89 @@ pub(super) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// The value of the first field of that name; none if there is none.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
-        self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    /// What a person is told, without the message that is returned.
+    pub(super) fn own_words(&self) -> &str {
+        self.prose.get(self.own.clone()).unwrap_or_default()
+    }
+
+    /// What of it is quoted from the message that is returned.
+    pub(super) fn quoted(&self) -> &str {
+        self.prose.get(self.quoted.clone()).unwrap_or_default()
+    }
+
+    /// The value of the first field of that name, in one line; none if there is none.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        self.fields(name).next()
     }
 
     /// The values of all fields of that name.
-    pub(super) fn fields<'n>(&self, name: &'n str) -> impl Iterator<Item = &str> + use<'_, 'n> {
-        self.head.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    pub(super) fn fields<'n>(&self, name: &'n str) -> impl Iterator<Item = String> + use<'_, 'n> {
+        let headers = self.message.map(Message::headers).unwrap_or_default();
+        headers.iter().filter(move |header| header.name().eq_ignore_ascii_case(name)).map(|header| {
+            let raw =
+                self.message.and_then(|message| message.raw_message.get(header.offset_start() as usize..header.offset_end() as usize));
+            unfolded(raw.unwrap_or_default())
+        })
     }
 }
 
 /// Takes the mail apart and hands it over.
 pub(super) fn with<T>(mail: &[u8], then: impl FnOnce(&Letter<'_>) -> T) -> T {
-    let mail = bounded(mail);
-    match MessageParser::default().parse(mail.as_ref()) {
+    let (mail, returned) = bounded(mail);
+    // Where a report was found, nobody asks for more than the head of the message that is returned, which may be long.
+    if let Some(message) = returned.and_then(|end| parser().parse(&mail[..end])).filter(has_report) {
+        return with_message(&message, then);
+    }
+    match parser().parse(mail.as_ref()) {
         Some(message) => with_message(&message, then),
         None => then(&Letter::default()),
     }
 }
 
+fn has_report(message: &Message<'_>) -> bool {
+    message.parts.iter().any(|part| is(part, "message", "delivery-status") || is(part, "message", "global-delivery-status"))
+}
+
+/// Whether a part has that type.
+fn is(part: &MessagePart<'_>, main: &str, sub: &str) -> bool {
+    part.content_type().is_some_and(|kind| {
+        kind.ctype().eq_ignore_ascii_case(main) && kind.subtype().is_some_and(|subtype| subtype.eq_ignore_ascii_case(sub))
+    })
+}
+
+/// A parser for what is asked of a head here; the many other fields are left as they are.
+fn parser() -> &'static MessageParser {
+    static PARSER: OnceLock<MessageParser> = OnceLock::new();
+    PARSER.get_or_init(|| {
+        let parser = MessageParser::new().with_mime_headers().header_text(HeaderName::Subject);
+        parser.header_address(HeaderName::From).header_address(HeaderName::To).default_header_ignore()
+    })
+}
+
 /// The same for a mail that was taken apart already.
 pub(super) fn with_message<T>(message: &Message<'_>, then: impl FnOnce(&Letter<'_>) -> T) -> T {
-    let mut letter = Letter { subject: message.subject().unwrap_or_default().to_owned(), ..Letter::default() };
+    let mut letter = Letter { subject: message.subject().unwrap_or_default().to_owned(), message: Some(message), ..Letter::default() };
     if let Some(from) = message.from().and_then(Address::first) {
         letter.from = from.address().map(str::to_owned);
-        letter.from_name = from.name().unwrap_or_default().to_owned();
+        from.name().unwrap_or_default().clone_into(&mut letter.from_name);
     }
     letter.to = message.to().into_iter().flat_map(Address::iter).filter_map(|to| to.address()).map(str::to_owned).collect();
-    for header in message.headers() {
-        let raw = message.raw_message.get(header.offset_start() as usize..header.offset_end() as usize).unwrap_or_default();
-        letter.head.push((Cow::Borrowed(header.name()), unfolded(raw)));
-    }
     let mut html = Vec::new();
     for part in &message.parts {
         sort(part, &mut letter, &mut html);
     }
     // Some send nothing but HTML; where there is text beside it, that says the same.
     if letter.prose.trim().is_empty() {
-        for text in html.iter().map(|text| mail_parser::decoders::html::html_to_text(text)) {
+        for text in html.iter().map(|text| html_text::text(text, PROSE)) {
             append(&mut letter.prose, &text);
         }
     }
+    (letter.own, letter.quoted) = returned::own_words(&letter.prose);
     then(&letter)
 }
 
 /// Puts a part where it belongs.
 fn sort<'a>(part: &'a MessagePart<'a>, letter: &mut Letter<'a>, html: &mut Vec<&'a str>) {
-    let kind = part.content_type();
-    let is = |main: &str, sub: &str| {
-        kind.is_some_and(|k| k.ctype().eq_ignore_ascii_case(main) && k.subtype().is_some_and(|s| s.eq_ignore_ascii_case(sub)))
-    };
     match &part.body {
         PartType::Multipart(_) => {}
         PartType::Message(message) => {
@@ -104,18 +140,20 @@ fn sort<'a>(part: &'a MessagePart<'a>, letter: &mut Letter<'a>, html: &mut Vec<&
                 letter.returned = text(message.raw_message.get(start..body).unwrap_or_default(), HEAD);
             }
         }
-        _ if is("message", "delivery-status") || is("message", "global-delivery-status") => {
-            letter.reports.push(text(part.contents(), LIMIT))
+        _ if is(part, "message", "delivery-status") || is(part, "message", "global-delivery-status") => {
+            letter.reports.push(text(part.contents(), LIMIT));
         }
-        _ if is("message", "feedback-report") => letter.feedback = Some(text(part.contents(), PROSE)),
-        _ if is("text", "rfc822-headers") || is("message", "global-headers") || is("message", "partial") => {
+        _ if is(part, "message", "feedback-report") => letter.feedback = Some(text(part.contents(), PROSE)),
+        _ if is(part, "text", "rfc822-headers") || is(part, "message", "global-headers") || is(part, "message", "partial") => {
             if letter.returned.is_empty() {
                 letter.returned = text(part.contents(), HEAD);
             }
         }
         PartType::Html(text) => html.push(text),
         PartType::Text(text) => {
-            if !part.content_disposition().is_some_and(|d| d.is_attachment() && kind.is_some_and(|k| k.subtype() != Some("plain"))) {
+            // A file that happens to be text is no part of what is told.
+            let plain = part.content_type().is_none_or(|kind| kind.subtype() == Some("plain"));
+            if plain || !part.content_disposition().is_some_and(ContentType::is_attachment) {
                 append(&mut letter.prose, text);
             }
         }
@@ -163,8 +201,9 @@ fn unfolded(raw: &[u8]) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// The mail without the line that mbox puts before it, with line ends that the parser knows, and without what could keep it busy.
-fn bounded(mail: &[u8]) -> Cow<'_, [u8]> {
+/// The mail without the line that mbox puts before it, with line ends that the parser knows, and without what could keep it busy; and
+/// where the head of the first mail that it holds ends.
+fn bounded(mail: &[u8]) -> (Cow<'_, [u8]>, Option<usize>) {
     let mail = &mail[..mail.len().min(LIMIT)];
     let mut start = mail.iter().take_while(|b| b.is_ascii_whitespace()).count();
     let bare = memchr::memchr(b'\n', mail).is_none();
@@ -172,13 +211,32 @@ fn bounded(mail: &[u8]) -> Cow<'_, [u8]> {
         start += memchr::memchr(if bare { b'\r' } else { b'\n' }, &mail[start..]).map_or(0, |end| end + 1);
     }
     let mail = &mail[start..];
-    let mail = &mail[..end_of_nests(mail)];
-    if bare { Cow::Owned(mail.iter().map(|b| if *b == b'\r' { b'\n' } else { *b }).collect()) } else { Cow::Borrowed(mail) }
+    let mail: Cow<'_, [u8]> =
+        if bare { Cow::Owned(mail.iter().map(|b| if *b == b'\r' { b'\n' } else { *b }).collect()) } else { Cow::Borrowed(mail) };
+    let (end, first) = nests(&mail);
+    let returned = first.and_then(|at| end_of_head(&mail, at)).and_then(|at| end_of_head(&mail, at)).filter(|at| *at < end);
+    let mail = match mail {
+        Cow::Borrowed(mail) => Cow::Borrowed(&mail[..end]),
+        Cow::Owned(mut mail) => {
+            mail.truncate(end);
+            Cow::Owned(mail)
+        }
+    };
+    (mail, returned)
 }
 
-/// Where the mail is cut so that no more than [`NESTS`] and [`MAILS`] are in it.
-fn end_of_nests(mail: &[u8]) -> usize {
-    let (mut nests, mut mails) = (0, 0);
+/// Behind the next blank line.
+fn end_of_head(mail: &[u8], from: usize) -> Option<usize> {
+    memchr::memchr_iter(b'\n', &mail[from..]).map(|at| from + at + 1).find_map(|next| match &mail[next..] {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
+}
+
+/// Where the mail is cut so that no more than [`NESTS`] and [`MAILS`] are in it, and where the first mail in it is announced.
+fn nests(mail: &[u8]) -> (usize, Option<usize>) {
+    let (mut nests, mut mails, mut first) = (0, 0, None);
     // Each type that holds others has one of these in it, and text has few of them.
     for at in memchr::memchr2_iter(b'/', b'8', mail) {
         let before = &mail[..at];
@@ -192,14 +250,17 @@ fn end_of_nests(mail: &[u8]) -> usize {
             b'8' if mail[at..].starts_with(b"822") && before.len() >= 3 && before[before.len() - 3..].eq_ignore_ascii_case(b"rfc") => {
                 let last = before[..before.len() - 3].iter().rev().find(|b| !b.is_ascii_whitespace());
                 mails += usize::from(last.is_some_and(|b| *b != b':'));
+                if last == Some(&b'/') && first.is_none() {
+                    first = Some(at);
+                }
             }
             _ => {}
         }
         if nests > NESTS || mails > MAILS {
-            return at;
+            return (at, first);
         }
     }
-    mail.len()
+    (mail.len(), first)
 }
 
 fn starts_ignoring_case(text: &[u8], start: &[u8]) -> bool {
@@ -232,7 +293,7 @@ pub(super) fn has_head(text: &[u8]) -> bool {
         }
         let Some(colon) = memchr::memchr(b':', line) else { break };
         let name = line[..colon].trim_ascii_end();
-        if name.is_empty() || !name.iter().all(|b| b.is_ascii_graphic()) {
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             break;
         }
         if let Some(known) = USUAL.iter().find(|known| name.eq_ignore_ascii_case(known))
@@ -242,9 +303,4 @@ pub(super) fn has_head(text: &[u8]) -> bool {
         }
     }
     usual.len() >= 2
-}
-
-/// The address in a field's value; none if there is none.
-pub(super) fn first_address(value: &str) -> Option<String> {
-    address::all(value).next().map(|found| found.text.to_owned())
 }

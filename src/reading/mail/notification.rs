@@ -11,7 +11,7 @@ use crate::reading::{Action, RecipientReport};
 /// The notice, if the letter's text is one.
 pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
     let text = letter.prose.trim_start();
-    if !text.starts_with('{') || !words::any(text, &["notificationType", "eventType", "\"Message\""]) {
+    if !text.starts_with('{') || !["notificationType", "eventType", "\"Message\""].iter().any(|name| text.contains(name)) {
         return None;
     }
     // A host on the way may have broken lines that were too long for it.
@@ -22,12 +22,13 @@ pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
         None => value,
     };
     let kind = value.get("notificationType").or_else(|| value.get("eventType"))?.as_str()?;
-    match kind {
-        "Bounce" => Some(bounce(value.get("bounce")?)),
-        "Delivery" => Some(delivery(value.get("delivery")?)),
-        "Complaint" => Some(complaint(value.get("complaint")?)),
-        _ => None,
-    }
+    let notice = match kind {
+        "Bounce" => bounce(value.get("bounce")?),
+        "Delivery" => delivery(value.get("delivery")?),
+        "Complaint" => complaint(value.get("complaint")?),
+        _ => return None,
+    };
+    (!notice.reports.is_empty()).then_some(notice)
 }
 
 /// The first JSON value; what follows it may be anything.

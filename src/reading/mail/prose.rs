@@ -4,9 +4,12 @@
 //! opens a line opens what is said of it; where no line does so, an address in a sentence about delivery is meant; where none is named,
 //! the returned message tells whom it was for. The reason stands behind the address, or before all of them, or in a transcript.
 
+use std::cell::LazyCell;
+
 use super::answer::{self, Said};
 use super::letter::Letter;
-use super::{address, transcript, words};
+use super::words::Phrases;
+use super::{address, returned, transcript, words};
 
 /// At most this many addresses are taken from a text.
 const MOST: usize = 1000;
@@ -31,12 +34,14 @@ struct Entry<'a> {
 
 /// Reads what the letter tells a person.
 pub(super) fn read(letter: &Letter<'_>) -> Text {
-    let (own, quoted) = own_words(&letter.prose);
+    let (own, quoted) = (letter.own_words(), letter.quoted());
     let (list, session) = parted(own);
     let (before, entries) = entries(list);
     let told = transcript::read(if session.is_empty() { own } else { session });
-    let mut all = answer::read(own);
-    all.reporting_mta = reporting_mta(own);
+    let reporter = reporting_mta(own);
+    // Both are read only where they are wanted.
+    let all = LazyCell::new(|| Said { reporting_mta: reporter.clone(), ..answer::read(own) });
+    let first = LazyCell::new(|| answer::read(before));
     let mut recipients: Vec<Said> = Vec::new();
     let single = entries.len() == 1;
     for entry in entries {
@@ -47,10 +52,14 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             said.complete_with(told);
         }
         // What is said before a list, or at its end, is said of all of it.
-        if said.reply.is_none() && said.diagnostic.is_empty() || single {
+        if said.reply.is_none() && first.reply.is_some() {
+            said.complete_with(&first);
+        }
+        let wanting = said.reply.is_none() || said.command.is_none() || said.remote_host.is_none();
+        if said.reply.is_none() && said.diagnostic.is_empty() || single && wanting {
             said.complete_with(&all);
         }
-        said.reporting_mta.clone_from(&all.reporting_mta);
+        said.reporting_mta.clone_from(&reporter);
         if said.diagnostic.is_empty() {
             said.diagnostic = words::line(before);
         }
@@ -61,7 +70,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             recipients.push(told);
         }
     }
-    let to = returned_to(&letter.returned).or_else(|| returned_to(quoted));
+    let to = returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted));
     let failed = failed_recipients(letter);
     let about = |recipient: String| {
         // The message was for another address, which led to this one.
@@ -83,6 +92,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
     }
+    let all = if recipients.len() == 1 { Said::default() } else { LazyCell::force(&all).clone() };
     Text { recipients, guessed, all }
 }
 
@@ -93,82 +103,7 @@ fn same(said: &Said, other: &str) -> bool {
 /// The addresses that a server put into the head of its notice.
 fn failed_recipients(letter: &Letter<'_>) -> Vec<String> {
     let values = ["X-Failed-Recipients", "X-Bounced-Address"].iter().flat_map(|name| letter.fields(name));
-    values.flat_map(|value| address::all(value).map(|found| found.text.to_owned()).collect::<Vec<_>>()).take(MOST).collect()
-}
-
-/// The text up to where the returned message, or a copy of it, begins; and that.
-///
-/// Where a notice begins with the returned message's head, its own words are what follows.
-pub(super) fn own_words(text: &str) -> (&str, &str) {
-    let mut at = 0;
-    let mut last = "";
-    for line in text.split_inclusive('\n') {
-        // The first words may be a heading.
-        if at > 0 && begins_message(line) {
-            if last.trim_end().ends_with("header fields:")
-                && let Some(end) = text[at..].find("\n\n")
-            {
-                return (&text[at + end..], &text[at..at + end]);
-            }
-            break;
-        }
-        at += line.len();
-        if !line.trim().is_empty() {
-            last = line;
-        }
-    }
-    text.split_at(at)
-}
-
-/// Whether a line announces or begins the returned message.
-fn begins_message(line: &str) -> bool {
-    const FIELDS: [&str; 10] = [
-        "received: from",
-        "received: by",
-        "received: (",
-        "return-path:",
-        "dkim-signature:",
-        "x-received:",
-        "x-google-smtp-source:",
-        "arc-seal:",
-        "delivered-to:",
-        "mime-version: 1.0",
-    ];
-    const SENTENCES: [&str; 20] = [
-        "below this line is a copy",
-        "below is a copy",
-        "enclosed is a copy",
-        "this is a copy of",
-        "unsent message",
-        "message headers follow",
-        "message header follows",
-        "message text follows",
-        "message body follows",
-        "the header of the original",
-        "the headers of the original",
-        "included is a copy",
-        "returned message follows",
-        "possibly truncated original message",
-        "begin forwarded message",
-        "the body of your message",
-        "copy of your message",
-        "a copy of your message",
-        "text of your message",
-        "headers of your message",
-    ];
-    // Words that also begin sentences about delivery; a heading has no more than a word or two behind them.
-    const HEADINGS: [&str; 6] =
-        ["original message", "original mail", "returned message", "forwarded message", "your original message", "message header"];
-    let line = line.trim_start();
-    if FIELDS.iter().any(|field| words::starts(line, field)) {
-        return true;
-    }
-    let bare = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-    SENTENCES.iter().any(|sentence| words::starts(bare, sentence))
-        || HEADINGS.iter().find_map(|heading| words::after(bare, heading)).is_some_and(|rest| {
-            let letters = rest.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-            letters.clone().count() <= 2 && rest.len() < 60 && !rest.contains('@')
-        })
+    values.flat_map(|value| address::owned(&value)).take(MOST).collect()
 }
 
 /// The text before a transcript that has a heading of its own, and the transcript.
@@ -189,11 +124,15 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     let mut before = text;
     let mut current: Option<usize> = None;
+    let mut indent = usize::MAX;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST) {
+        // A line that stands deeper than the first one was folded.
+        let depth = line.len() - line.trim_start().len();
+        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent) {
+            indent = indent.min(depth.saturating_add(1));
             if entries.is_empty() {
                 before = &text[..start];
             }
@@ -256,14 +195,15 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
     None
 }
 
+/// Words behind an address that tell what became of it.
+static WHY: Phrases = Phrases::new(&[
+    "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled", "delay",
+    "deliver", "on ",
+]);
+
 /// Whether the words behind an address tell what became of it.
 fn tells_why(words: &str) -> bool {
-    const SIGNS: [&str; 16] = [
-        "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled",
-        "delay", "deliver", "on ",
-    ];
-    let lower = words::cut(words, 200).to_ascii_lowercase();
-    words::any(&lower, &SIGNS)
+    WHY.any(words::cut(words, 200))
 }
 
 /// The address that stood there before an alias was followed: `(expanded from <anna@example.com>)`.
@@ -338,41 +278,27 @@ fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a s
     best
 }
 
-/// Whom the returned message was for: its envelope, where a host noted it, else its field To.
-fn returned_to(head: &str) -> Option<String> {
-    let mut to = None;
-    let mut lines = head.lines().take(200).peekable();
-    while let Some(line) = lines.next() {
-        let line = line.trim_start();
-        if let Some(value) = words::after(line, "to:").or_else(|| words::after(line, "x-original-to:")) {
-            let value = if value.trim().is_empty() { lines.peek().copied().unwrap_or_default() } else { value };
-            to = to.or_else(|| address::all(value).next());
-        } else if let Some(at) = line.find("for <") {
-            if let Some(found) = address::all(&line[at..]).next() {
-                return Some(found.text.to_owned());
-            }
-        }
-    }
-    to.map(|found| found.text.to_owned())
-}
+/// What stands before the name of the host that writes.
+static REPORTER: Phrases = Phrases::new(&[
+    "mail system at host",
+    "program at host",
+    "send program at",
+    "mail agent v",
+    "generating server:",
+    "amavisd-new at host",
+    "mail server on",
+    "mail system at",
+    "relay on",
+]);
+/// The one of them that stands before a version.
+const VERSION_FIRST: usize = 3;
 
 /// The host that writes, where it says so.
 fn reporting_mta(text: &str) -> Option<String> {
-    const SIGNS: [&str; 9] = [
-        "mail system at host",
-        "program at host",
-        "send program at",
-        "mail agent v",
-        "generating server:",
-        "amavisd-new at host",
-        "mail server on",
-        "mail system at",
-        "relay on",
-    ];
-    let lower = words::cut(text, 4096).to_ascii_lowercase();
-    SIGNS.iter().find_map(|sign| {
-        let rest = text.get(words::find(&lower, sign)? + sign.len()..)?;
-        let rest = if *sign == "mail agent v" { words::cut(rest, 40).split_once(" at ")?.1 } else { rest.trim_start() };
+    let text = words::cut(text, 4096);
+    REPORTER.ranked(text, 64).into_iter().find_map(|(sign, _, end)| {
+        let rest = &text[end..];
+        let rest = if sign == VERSION_FIRST { words::cut(rest, 40).split_once(" at ")?.1 } else { rest.trim_start() };
         words::host(rest).map(str::to_owned)
     })
 }

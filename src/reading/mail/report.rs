@@ -5,8 +5,12 @@ use std::borrow::Cow;
 use super::answer::{self, Said};
 use super::fields::{Field, Item, items};
 use super::letter::Letter;
-use super::{RECIPIENTS, address, prose, words};
+use super::words::Phrases;
+use super::{RECIPIENTS, address, words};
 use crate::reading::Action;
+
+/// Fields that tell a report within a text.
+static FIELDS: Phrases = Phrases::new(&["final-recipient:", "original-recipient:", "diagnostic-code:"]);
 
 /// What the report says of each recipient.
 pub(super) fn read(letter: &Letter<'_>) -> Vec<Said> {
@@ -15,14 +19,12 @@ pub(super) fn read(letter: &Letter<'_>) -> Vec<Said> {
         groups(text, &mut all);
     }
     if all.is_empty() {
-        let text = prose::own_words(&letter.prose).0;
-        let lower = text.to_ascii_lowercase();
-        if words::any(&lower, &["final-recipient:", "original-recipient:", "diagnostic-code:"]) {
+        let text = letter.own_words();
+        if FIELDS.any(text) {
             groups(text, &mut all);
         }
     }
-    let failed: Vec<String> =
-        letter.fields("X-Failed-Recipients").flat_map(|value| value.split(',')).filter_map(super::letter::first_address).collect();
+    let failed: Vec<String> = letter.fields("X-Failed-Recipients").flat_map(|value| address::owned(&value)).collect();
     if let ([said], [failed]) = (all.as_mut_slice(), failed.as_slice())
         && said.recipient.as_ref().is_none_or(|recipient| !recipient.contains('@'))
     {
@@ -173,12 +175,12 @@ fn unicode(text: &str) -> Cow<'_, str> {
             let c = u32::from_str_radix(hex, 16).ok().and_then(char::from_u32).filter(|c| !c.is_control())?;
             Some((c, rest))
         });
-        match coded {
-            Some((c, rest)) => {
-                plain.push(c);
-                plain.push_str(rest);
-            }
-            None => plain.push_str(part),
+        if let Some((c, rest)) = coded {
+            plain.push(c);
+            plain.push_str(rest);
+        } else {
+            plain.push_str("\\x{");
+            plain.push_str(part);
         }
     }
     Cow::Owned(plain)

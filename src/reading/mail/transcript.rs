@@ -4,14 +4,18 @@
 //! before that is the cause.
 
 use super::answer::{self, Said};
-use super::{address, words};
+use super::words::Phrases;
+use super::{address, signs, words};
 use crate::reading::reply;
-use crate::smtp::{CodeClass, Reply, Verb};
+use crate::smtp::{CodeClass, Reply, ReplyCode, Verb};
 
 /// What stands before a server's line.
 const SERVER: [&str; 6] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- ", "<-- "];
 /// What stands before a client's line.
 const CLIENT: [&str; 6] = [">>> ", "Sent <<< ", "In: ", "C: ", "-> ", "--> "];
+
+/// Without one of these there is no refusal to read.
+static MARKS: Phrases = Phrases::new(&["<<< ", ">>> ", "... ", "out: 4", "out: 5", "s: 4", "s: 5", "<- 4", "<- 5", "<-- 4", "<-- 5"]);
 
 /// What a transcript tells.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +43,7 @@ struct Reader {
 
 /// Reads the transcript in `text`; none if there is none.
 pub(super) fn read(text: &str) -> Option<Session> {
-    if !["<<< ", "Out: ", "... ", "S: ", ">>> ", "<- ", "<-- "].iter().any(|mark| words::find(text, mark).is_some()) {
+    if !MARKS.any(text) {
         return None;
     }
     let mut reader = Reader::default();
@@ -91,7 +95,7 @@ fn refuses(reply: &Reply) -> bool {
 impl Reader {
     fn asked(&mut self, said: &str) {
         let lower = words::cut(said, 40).to_ascii_lowercase();
-        let verb = if lower.trim_end() == "mail" { Some(Verb::Mail) } else { answer::verb(&lower) };
+        let verb = if lower.trim_end() == "mail" { Some(Verb::Mail) } else { signs::verb(&lower) };
         // `.` alone, and whatever else is no command, leaves it at that.
         self.command = if said == "." { Some(Verb::DataEnd) } else { verb.or(self.command) };
         if verb == Some(Verb::Rcpt) {
@@ -130,7 +134,12 @@ impl Reader {
         let Some(dots) = line.find("... ") else { return };
         let Some(found) = address::all(&line[..dots]).last().filter(|found| found.place.end == dots) else { return };
         let before = line[..found.place.start].trim();
-        if !before.is_empty() && !before.starts_with(|c: char| c.is_ascii_digit()) {
+        let code = before
+            .get(..3)
+            .and_then(|code| code.parse::<ReplyCode>().ok())
+            .filter(|_| before[3..].is_empty() || before[3..].starts_with(' '));
+        // Without a code it may be any line of a folded text.
+        if code.is_none() && !(before.is_empty() && words::starts(&line[dots + 4..], "deferred")) {
             return;
         }
         let inner = answer::decisive(&line[dots + 4..]);

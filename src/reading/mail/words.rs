@@ -1,6 +1,8 @@
 //! Text made comparable: one line of it, and phrases found whatever their case.
 
-use memchr::memmem;
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
 
 /// A diagnostic has at most this many octets.
 pub(super) const LINE: usize = 4096;
@@ -32,14 +34,40 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// Where the lower-case `phrase` stands first in the lower-case `text`.
-pub(super) fn find(text: &str, phrase: &str) -> Option<usize> {
-    memmem::find(text.as_bytes(), phrase.as_bytes())
+/// Phrases that are looked for together, whatever the case of ASCII letters; others stand in the list as they are written, in lower
+/// case where the text is.
+pub(super) struct Phrases {
+    list: &'static [&'static str],
+    automaton: OnceLock<Option<AhoCorasick>>,
 }
 
-/// Whether one of the lower-case `phrases` stands in the lower-case `text`.
-pub(super) fn any(text: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| find(text, phrase).is_some())
+impl Phrases {
+    pub(super) const fn new(list: &'static [&'static str]) -> Self {
+        Self { list, automaton: OnceLock::new() }
+    }
+
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        // A list of words has no more states than an automaton may have.
+        self.automaton.get_or_init(|| AhoCorasick::builder().ascii_case_insensitive(true).build(self.list).ok()).as_ref()
+    }
+
+    /// Whether one of them stands in `text`.
+    pub(super) fn any(&self, text: &str) -> bool {
+        self.automaton().is_some_and(|automaton| automaton.is_match(text))
+    }
+
+    /// Each place where one of them stands in `text`: which one, where it begins, and where it ends.
+    pub(super) fn all(&self, text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
+        let found = self.automaton().map(|automaton| automaton.find_overlapping_iter(text));
+        found.into_iter().flatten().map(|found| (found.pattern().as_usize(), found.start(), found.end()))
+    }
+
+    /// The places in the order of the list, at most `most` of them.
+    pub(super) fn ranked(&self, text: &str, most: usize) -> Vec<(usize, usize, usize)> {
+        let mut all: Vec<_> = self.all(text).take(most).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 /// Whether `text` begins with `start`, whatever the case of ASCII letters.
@@ -85,6 +113,13 @@ mod tests {
         ] {
             assert_eq!(host(text), name, "{text:?}");
         }
+    }
+
+    #[test]
+    fn phrases_are_found_in_any_case() {
+        static PHRASES: Phrases = Phrases::new(&["host: ", "host ", "é"]);
+        assert!(PHRASES.any("a HOST b") && PHRASES.any("é") && !PHRASES.any("hosts É"));
+        assert_eq!(PHRASES.ranked("host a Host: b", 10), [(0, 7, 13), (1, 0, 5)]);
     }
 
     #[test]
