@@ -97,7 +97,7 @@ fn real_refusals_are_read_rightly() {
     for row in rows(&folder, "loglines_dev.jsonl") {
         let line = row["reply"].as_str().unwrap_or_default();
         let part = log_line::read(line)
-            .map(Input::LogLine)
+            .map(|line| Input::LogLine(Box::new(line)))
             .and_then(|input| explain(&judge.knowledge, &input, None).explanations.into_iter().next());
         judge.count(&mut lines, &row, part.as_ref(), line);
     }

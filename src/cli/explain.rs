@@ -234,7 +234,7 @@ impl Answers<'_> {
         self.output.close_up();
         self.each_line(name, reader, |this, line, number| {
             let Some(found) = log.read(line) else { return Ok(()) };
-            this.answer(&Input::LogLine(found), |explanation| {
+            this.answer(&Input::LogLine(Box::new(found)), |explanation| {
                 explanation.file = Some(name.to_owned());
                 explanation.number = Some(number);
             })
@@ -258,7 +258,7 @@ impl Answers<'_> {
             {
                 return this.output.again(known);
             }
-            let input = log.read(line).map(Input::LogLine).map_or_else(|| reading::read(line), Ok);
+            let input = log.read(line).map(|line| Input::LogLine(Box::new(line))).map_or_else(|| reading::read(line), Ok);
             match input {
                 Ok(input) => {
                     this.answer(&input, |explanation| explanation.input = Some(line.to_owned()))?;

@@ -164,6 +164,8 @@ impl SessionCase<'_> {
 #[must_use]
 pub fn place(name: &Host, address: std::net::SocketAddr) -> String {
     match name {
+        // A record may not tell the address.
+        Host::Name(name) if address.ip().is_unspecified() => name.to_string(),
         Host::Name(name) => format!("{name} {address}"),
         Host::Address(_) => address.to_string(),
     }

@@ -11,6 +11,7 @@ mod errands;
 mod plan;
 mod policies;
 mod policy_host;
+mod recorded;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
@@ -32,6 +33,7 @@ use self::plan::{Attempt, Ending};
 use self::policies::Policies;
 pub use self::policies::{HostKeys, MtaSts, Published, Unread};
 pub use self::policy_host::{PolicyFetch, fetch_policy};
+pub use self::recorded::Recorded;
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
 use crate::policy::{DaneResult, DaneVerdict};

@@ -40,7 +40,11 @@ pub enum Input {
     /// A mail, and what it says of other mail.
     Mail(Box<Notice>),
     /// A line of a mail server's log.
-    LogLine(LogLine),
+    LogLine(Box<LogLine>),
+    /// Sessions as somebody has recorded them.
+    Conversations(Vec<Conversation>),
+    /// Reports of this program.
+    Reports(Vec<SavedReport>),
 }
 
 /// Why an input cannot be explained.
@@ -81,7 +85,13 @@ pub fn read(text: &str) -> Result<Input, ReadingError> {
         return Ok(Input::Mail(Box::new(mail::read(text.as_bytes()))));
     }
     if let Some(line) = Some(text).filter(|text| !text.contains('\n')).and_then(log_line::read) {
-        return Ok(Input::LogLine(line));
+        return Ok(Input::LogLine(Box::new(line)));
+    }
+    if let Some(saved) = saved_report::read(text) {
+        return Ok(Input::Reports(saved));
+    }
+    if let Some(conversations) = transcript::read(text) {
+        return Ok(Input::Conversations(conversations));
     }
     let replies = reply::replies(text, REPLIES_LIMIT)?;
     if !replies.is_empty() {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::recipient::{of_notice, of_recipient};
+use super::recording::{of_conversations, of_reports};
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
 use crate::annotation::{Annotation, annotate, annotate_from, permanence};
 use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Knowledge, Permanence, Reason, Speaker};
@@ -13,6 +14,8 @@ use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Stage, Verb};
 #[must_use]
 pub fn explain(knowledge: &Knowledge, input: &Input, verb: Option<Verb>) -> Explanation {
     let (kind, explanations) = match input {
+        Input::Conversations(conversations) => return of_conversations(knowledge, conversations),
+        Input::Reports(saved) => return of_reports(knowledge, saved),
         Input::Topic(topic @ Topic::Code(_)) => (InputKind::Code, vec![explain_topic(knowledge, *topic, verb)]),
         Input::Topic(topic @ Topic::Enhanced(_)) => (InputKind::Enhanced, vec![explain_topic(knowledge, *topic, verb)]),
         Input::Mail(notice) => (InputKind::of(notice.kind), of_notice(knowledge, notice)),

@@ -2,6 +2,7 @@
 
 mod build;
 mod recipient;
+mod recording;
 mod summary;
 mod text;
 
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
 use crate::reading::mail::NoticeKind;
-use crate::report::{Table, name};
+use crate::report::{Report, Table, name};
 use crate::smtp::{Stage, Verb};
 
 /// The name and version of the contract.
@@ -41,6 +42,9 @@ pub struct Explanation {
     pub kind: InputKind,
     /// One entry for each code or reply in it; of a mail or a line of a log, for each recipient.
     pub explanations: Vec<ExplanationPart>,
+    /// Of a conversation or a saved report: what a probe would say of it now, with each reply in its place.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reports: Vec<Report>,
     /// Why nothing can be said of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
@@ -55,7 +59,7 @@ impl Explanation {
     }
 
     fn new(kind: InputKind, explanations: Vec<ExplanationPart>) -> Self {
-        Self { schema: SCHEMA.to_owned(), file: None, number: None, input: None, kind, explanations, error: None }
+        Self { schema: SCHEMA.to_owned(), file: None, number: None, input: None, kind, explanations, reports: Vec::new(), error: None }
     }
 
     /// Whether something is known of every code in it.
@@ -106,6 +110,10 @@ pub enum InputKind {
     Feedback,
     /// Ordinary mail.
     NotABounce,
+    /// What was said in a session.
+    Transcript,
+    /// A report of this program.
+    Report,
     /// Nothing that could be read.
     Unknown,
 }

@@ -69,6 +69,10 @@ struct Phrases {
 pub fn render(explanation: &Explanation, knowledge: &Knowledge, look: Look) -> String {
     let mut sheet = Sheet::new(knowledge, look);
     sheet.head(explanation);
+    if !explanation.reports.is_empty() {
+        let all = explanation.reports.iter().map(|report| crate::report::render(report, knowledge, look));
+        return sheet.page.text + &all.collect::<Vec<_>>().join("\n");
+    }
     for (index, part) in explanation.explanations.iter().enumerate() {
         if index > 0 {
             sheet.page.gap();
@@ -82,6 +86,9 @@ pub fn render(explanation: &Explanation, knowledge: &Knowledge, look: Look) -> S
 #[must_use]
 pub fn headline(explanation: &Explanation, knowledge: &Knowledge) -> String {
     let actors: BTreeMap<String, String> = knowledge.phrases("actor");
+    if !explanation.reports.is_empty() {
+        return explanation.reports.iter().map(|report| crate::report::headline(report, knowledge)).collect();
+    }
     if explanation.explanations.is_empty() {
         return nothing(explanation, knowledge) + "\n";
     }
@@ -123,7 +130,7 @@ impl<'a> Sheet<'a> {
         let several = explanation.number.is_some_and(|number| number > 1) || explanation.kind == InputKind::LogLine;
         let number = explanation.number.filter(|_| several).map(|number| format!(", {number}")).unwrap_or_default();
         match (&explanation.file, explanation.kind) {
-            (_, InputKind::Code | InputKind::Enhanced | InputKind::Reply) => {}
+            (_, InputKind::Code | InputKind::Enhanced | InputKind::Reply) | (None, InputKind::Transcript | InputKind::Report) => {}
             _ if explanation.explanations.is_empty() => self.page.paragraph(PLAIN, "", "  ", &nothing(explanation, self.knowledge)),
             (Some(file), kind) => self.page.ends(SOFT, &format!("{file}{number}"), &name_in(&kinds, kind)),
             (None, kind) => self.page.line(SOFT, &name_in(&kinds, kind)),

@@ -332,6 +332,10 @@ fn key(session: &SessionPart) -> Key {
 
 /// `mx1.example.com 192.0.2.1:25`, with brackets round IPv6.
 fn place(session: &SessionPart) -> String {
+    // A record may not tell it.
+    if session.address.is_unspecified() {
+        return session.host.clone();
+    }
     let address = std::net::SocketAddr::new(session.address, session.port).to_string();
     if session.host == session.address.to_string() { address } else { format!("{} {address}", session.host) }
 }
