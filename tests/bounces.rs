@@ -36,6 +36,15 @@ impl Count {
         Self { name, right: 0, wrong: Vec::new(), left_out: 0 }
     }
 
+    /// Counts a row, or that it was left out.
+    fn add_if(&mut self, counts: bool, row: &Value, expected: &str, found: &str) {
+        if counts {
+            self.add(row, expected, found);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
     fn add(&mut self, row: &Value, expected: &str, found: &str) {
         if expected.eq_ignore_ascii_case(found) {
             self.right += 1;
@@ -58,11 +67,10 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
 fn report<'a>(notice: &'a Notice, row: &Value) -> Option<&'a RecipientReport> {
     let recipient = text(row, "recipient");
     let index = row["index"].as_u64().and_then(|index| usize::try_from(index).ok()).unwrap_or(1).saturating_sub(1);
-    let names = |report: &&RecipientReport| {
+    let is_about = |report: &&RecipientReport| {
         [&report.recipient, &report.original].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(recipient))
     };
-    let named = notice.reports.iter().find(names);
-    named.or_else(|| notice.reports.get(index))
+    notice.reports.iter().find(is_about).or_else(|| notice.reports.get(index))
 }
 
 #[test]
@@ -88,20 +96,12 @@ fn real_bounces_are_read() {
         let found = names.clone().find(|name| name.eq_ignore_ascii_case(expected)).or_else(|| names.clone().next());
         let found = found.map(String::as_str).unwrap_or_default();
         let in_mail = |field: &str| row["in_mail"][field] == true;
-        if in_mail("recipient") {
-            recipient.add(&row, text(&row, "recipient"), found)
-        } else {
-            recipient.left_out += 1
-        }
+        recipient.add_if(in_mail("recipient"), &row, expected, found);
         let found = report.and_then(|report| report.reply.as_ref()).map(|reply| reply.code.to_string()).unwrap_or_default();
-        if in_mail("replycode") {
-            code.add(&row, text(&row, "replycode"), &found)
-        } else {
-            code.left_out += 1
-        }
+        code.add_if(in_mail("replycode"), &row, text(&row, "replycode"), &found);
         let found = report.and_then(|report| report.status).map(|status| status.to_string()).unwrap_or_default();
         let stands = in_mail("deliverystatus") && row["status_synthetic"] != true;
-        if stands { enhanced.add(&row, text(&row, "deliverystatus"), &found) } else { enhanced.left_out += 1 }
+        enhanced.add_if(stands, &row, text(&row, "deliverystatus"), &found);
     }
     let counts = [kind, recipient, code, enhanced];
     for count in &counts {
