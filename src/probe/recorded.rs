@@ -42,7 +42,14 @@ impl Facts {
             .unwrap_or(Target::Host { host: Host::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port: None, scheme: None });
         let place = |session: SessionFacts| SessionFacts { host: hosts.iter().position(|host| *host == session.name), ..session };
         let sessions: Vec<SessionFacts> = sessions.into_iter().map(place).collect();
-        let addresses = |host: &Host| sessions.iter().filter(|session| session.name == *host).map(|session| session.address.ip()).collect();
+        let addresses = |host: &Host| {
+            sessions
+                .iter()
+                .filter(|session| session.name == *host)
+                .map(|session| session.address.ip())
+                .filter(|ip| !ip.is_unspecified())
+                .collect()
+        };
         let mail_host = |host: &Host| MailHost { addresses: addresses(host), ..MailHost::new(host.clone()) };
         Self {
             target,
@@ -55,7 +62,7 @@ impl Facts {
             duration: Duration::ZERO,
             vantage: Vantage::default(),
             route: Route {
-                origin: Origin::Given,
+                origin: Origin::Recorded,
                 domain: None,
                 hosts: hosts.iter().map(mail_host).collect(),
                 security: Security::Unknown(Doubt::AtHand),

@@ -67,6 +67,8 @@ pub enum Origin {
     NullMx,
     /// The user: a host, an address, or servers to ask instead of those in the DNS.
     Given,
+    /// A record of conversations that were held with them; nothing was looked up.
+    Recorded,
     /// Nothing: it could not be found out, or there is no such domain or mail host.
     Failed(LookupFailure),
 }
@@ -80,6 +82,7 @@ impl Origin {
             Self::ImplicitMx => "implicit_mx",
             Self::NullMx => "null_mx",
             Self::Given => "given",
+            Self::Recorded => "recorded",
             Self::Failed(_) => "failed",
         }
     }

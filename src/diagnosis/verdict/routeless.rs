@@ -15,7 +15,7 @@ pub(super) fn by_route(case: &Case<'_>) -> Verdict {
         Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
         Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
         Origin::Failed(failure) => of_lookup(case, failure),
-        Origin::Mx | Origin::ImplicitMx | Origin::Given => by_faults(case),
+        Origin::Mx | Origin::ImplicitMx | Origin::Given | Origin::Recorded => by_faults(case),
     };
     let lookups = &facts.route.lookups;
     let asked: Vec<Evidence> = match facts.route.origin {

@@ -115,6 +115,10 @@ struct View<'a> {
 impl View<'_> {
     fn route(&mut self) {
         let route = &self.report.route;
+        // The sessions of a record name their hosts.
+        if route.origin == "recorded" {
+            return;
+        }
         let name = self.report.target.domain.clone().unwrap_or_else(|| self.report.target.input.clone());
         let head = safe(&name);
         if route.hosts.is_empty() {
