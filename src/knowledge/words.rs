@@ -103,6 +103,14 @@ fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
     !(about_mailbox && matches!(verb, Some(Verb::Connect | Verb::Ehlo | Verb::Helo | Verb::StartTls)))
 }
 
+/// Whoever answers a command was reached: it is the next host that it tells of.
+fn from_inside(reason: Reason, verb: Option<Verb>) -> Reason {
+    match (reason, verb) {
+        (Reason::ConnectionRefused | Reason::ConnectionClosed | Reason::HostUnreachable, Some(_)) => Reason::RoutingError,
+        (reason, _) => reason,
+    }
+}
+
 /// `text` with each mailbox in it written as `x@x`: an address that is echoed is not the server's own words.
 pub(super) fn without_addresses(text: &str) -> String {
     let in_local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
@@ -153,6 +161,9 @@ impl Knowledge {
         let by_number = by_enhanced.filter(telling).filter(|reason| fits_stage(*reason, verb));
         let low = text.to_lowercase();
         let found = self.library().find(reply, verb, (&text, &low), speaker, |rule| fits_stage(rule.reason, verb));
+        // Anybody's "blocked" or "denied" names no cause, and the number does.
+        let is_empty = |found: &Found<'_>| found.book.kind == Kind::Generic && found.rule.reason == Reason::PolicyRejected;
+        let found = found.filter(|found| by_number.is_none() || !is_empty(found));
         if let Some(found) = found {
             let (rule, strange) = (found.rule, found.is_strange());
             let conflict = by_number.filter(|reason| *reason != rule.reason);
@@ -165,7 +176,8 @@ impl Knowledge {
                 _ => rule.confidence,
             };
             let said = Said::of(&found, whole_words(&text, found.place.start, found.place.end));
-            return Reading { reason: rule.reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
+            let reason = from_inside(rule.reason, verb);
+            return Reading { reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
         }
         if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };

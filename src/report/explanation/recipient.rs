@@ -61,7 +61,7 @@ fn with_fields(part: ExplanationPart, report: &RecipientReport) -> ExplanationPa
 fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
     let speaker = Speaker { host: report.remote_host.as_deref(), greeting: None };
     let explained = |reply: &Reply| of_reply_from(knowledge, speaker, reply, report.command);
-    let by_reply = report.reply.as_ref().map(explained);
+    let by_reply = report.reply.as_ref().map(|reply| explained(&unfolded(reply)));
     if let Some(part) = by_reply.as_ref().filter(|part| part.basis == BasisName::Wording) {
         return part.clone();
     }
@@ -69,7 +69,7 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
     let by_words = explained(&stand_in);
     match by_reply {
         // The number of the reply says more than words that say nothing.
-        Some(part) if by_words.basis != BasisName::Wording => part,
+        Some(part) if by_words.basis == BasisName::Code || part.basis == by_words.basis => part,
         Some(part) => ExplanationPart { reply: part.reply, standing: part.standing, closes: part.closes, ..by_words },
         None => ExplanationPart { reply: said(report), closes: false, answers: Vec::new(), ..by_words },
     }
@@ -85,7 +85,18 @@ fn stand_in(report: &RecipientReport) -> Option<Reply> {
     };
     let status =
         report.status.filter(|status| u16::from(status.class) == code / 100).map(|status| format!(" {status}")).unwrap_or_default();
-    Reply::parse(&format!("{code}{status} {}", report.diagnostic))
+    Reply::parse(&format!("{code}{status} {}", report.diagnostic)).map(|reply| unfolded(&reply))
+}
+
+/// The reply without the numbers that began its lines, where somebody has joined these into one.
+fn unfolded(reply: &Reply) -> Reply {
+    let number = reply.code.to_string();
+    let begins_line = |word: &str| {
+        let rest = word.strip_prefix(&number).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.parse::<EnhancedCode>().is_ok())
+    };
+    let line = |line: &String| line.split(' ').filter(|word| !begins_line(word)).collect::<Vec<_>>().join(" ");
+    Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() }
 }
 
 /// What stands for the reply where none was quoted.
