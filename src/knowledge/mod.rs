@@ -6,6 +6,7 @@
 mod book;
 mod books;
 mod codes;
+mod index;
 mod reason;
 mod shelf;
 mod software;
