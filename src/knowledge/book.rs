@@ -126,9 +126,9 @@ impl EnhancedRange {
 }
 
 impl Rule {
-    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses,
-    /// `low` the same in small letters.
-    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, low: &str) -> Option<Range<usize>> {
+    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
+    /// `word` is where one of the rule's words stands in it, none for a rule without words.
+    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
         let number = reply.code.number();
         let digits = [number / 100, number / 10 % 10, number % 10];
         let begins = |prefix: &String| prefix.bytes().zip(digits).all(|(wanted, digit)| u16::from(wanted) == u16::from(b'0') + digit);
@@ -138,16 +138,12 @@ impl Rule {
         if !by_numbers {
             return None;
         }
-        // Small letters may have another length than large ones; then the words are not pointed at.
-        let place = |word: &String| low.find(word.as_str()).map(|at| if low.len() == text.len() { at..at + word.len() } else { 0..0 });
-        let by_words = self.words.iter().find_map(place);
-        match (&self.pattern, by_words) {
-            (Some(_), found) if found.is_some() || self.words.is_empty() => self.find(text),
-            (Some(_), _) => None,
-            (None, None) if !self.words.is_empty() => None,
+        match (&self.pattern, word) {
+            (Some(_), _) => self.find(text),
             // Without words it is the enhanced code that says it, which must be there then.
             (None, None) => (self.enhanced.is_empty() || reply.enhanced.is_some()).then_some(0..0),
-            (None, found) => found,
+            // Small letters may have another length than large ones; then the words are not pointed at.
+            (None, Some(word)) => Some(text.get(word.clone()).map_or(0..0, |_| word)),
         }
     }
 
@@ -428,24 +424,25 @@ impl Library {
         fits: impl Fn(&Rule) -> bool,
     ) -> Option<Found<'_>> {
         let mut recognised: Vec<usize> = self.recognised(speaker);
-        let mut candidates: Vec<(usize, usize)> = Vec::new();
+        let mut candidates: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
         self.index().find(
             low,
             |place| self.words[place].0.as_str(),
-            |place| match &self.words[place] {
-                (_, book, Some(rule)) => candidates.push((*book, *rule)),
+            |place, at| match &self.words[place] {
+                (word, book, Some(rule)) => candidates.push((*book, *rule, Some(at..at + word.len()))),
                 (_, book, None) => recognised.push(*book),
             },
         );
-        candidates.extend(self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own));
+        let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
+        candidates.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
-        candidates.sort_unstable_by_key(|(book, rule)| (rank(*book), *rule));
-        candidates.dedup();
-        candidates.into_iter().find_map(|(book, rule)| {
+        candidates.sort_by_cached_key(|(book, rule, _)| (rank(*book), *rule));
+        candidates.dedup_by_key(|(book, rule, _)| (*book, *rule));
+        candidates.into_iter().find_map(|(book, rule, word)| {
             let is_recognised = recognised.contains(&book);
             let book = self.books.get(book)?;
             let rule = book.rule(rule).filter(|rule| fits(rule))?;
-            rule.matches(reply, verb, text, low).map(|place| Found { book, rule, place, recognised: is_recognised })
+            rule.matches(reply, verb, text, word).map(|place| Found { book, rule, place, recognised: is_recognised })
         })
     }
 

@@ -31,8 +31,8 @@ impl Index {
         index
     }
 
-    /// Calls `found` with the place of each word, out of `words`, that is in `text`; once for each time.
-    pub(super) fn find<'a>(&self, text: &str, words: impl Fn(usize) -> &'a str, mut found: impl FnMut(usize)) {
+    /// Calls `found` with the place in `words` of each word that is in `text`, and with where it begins there; once for each time.
+    pub(super) fn find<'a>(&self, text: &str, words: impl Fn(usize) -> &'a str, mut found: impl FnMut(usize, usize)) {
         let bytes = text.as_bytes();
         for at in 0..bytes.len() {
             let rest = &bytes[at..];
@@ -41,7 +41,7 @@ impl Index {
                 while place != END {
                     let here = place as usize;
                     if rest.starts_with(words(here).as_bytes()) {
-                        found(here);
+                        found(here, at);
                     }
                     place = self.next[here];
                 }
@@ -65,7 +65,7 @@ mod tests {
 
     fn found(words: &[&str], text: &str) -> Vec<usize> {
         let mut places = Vec::new();
-        Index::of(words.iter().copied()).find(text, |place| words[place], |place| places.push(place));
+        Index::of(words.iter().copied()).find(text, |place| words[place], |place, _| places.push(place));
         places.sort_unstable();
         places
     }

@@ -210,7 +210,10 @@ fn every_rule_takes_its_own_example_by_a_word_that_leads_to_it() {
             let reply = Reply::parse(&rule.example).unwrap_or_else(|| panic!("{}: {}", rule.id, rule.example));
             let (verb, text) = (rule.first_place(), super::words::without_addresses(&reply.text()));
             let low = text.to_lowercase();
-            let fits = |rule: &super::book::Rule| rule.matches(&reply, verb, &text, &low).is_some();
+            let fits = |rule: &super::book::Rule| {
+                let word = rule.words.iter().find_map(|word| low.find(word.as_str()).map(|at| at..at + word.len()));
+                (word.is_some() || rule.words.is_empty()) && rule.matches(&reply, verb, &text, word).is_some()
+            };
             let first = (0..book.len()).filter_map(|number| book.rule(number)).find(|rule| fits(rule)).map(|rule| &rule.id);
             if first != Some(&rule.id) {
                 wrong.push(format!("{} {}: {first:?} takes {}", book.key, rule.id, rule.example));
