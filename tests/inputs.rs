@@ -13,7 +13,7 @@ const SMTPPROBE: &str = env!("CARGO_BIN_EXE_smtpprobe");
 /// What is known of it stands behind what cannot be read, and is answered all the same.
 const GOOD: &str = "552";
 /// So long may an input take that nothing is made of.
-const SOON: Duration = Duration::from_secs(25);
+const SOON: Duration = Duration::from_secs(60);
 /// How much memory `explain` gets for the largest inputs, in KB.
 const MEMORY: u32 = 300_000;
 const FROM: &str = "From anna@example.com Sun Nov 22 10:00:00 2026\n";

@@ -325,7 +325,7 @@ impl Answers<'_> {
                 let length = reader.by_ref().take(reading::LIMIT as u64 + 1).read_until(byte, &mut bytes)?;
                 let is_cut = length > reading::LIMIT && bytes.last() != Some(&byte);
                 if is_cut {
-                    skip_line(&mut reader, byte)?;
+                    reader.skip_until(byte)?;
                 }
                 Ok((length, is_cut))
             });
@@ -363,18 +363,6 @@ fn line_end(head: &[u8]) -> u8 {
 /// The line without its end, and without the NULs that a crash leaves in a log.
 fn without_end(line: &str) -> &str {
     line.trim_start_matches(['\0', '\n']).trim_end_matches(['\r', '\n'])
-}
-
-fn skip_line(reader: &mut impl BufRead, end: u8) -> io::Result<()> {
-    loop {
-        let bytes = reader.fill_buf()?;
-        let found = memchr::memchr(end, bytes);
-        let (length, ended) = found.map_or((bytes.len(), bytes.is_empty()), |at| (at + 1, true));
-        reader.consume(length);
-        if ended {
-            return Ok(());
-        }
-    }
 }
 
 fn open(name: &str) -> io::Result<Lines> {
