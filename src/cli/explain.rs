@@ -4,6 +4,7 @@
 //! cannot be read is told in one line, and the others are answered all the same.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,10 @@ Exit codes: 0 explained, 1 nothing is known of it or it cannot be read, 2 wrong 
 const HEAD: usize = 64 << 10;
 /// A log begins within so many lines.
 const HEAD_LINES: usize = 200;
-/// Lines whose answer is remembered: a log says the same thing over and over.
-const REMEMBERED: usize = 8192;
+/// So many octets of lines and their answers are remembered: a log says the same thing over and over.
+const REMEMBERED: usize = 16 << 20;
+/// Longer lines are not: they hardly come again.
+const REMEMBERED_LINE: usize = 4096;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
@@ -94,7 +97,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<u8, Trouble> {
         limit,
         output: Output::open(&args.output)?,
         summary: args.summary.then(Summary::default),
-        remembered: HashMap::new(),
+        remembered: Memory::default(),
         unknown: false,
     };
     for source in sources {
@@ -122,10 +125,34 @@ struct Answers<'a> {
     limit: usize,
     output: Output,
     summary: Option<Summary>,
-    /// What lines were answered with, as it was written.
-    remembered: HashMap<String, String>,
+    /// What lines were answered with.
+    remembered: Memory,
     /// Whether something could not be read or explained.
     unknown: bool,
+}
+
+/// Lines, and what they were answered with, as it was written.
+#[derive(Default)]
+struct Memory {
+    answers: HashMap<String, String>,
+    octets: usize,
+}
+
+impl Memory {
+    fn recall(&self, line: &str) -> Option<&str> {
+        self.answers.get(line).map(String::as_str)
+    }
+
+    fn keep(&mut self, line: &str, answer: &str) {
+        if line.len() > REMEMBERED_LINE {
+            return;
+        }
+        self.octets += line.len() + answer.len();
+        if self.octets > REMEMBERED {
+            *self = Self { octets: line.len() + answer.len(), ..Self::default() };
+        }
+        self.answers.insert(line.to_owned(), answer.to_owned());
+    }
 }
 
 impl Answers<'_> {
@@ -169,17 +196,15 @@ impl Answers<'_> {
     fn file(&mut self, name: &str) -> Result<(), Trouble> {
         if name != "-" && Path::new(name).is_dir() {
             return match mailbox::maildir(Path::new(name)) {
+                Ok(Some(files)) if files.is_empty() => self.complain(&format!("{name} holds no mail")),
                 Ok(Some(files)) => files.iter().try_for_each(|file| self.file(&file.display().to_string())),
                 Ok(None) => self.complain(&format!("{name} is a folder, and no Maildir: it has neither cur nor new")),
                 Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
             };
         }
-        match open(name) {
-            Ok(reader) => match head(reader) {
-                Ok((head, reader)) => self.contents(name, &head, reader),
-                Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
-            },
-            Err(error) => self.complain(&format!("{name} cannot be read: {error}")),
+        match open(name).and_then(head) {
+            Ok((head, reader)) => self.contents(name, &head, reader),
+            Err(error) => self.complain(&format!("{} cannot be read: {error}", called(name))),
         }
     }
 
@@ -187,30 +212,33 @@ impl Answers<'_> {
         if head.starts_with(b"From ") || mail::looks_like_mail(head) {
             return self.mails(name, reader);
         }
-        if head.contains(&0) {
-            return self.complain(&format!("{name} is neither text nor a mail"));
-        }
         let mut log = LogReader::default();
         let text = String::from_utf8_lossy(head);
-        let mut lines = text.lines();
+        let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
         // A line by itself may be read as what it is; so may a single reply that was folded.
-        let is_log = lines.by_ref().take(HEAD_LINES).any(|line| log.read(line).is_some());
-        if is_log && text.trim_end().contains('\n') {
+        let is_log = text.split(char::from(line_end(head))).take(HEAD_LINES).any(|line| log.read(without_end(line)).is_some());
+        if is_log && text.contains(['\n', '\r']) {
             return self.log(name, reader);
+        }
+        if head.contains(&0) {
+            return self.complain(&format!("{} is neither text nor a mail", called(name)));
         }
         let mut bytes = Vec::new();
         if let Err(error) = reader.take(reading::LIMIT as u64 + 1).read_to_end(&mut bytes) {
-            return self.complain(&format!("{name} cannot be read: {error}"));
+            return self.complain(&format!("{} cannot be read: {error}", called(name)));
         }
         match reading::read(&String::from_utf8_lossy(&bytes)) {
             Ok(input) => self.answer(&input, |explanation| explanation.file = Some(name.to_owned())),
-            Err(error) => self.complain(&format!("{name}: {error}")),
+            Err(error) => self.complain(&format!("{}: {error}", called(name))),
         }
     }
 
     /// An mbox, or one mail.
     fn mails(&mut self, name: &str, reader: Lines) -> Result<(), Trouble> {
+        let called = called(name);
+        let mut is_empty = true;
         for (place, entry) in mailbox::mails(reader, self.limit).enumerate() {
+            is_empty = false;
             match entry {
                 Ok(Entry::Mail(bytes)) => {
                     let notice = Input::Mail(Box::new(mail::read(&bytes)));
@@ -220,12 +248,12 @@ impl Answers<'_> {
                     })?;
                 }
                 Ok(Entry::TooLarge { octets }) => {
-                    self.complain(&format!("{name}: mail {} has {octets} octets, more than are read (--max-mail)", place + 1))?;
+                    self.complain(&format!("{called}: mail {} has {octets} octets, more than are read (--max-mail)", place + 1))?;
                 }
-                Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+                Err(error) => return self.complain(&format!("{called} cannot be read: {error}")),
             }
         }
-        Ok(())
+        if is_empty { self.complain(&format!("{called} holds no mail")) } else { Ok(()) }
     }
 
     /// A log: one answer for each line that carries a reply or says what became of a message.
@@ -238,14 +266,16 @@ impl Answers<'_> {
                 explanation.file = Some(name.to_owned());
                 explanation.number = Some(number);
             })
-        })
+        })?;
+        self.output.unfold();
+        Ok(())
     }
 
     /// Each line by itself, whatever it is.
     fn all_lines(&mut self, name: &str) -> Result<(), Trouble> {
         let reader = match open(name) {
             Ok(reader) => reader,
-            Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+            Err(error) => return self.complain(&format!("{} cannot be read: {error}", called(name))),
         };
         let mut log = LogReader::default();
         self.output.close_up();
@@ -254,7 +284,7 @@ impl Answers<'_> {
                 return Ok(());
             }
             if this.summary.is_none()
-                && let Some(known) = this.remembered.get(line)
+                && let Some(known) = this.remembered.recall(line)
             {
                 return this.output.again(known);
             }
@@ -262,10 +292,7 @@ impl Answers<'_> {
             match input {
                 Ok(input) => {
                     this.answer(&input, |explanation| explanation.input = Some(line.to_owned()))?;
-                    if this.remembered.len() >= REMEMBERED {
-                        this.remembered.clear();
-                    }
-                    this.remembered.insert(line.to_owned(), this.output.last_written().to_owned());
+                    this.remembered.keep(line, this.output.last_written());
                     Ok(())
                 }
                 Err(error) => this.give(&Explanation::nothing(line, &error.to_string())),
@@ -280,26 +307,33 @@ impl Answers<'_> {
         mut reader: Lines,
         mut each: impl FnMut(&mut Self, &str, usize) -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
+        let called = called(name);
         let mut bytes = Vec::new();
+        let mut end = None;
         for number in 1.. {
             bytes.clear();
             // Nobody waits for an answer while the next line is waited for.
-            if memchr::memchr(b'\n', reader.buffer()).is_none() {
+            if memchr::memchr(end.unwrap_or(b'\n'), reader.buffer()).is_none() {
                 self.output.flush()?;
             }
-            match reader.by_ref().take(reading::LIMIT as u64 + 1).read_until(b'\n', &mut bytes) {
-                Ok(0) => break,
-                Ok(length) if length > reading::LIMIT && !bytes.ends_with(b"\n") => {
-                    self.complain(&format!("{name}: line {number} is longer than {} MB", reading::LIMIT >> 20))?;
-                    if let Err(error) = skip_line(&mut reader) {
-                        return self.complain(&format!("{name} cannot be read: {error}"));
-                    }
+            let read = match end {
+                Some(end) => Ok(end),
+                None => reader.fill_buf().map(line_end),
+            };
+            let read = read.and_then(|byte| {
+                end = Some(byte);
+                let length = reader.by_ref().take(reading::LIMIT as u64 + 1).read_until(byte, &mut bytes)?;
+                let is_cut = length > reading::LIMIT && bytes.last() != Some(&byte);
+                if is_cut {
+                    reader.skip_until(byte)?;
                 }
-                Ok(_) => {
-                    let line = String::from_utf8_lossy(&bytes);
-                    each(self, line.trim_end_matches(['\r', '\n']), number)?;
-                }
-                Err(error) => return self.complain(&format!("{name} cannot be read: {error}")),
+                Ok((length, is_cut))
+            });
+            match read {
+                Ok((0, _)) => break,
+                Ok((_, true)) => self.complain(&format!("{called}: line {number} is longer than {} MB", reading::LIMIT >> 20))?,
+                Ok(_) => each(self, without_end(&String::from_utf8_lossy(&bytes)), number)?,
+                Err(error) => return self.complain(&format!("{called} cannot be read: {error}")),
             }
         }
         Ok(())
@@ -316,18 +350,19 @@ impl Answers<'_> {
     }
 }
 
-fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let bytes = reader.fill_buf()?;
-        let (length, ended) = match bytes.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (bytes.len(), bytes.is_empty()),
-        };
-        reader.consume(length);
-        if ended {
-            return Ok(());
-        }
-    }
+/// How a person calls an input.
+fn called(name: &str) -> &str {
+    if name == "-" { "standard input" } else { name }
+}
+
+/// What lines end with, by the first of them: in very old files it is a carriage return alone.
+fn line_end(head: &[u8]) -> u8 {
+    if memchr::memchr(b'\n', head).is_none() && memchr::memchr(b'\r', head).is_some() { b'\r' } else { b'\n' }
+}
+
+/// The line without its end, and without the NULs that a crash leaves in a log.
+fn without_end(line: &str) -> &str {
+    line.trim_start_matches(['\0', '\n']).trim_end_matches(['\r', '\n'])
 }
 
 fn open(name: &str) -> io::Result<Lines> {
@@ -372,16 +407,26 @@ fn by_itself(argument: &str) -> Option<Source> {
         // A blank in it shows that it was quoted, so it is whole.
         Ok(Input::Topic(_)) => Some(Source::Argument(argument.to_owned())),
         Ok(_) if argument.contains(char::is_whitespace) => Some(Source::Argument(argument.to_owned())),
-        _ if argument == "-" || Path::new(argument).exists() => Some(Source::File(argument.to_owned())),
+        _ if argument == "-" || Path::new(argument).exists() || names_a_file(argument) => Some(Source::File(argument.to_owned())),
         _ => None,
     }
 }
+
+/// Whether it can hardly be anything but the name of a file, though there is none of that name.
+fn names_a_file(argument: &str) -> bool {
+    const ENDINGS: [&str; 6] = ["eml", "json", "log", "mbox", "msg", "txt"];
+    let ending = Path::new(argument).extension().and_then(OsStr::to_str);
+    let is_path = ["/", "./", "../"].iter().any(|start| argument.starts_with(start)) && !argument.contains(char::is_whitespace);
+    is_path || ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) && !argument.contains("://"))
+}
+
 /// `552 5.2.2` is a reply that has no words.
 fn is_bare_reply(arguments: &[String]) -> bool {
     let [code, enhanced] = arguments else { return false };
     let topic = |text: &str| reading::topics(text).ok().and_then(|topics| topics.first().copied());
     matches!((topic(code), topic(enhanced)), (Some(Topic::Code(_)), Some(Topic::Enhanced(pattern))) if pattern.class().is_some())
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,6 +445,10 @@ mod tests {
             (&["550", "user"], vec![argument("550 user")]),
             (&["-", "552"], vec![Source::File("-".into()), argument("552")]),
             (&["no-such-file"], vec![argument("no-such-file")]),
+            (&["no-such-file.eml", "552"], vec![Source::File("no-such-file.eml".into()), argument("552")]),
+            (&["./no-such-file"], vec![Source::File("./no-such-file".into())]),
+            (&["550", "see", "/etc/aliases"], vec![argument("550 see /etc/aliases")]),
+            (&["550", "https://example.com/why.txt"], vec![argument("550 https://example.com/why.txt")]),
             (&["Cargo.toml"], vec![Source::File("Cargo.toml".into())]),
         ] {
             assert_eq!(read(line), expected, "{line:?}");

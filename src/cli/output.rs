@@ -49,6 +49,8 @@ pub(crate) struct Output {
     look: Look,
     quiet: bool,
     compact: bool,
+    /// What parts the last result from one that takes a line.
+    gap: &'static str,
     terminal: bool,
     /// Results so far.
     count: usize,
@@ -84,6 +86,7 @@ impl Output {
             look: Look { width, colour, verbose: args.verbose },
             quiet: args.quiet,
             compact: false,
+            gap: "",
             terminal,
             count: 0,
             held: None,
@@ -105,9 +108,14 @@ impl Output {
         self.look
     }
 
-    /// One line for each result, unless everything is to be unfolded: there will be many.
+    /// One line for each result from now on, unless everything is to be unfolded: there will be many.
     pub(crate) fn close_up(&mut self) {
         self.compact = !self.look.verbose;
+    }
+
+    /// Each result in full again.
+    pub(crate) fn unfold(&mut self) {
+        self.compact = false;
     }
 
     /// Writes a report.
@@ -156,6 +164,9 @@ impl Output {
     fn put(&mut self) -> Result<(), Trouble> {
         let first = self.count == 0;
         self.count += 1;
+        // A blank line stands on both sides of what is more than a line.
+        let folded = self.quiet || self.compact;
+        let gap = std::mem::replace(&mut self.gap, if folded { "" } else { "\n" });
         match self.format {
             Format::Json if first => {
                 self.held = Some(self.last.clone());
@@ -167,7 +178,8 @@ impl Output {
                 }
                 Ok(write!(self.to, ",\n{}", within(&self.last))?)
             }
-            Format::Text if !first && !self.quiet && !self.compact => Ok(write!(self.to, "\n{}", self.last)?),
+            Format::Text if !first && !folded => Ok(write!(self.to, "\n{}", self.last)?),
+            Format::Text => Ok(write!(self.to, "{gap}{}", self.last)?),
             _ => Ok(self.to.write_all(self.last.as_bytes())?),
         }
     }

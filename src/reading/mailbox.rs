@@ -4,7 +4,7 @@
 //! limit is told and skipped; those behind it are read.
 
 use std::fs;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 use std::path::{Path, PathBuf};
 
 /// A mail may have this many octets, unless another limit is given.
@@ -120,29 +120,16 @@ impl<R: BufRead> Mails<R> {
     /// Reads up to and with the next line end, and says how many octets came; of those, `line` holds what has room.
     fn read_line(&mut self, line: &mut Vec<u8>, room: usize) -> io::Result<u64> {
         // The line that parts two mails must be seen also where there is no room.
-        let room = room.max(256);
-        let mut octets = 0;
-        loop {
-            let bytes = match self.reader.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                bytes => bytes?,
-            };
-            if bytes.is_empty() {
-                return Ok(octets);
-            }
-            if self.form.is_none() && octets == 0 && memchr::memchr(b'\n', bytes).is_none() && memchr::memchr(b'\r', bytes).is_some() {
+        let room = room.max(256) as u64;
+        if self.form.is_none() {
+            let bytes = self.reader.fill_buf()?;
+            if memchr::memchr(b'\n', bytes).is_none() && memchr::memchr(b'\r', bytes).is_some() {
                 self.line_end = b'\r';
             }
-            let end = memchr::memchr(self.line_end, bytes).map(|at| at + 1);
-            let piece = &bytes[..end.unwrap_or(bytes.len())];
-            line.extend_from_slice(&piece[..piece.len().min(room.saturating_sub(line.len()))]);
-            let length = piece.len();
-            octets += length as u64;
-            self.reader.consume(length);
-            if end.is_some() {
-                return Ok(octets);
-            }
         }
+        let octets = self.reader.by_ref().take(room).read_until(self.line_end, line)? as u64;
+        let is_cut = octets == room && line.last() != Some(&self.line_end);
+        Ok(if is_cut { octets + self.reader.skip_until(self.line_end)? as u64 } else { octets })
     }
 }
 

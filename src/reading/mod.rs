@@ -22,6 +22,8 @@ pub use mentions::Mentions;
 pub use recipient_report::{Action, RecipientReport};
 pub use saved_report::SavedReport;
 
+use std::borrow::Cow;
+
 use self::mail::Notice;
 use crate::smtp::Reply;
 
@@ -66,7 +68,8 @@ pub enum ReadingError {
     NoReplyCode(String),
     /// Nothing in it is understood.
     #[error(
-        "there is no code in {0:?}; what is understood: a reply code (552), an enhanced code (5.2.2), a reply (550 5.1.1 user unknown)"
+        "{}; what is understood: a reply code (552), an enhanced code (5.2.2), a reply (550 5.1.1 user unknown)",
+        without_code(.0)
     )]
     NoCode(String),
 }
@@ -79,7 +82,11 @@ pub fn read(text: &str) -> Result<Input, ReadingError> {
     if text.len() > LIMIT {
         return Err(ReadingError::TooLong);
     }
+    // In very old files, lines end with a carriage return alone.
     let text = text.trim();
+    let old = !text.contains('\n') && text.contains('\r');
+    let text = if old { Cow::Owned(text.replace('\r', "\n")) } else { Cow::Borrowed(text) };
+    let text = text.as_ref();
     if let Some(topic) = code::topic(text)? {
         return Ok(Input::Topic(topic));
     }
@@ -115,6 +122,10 @@ pub fn topics(text: &str) -> Result<Vec<Topic>, ReadingError> {
     }
     let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     words.map(|word| code::topic(word)?.ok_or_else(|| ReadingError::NoCode(beginning(word)))).collect()
+}
+
+fn without_code(text: &str) -> String {
+    if text.is_empty() { "it is empty, so there is no code in it".to_owned() } else { format!("there is no code in {text:?}") }
 }
 
 fn beginning(text: &str) -> String {

@@ -120,12 +120,7 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
 
 /// Explains a reply of somebody of whom something may be known.
 pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
-    let part = ReplyPart {
-        code: Some(reply.code.number()),
-        enhanced: reply.enhanced.map(|enhanced| enhanced.to_string()),
-        text: Some(reply.text()),
-        lines: reply.lines.clone(),
-    };
+    let part = ReplyPart::from(reply);
     let Some(entry) = knowledge.code_entry(reply.code) else { return nothing_known(knowledge, "no_code", part, verb) };
     let annotation = annotate_from(knowledge, speaker, verb, reply);
     let basis = match &annotation.basis {

@@ -20,7 +20,7 @@ use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
 use crate::reading::Mentions;
 use crate::reading::mail::NoticeKind;
 use crate::report::{Report, Table, name};
-use crate::smtp::{Stage, Verb};
+use crate::smtp::{Reply, Stage, Verb};
 
 /// The name and version of the contract.
 pub const SCHEMA: &str = "smtpprobe.explanation/1";
@@ -282,6 +282,17 @@ impl ReplyPart {
     #[must_use]
     pub fn name(&self) -> String {
         self.code.map(|code| format!("{code:03}")).or_else(|| self.enhanced.clone()).unwrap_or_default()
+    }
+}
+
+impl From<&Reply> for ReplyPart {
+    fn from(reply: &Reply) -> Self {
+        Self {
+            code: Some(reply.code.number()),
+            enhanced: reply.enhanced.map(|enhanced| enhanced.to_string()),
+            text: Some(reply.text()),
+            lines: reply.lines.clone(),
+        }
     }
 }
 

@@ -99,13 +99,15 @@ fn unfolded(reply: &Reply) -> Reply {
     Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() }
 }
 
-/// What stands for the reply where none was quoted.
+/// The reply, or what stands for it where none was quoted.
 fn said(report: &RecipientReport) -> ReplyPart {
-    ReplyPart {
-        code: None,
-        enhanced: report.status.map(|status: EnhancedCode| status.to_string()),
-        text: Some(report.diagnostic.clone()),
-        lines: Vec::new(),
+    let status = report.status.map(|status: EnhancedCode| status.to_string());
+    match &report.reply {
+        Some(reply) => {
+            let part = ReplyPart::from(reply);
+            ReplyPart { enhanced: part.enhanced.or(status), ..part }
+        }
+        None => ReplyPart { code: None, enhanced: status, text: Some(report.diagnostic.clone()), lines: Vec::new() },
     }
 }
 

@@ -21,6 +21,8 @@ const PLACE_INDENT: &str = "             ";
 /// A reply is quoted with at most this many lines, each of at most so many characters, unless everything is to be unfolded.
 const QUOTED_LINES: usize = 6;
 const QUOTED_LINE: usize = 400;
+/// So many characters of an input tell which one it is.
+const QUOTED: usize = 60;
 /// So many places are shown even if some of them are rarely met.
 const FEW_PLACES: usize = 4;
 /// The commands of every session; what else can be answered is shown when everything is unfolded.
@@ -117,8 +119,18 @@ pub fn headline(explanation: &Explanation, knowledge: &Knowledge) -> String {
 fn nothing(explanation: &Explanation, knowledge: &Knowledge) -> String {
     let kinds: BTreeMap<String, String> = knowledge.phrases("input_kind");
     let what = explanation.error.clone().unwrap_or_else(|| name_in(&kinds, explanation.kind));
-    let place = explanation.input.as_ref().or(explanation.file.as_ref());
+    let place = explanation.input.as_ref().map(|input| match input.char_indices().nth(QUOTED) {
+        Some((at, _)) => format!("{}...", &input[..at]),
+        None => input.clone(),
+    });
+    let place = place.or_else(|| explanation.file.as_ref().map(|file| format!("{file}{}", number(explanation))));
     safe(&place.map(|place| format!("{place}: {what}")).unwrap_or(what))
+}
+
+/// Which of several in a file it is, behind the file's name.
+fn number(explanation: &Explanation) -> String {
+    let several = explanation.number.is_some_and(|number| number > 1) || explanation.kind == InputKind::LogLine;
+    explanation.number.filter(|_| several).map(|number| format!(", {number}")).unwrap_or_default()
 }
 
 /// A page with labels, and the words to fill it.
@@ -138,8 +150,7 @@ impl<'a> Sheet<'a> {
     /// What the input is, where it is no code and no reply.
     fn head(&mut self, explanation: &Explanation) {
         let kinds: BTreeMap<String, String> = self.knowledge.phrases("input_kind");
-        let several = explanation.number.is_some_and(|number| number > 1) || explanation.kind == InputKind::LogLine;
-        let number = explanation.number.filter(|_| several).map(|number| format!(", {number}")).unwrap_or_default();
+        let number = number(explanation);
         match (&explanation.file, explanation.kind) {
             (_, InputKind::Code | InputKind::Enhanced | InputKind::Reply) | (None, InputKind::Transcript | InputKind::Report) => {}
             _ if explanation.explanations.is_empty() => self.page.paragraph(PLAIN, "", "  ", &nothing(explanation, self.knowledge)),
