@@ -579,7 +579,7 @@ fn a_session_that_may_have_ended_well_is_not_called_a_failure() {
                 delays=0.1/0/0.2/300, dsn=4.4.2, status=deferred (lost connection with mx1.example.com[192.0.2.1] while sending end of data \
                 -- message may be sent more than once)";
     let parts = explain(&knowledge, &read(line).expect("a line"), None).explanations;
-    assert_eq!((parts[0].reason, parts[0].permanence, parts[0].hard), (ConnectionClosed, Permanence::Temporary, false));
+    assert_eq!((parts[0].reason, parts[0].permanence, parts[0].hard), (Timeout, Permanence::Temporary, false));
     let texts = parts[0].fix.iter().map(|fix| fix.text.as_str()).chain([parts[0].meaning.as_str(), &parts[0].when]).collect::<String>();
     assert!(texts.contains("twice"), "{texts}");
 }
