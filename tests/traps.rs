@@ -47,6 +47,7 @@ const MICROSOFT: Option<&str> = Some("example-com.mail.protection.outlook.com");
 const YAHOO: Option<&str> = Some("mta7.am0.yahoodns.net");
 
 const TEXTS: &[Row] = &[
+    // 552: quota, size or recipients.
     Row(1, "552 Not today", Some(Mail), None, MessageTooBig, &[Unsure]),
     Row(1, "552 5.5.3 Too many recipients", Some(Rcpt), None, TooManyRecipients, &[Temporary, Hard(false)]),
     Row(1, "552 Too many recipients", Some(Rcpt), None, TooManyRecipients, &[Temporary, Hard(false)]),
@@ -57,7 +58,7 @@ const TEXTS: &[Row] = &[
     Row(1, "552 5.2.2 Not today", Some(DataEnd), None, MailboxFull, &[]),
     Row(1, "552 5.7.0 Not today", Some(DataEnd), GOOGLE, ContentRejected, &[]),
     Row(1, "552", Some(Rcpt), None, MailboxFull, &[Unsure]),
-    //
+    // 550 5.7.1 has ten meanings.
     Row(2, "550 5.7.1 Relaying denied", Some(Rcpt), None, RelayDenied, &[]),
     Row(2, "550 5.7.1 Host [192.0.2.10] is on the block list bl.example.org", Some(Rcpt), None, IpBlocklisted, &[]),
     Row(2, "550 5.7.1 SPF check failed for example.net", Some(Mail), None, AuthChecksFailed, &[]),
@@ -80,7 +81,7 @@ const TEXTS: &[Row] = &[
     ),
     Row(2, "550 5.7.1 Service unavailable, client host [192.0.2.10] blocked using Spamhaus", Some(Rcpt), MICROSOFT, IpBlocklisted, &[]),
     Row(2, "550 5.7.1 Not today", Some(Rcpt), None, PolicyRejected, &[Unsure, Hard(false)]),
-    //
+    // 550 by itself.
     Row(3, "550 Not today", Some(Rcpt), None, UserUnknown, &[Doubted]),
     Row(3, "550 No such user here", Some(Rcpt), None, UserUnknown, &[Certain, Hard(true)]),
     Row(3, "550 Refused by policy", Some(Rcpt), None, PolicyRejected, &[Hard(false)]),
@@ -88,11 +89,11 @@ const TEXTS: &[Row] = &[
     Row(3, "550 Not today", Some(Ehlo), None, PolicyRejected, &[Unsure, Hard(false)]),
     Row(3, "550 Not today", Some(Mail), None, PolicyRejected, &[Unsure, Hard(false)]),
     Row(3, "550 Not today", Some(DataEnd), None, PolicyRejected, &[Unsure, Hard(false)]),
-    //
+    // 554 depends on its place.
     Row(4, "554 Not today", Some(Connect), None, PolicyRejected, &[Unsure, Hard(false), Tells("your IP address")]),
     Row(4, "554 Not today", Some(DataEnd), None, ContentRejected, &[Unsure]),
     Row(4, "554 5.5.1 Error: no valid recipients", Some(Data), None, ProtocolError, &[Tells("RCPT")]),
-    //
+    // 421 may come at any time.
     Row(5, "421 mx1.example.com is shutting down", Some(Rcpt), None, ServiceUnavailable, &[Temporary]),
     Row(5, "421 4.4.2 mx1.example.com: idle for too long, closing", Some(Mail), None, Timeout, &[Temporary]),
     Row(5, "421 4.7.0 Too many messages from your host, slow down", Some(Rcpt), None, RateLimited, &[Temporary]),
@@ -100,7 +101,7 @@ const TEXTS: &[Row] = &[
     Row(5, "421 4.7.1 Greylisted, try again later", Some(Rcpt), None, Greylisted, &[Temporary]),
     Row(5, "421 4.7.0 STARTTLS is required", Some(Mail), None, TlsRequired, &[Temporary]),
     Row(5, "421 mx1.example.com closing", Some(Rcpt), None, ServiceUnavailable, &[Temporary, Hard(false)]),
-    //
+    // Greylisting behind several codes.
     Row(7, "451 4.7.1 Greylisting in action, please wait", Some(Rcpt), None, Greylisted, &[Temporary, By(Wait)]),
     Row(7, "450 4.2.0 Come back in 300 seconds", Some(Rcpt), None, Greylisted, &[Doubted, By(Wait)]),
     Row(
@@ -114,7 +115,7 @@ const TEXTS: &[Row] = &[
     Row(7, "450 4.3.2 Service unavailable - try again later", Some(Rcpt), None, Greylisted, &[Doubted]),
     Row(7, "451 4.7.1 Client host [192.0.2.10] blocked using bl.example.org", Some(Rcpt), None, IpBlocklisted, &[Temporary]),
     Row(7, "451 4.7.1 Service unavailable - milter error", Some(DataEnd), None, SystemError, &[Temporary]),
-    //
+    // 450 for what 550 would say.
     Row(
         8,
         "450 4.1.1 <anna@example.com>: Recipient address rejected: User unknown in local recipient table",
@@ -124,7 +125,7 @@ const TEXTS: &[Row] = &[
         &[Temporary, Hard(false)],
     ),
     Row(8, "450 <anna@example.com>: User unknown", Some(Rcpt), None, UserUnknown, &[Temporary, Hard(false)]),
-    //
+    // 4yz that heals never by itself.
     Row(
         9,
         "450 4.1.8 <info@example.net>: Sender address rejected: Domain not found",
@@ -144,7 +145,7 @@ const TEXTS: &[Row] = &[
     Row(9, "421 4.7.26 Not authenticated by SPF or DKIM", Some(DataEnd), GOOGLE, AuthChecksFailed, &[Temporary, By(SenderAdmin)]),
     Row(9, "451 4.7.24 Not today", Some(Mail), None, AuthChecksFailed, &[Temporary, By(SenderAdmin)]),
     Row(9, "459 Not today", Some(Etrn), None, PolicyRejected, &[Temporary, Tells("asking again changes nothing")]),
-    //
+    // 5yz that passes.
     Row(10, "550 5.2.1 This user is receiving mail too quickly", Some(Rcpt), GOOGLE, RecipientRateLimited, &[Permanent, Hard(false)]),
     Row(10, "550 5.2.1 This user is receiving mail too quickly", Some(Rcpt), None, RecipientRateLimited, &[Permanent, Hard(false)]),
     Row(10, "550 5.4.5 Daily sending limit exceeded", Some(DataEnd), GOOGLE, SenderAccountBlocked, &[Permanent, Hard(false)]),
@@ -169,7 +170,7 @@ const TEXTS: &[Row] = &[
         &[Permanent, Hard(false)],
     ),
     Row(10, "550 5.5.3 Too many recipients", Some(Rcpt), None, TooManyRecipients, &[Permanent, Hard(false)]),
-    //
+    // Classes that disagree.
     Row(11, "452 5.2.2 Over quota", Some(Rcpt), None, MailboxFull, &[Temporary, Flawed(Flaw::ClassMismatch)]),
     Row(11, "451 5.1.1 User unknown", Some(Rcpt), None, UserUnknown, &[Temporary, Hard(false), Flawed(Flaw::ClassMismatch)]),
     Row(11, "550 4.2.2 Over quota", Some(Rcpt), None, MailboxFull, &[Permanent, Flawed(Flaw::ClassMismatch)]),
@@ -181,7 +182,7 @@ const TEXTS: &[Row] = &[
         AuthChecksFailed,
         &[Temporary, Flawed(Flaw::ClassMismatch)],
     ),
-    //
+    // Enhanced codes in a private sense.
     Row(12, "550 5.1.10 Not today", Some(Rcpt), None, NoMailService, &[]),
     Row(12, "550 5.1.10 Not today", Some(Rcpt), MICROSOFT, UserUnknown, &[]),
     Row(12, "451 4.4.1 Not today", Some(Rcpt), None, RoutingError, &[]),
@@ -201,7 +202,7 @@ const TEXTS: &[Row] = &[
     Row(12, "552 5.1.1 The mailbox is full", Some(Rcpt), Some("smtp-in.orange.fr"), MailboxFull, &[Against(UserUnknown), Hard(false)]),
     Row(12, "452 4.2.2 Greylisted, try again in 60 seconds", Some(Rcpt), None, Greylisted, &[Against(MailboxFull)]),
     Row(12, "550 5.1.2 Mailbox does not exist", Some(Rcpt), None, UserUnknown, &[Hard(true)]),
-    //
+    // Codes as vendors print them.
     Row(13, "504 5.7.40 Not today", Some(Auth), GOOGLE, FeatureUnsupported, &[]),
     Row(13, "504 5.7.4 Not today", Some(Auth), GOOGLE, FeatureUnsupported, &[]),
     Row(13, "535 5.7.80 Not today", Some(Auth), GOOGLE, CredentialsInvalid, &[]),
@@ -210,7 +211,7 @@ const TEXTS: &[Row] = &[
     Row(13, "534 5.7.9 Not today", Some(Auth), GOOGLE, CredentialsInvalid, &[]),
     Row(13, "550 7.7.1 Not today", Some(Mail), GOOGLE, PolicyRejected, &[Enhanced("")]),
     Row(13, "550 5.7.38 Not today", Some(Mail), None, PolicyRejected, &[Unsure]),
-    //
+    // 551 is a move only with another address.
     Row(14, "551 Not local, please try <anna.k@example.org>", Some(Rcpt), None, UserMoved, &[]),
     Row(14, "551 User not local", Some(Rcpt), None, UserUnknown, &[Unsure]),
     Row(14, "551 Not today", Some(Rcpt), None, Undetermined, &[Unsure]),
@@ -218,7 +219,7 @@ const TEXTS: &[Row] = &[
     Row(14, "551 5.7.1 DMARC check failed for example.net", Some(DataEnd), None, AuthChecksFailed, &[]),
     Row(14, "551 This message was classified as spam", Some(DataEnd), None, SpamContent, &[]),
     Row(14, "551 Forwarding loop detected", Some(DataEnd), None, MailLoop, &[]),
-    //
+    // 553, by its words.
     Row(15, "553 Mailbox name not allowed", Some(Rcpt), None, AddressSyntax, &[]),
     Row(15, "553 sorry, that domain is not in my list of allowed rcpthosts (#5.7.1)", Some(Rcpt), None, RelayDenied, &[]),
     Row(15, "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)", Some(Rcpt), None, SenderRejected, &[]),
@@ -232,18 +233,18 @@ const TEXTS: &[Row] = &[
         &[],
     ),
     Row(15, "553 Relaying denied to example.com", Some(Rcpt), Some("cluster1.us.messagelabs.com"), RelayDenied, &[]),
-    //
+    // 521, by its words.
     Row(16, "521 Host does not accept mail", Some(Connect), None, NoMailService, &[]),
     Row(16, "521 mx1.example.com", Some(Connect), None, NoMailService, &[Unsure]),
     Row(16, "521 5.7.1 Service unavailable; client [192.0.2.10] blocked using bl.example.org", Some(Rcpt), None, IpBlocklisted, &[]),
     Row(16, "521 192.0.2.10 is blocked, see https://www.example.com/block", Some(Connect), None, IpBlocklisted, &[]),
     Row(16, "521 5.5.1 Protocol error", Some(Ehlo), None, ProtocolError, &[]),
     Row(16, "521 Command line too long", Some(Mail), None, ProtocolError, &[]),
-    //
+    // 530: STARTTLS, login or a closed connector.
     Row(18, "530 5.7.0 Issue a STARTTLS command first", Some(Mail), None, TlsRequired, &[]),
     Row(18, "530 5.7.0 Authentication required", Some(Mail), None, AuthRequired, &[]),
     Row(18, "530 5.7.1 Client was not authenticated", Some(Mail), None, AuthRequired, &[Tells("connector")]),
-    //
+    // 535: password or policy.
     Row(
         19,
         "535 5.7.139 Authentication unsuccessful, the request did not meet the criteria",
@@ -255,16 +256,18 @@ const TEXTS: &[Row] = &[
     Row(19, "535 5.7.139 Authentication unsuccessful, SMTP AUTH is disabled for the tenant", Some(Auth), None, CredentialsInvalid, &[]),
     Row(19, "535 5.7.8 Wrong user name or password", Some(Auth), None, CredentialsInvalid, &[Tells("password")]),
     Row(19, "535 5.7.3 Authentication unsuccessful", Some(Auth), None, CredentialsInvalid, &[]),
-    //
+    // Unknown 2yz.
     Row(20, "222 Fine", Some(Rcpt), None, Accepted, &[Success]),
     Row(20, "224 Fine", Some(Mail), None, Accepted, &[Success, Tells("2")]),
-    //
+    // What a yes proves.
+    Row(21, "250 2.1.5 Ok", Some(Rcpt), None, Accepted, &[Success, Tells("no proof that the mailbox exists")]),
+    // No proof of absence.
     Row(22, "550 Unknown user anna@example.com", Some(Rcpt), Some("mfsmax.docomo.ne.jp"), UserUnknown, &[Tells("filter"), Doubted]),
     Row(22, "550 Mailbox unavailable or access denied", Some(Rcpt), Some("mx3.qq.com"), RecipientRateLimited, &[Hard(false)]),
-    //
+    // VRFY.
     Row(23, "252 Cannot verify, but will take it", Some(Vrfy), None, Accepted, &[]),
     Row(23, "502 VRFY is switched off", Some(Vrfy), None, FeatureUnsupported, &[Hard(false)]),
-    //
+    // The reply of the host behind.
     Row(
         24,
         "450 4.1.1 <anna@example.com>: Recipient address rejected: unverified address: Address verification in progress",
@@ -297,11 +300,11 @@ const TEXTS: &[Row] = &[
         UserUnknown,
         &[Hard(true)],
     ),
-    //
+    // The empty sender.
     Row(25, "550 5.7.1 Bounces are not accepted here", Some(Mail), None, SenderRejected, &[By(RecipientAdmin), Tells("every bounce")]),
-    //
+    // A yes that may come back.
     Row(27, "250 2.0.0 Queued as 4F2A", Some(DataEnd), None, Accepted, &[Tells("come back later as a bounce")]),
-    //
+    // Errors of a list read as listings.
     Row(
         28,
         "550 5.7.1 Client [192.0.2.10] blocked using zen.spamhaus.org; 127.255.255.254",
@@ -319,7 +322,7 @@ const TEXTS: &[Row] = &[
         &[By(RecipientAdmin), Tells("resolver")],
     ),
     Row(28, "554 5.7.1 Client [192.0.2.10] blocked using zen.spamhaus.org", Some(Rcpt), None, IpBlocklisted, &[Tells("resolver")]),
-    //
+    // Dead lists.
     Row(
         29,
         "554 5.7.1 Client [192.0.2.10] blocked using dnsbl.sorbs.net",
@@ -328,7 +331,15 @@ const TEXTS: &[Row] = &[
         IpBlocklisted,
         &[By(RecipientAdmin), Tells("2024")],
     ),
-    //
+    Row(
+        29,
+        "554 5.7.1 Client [192.0.2.10] blocked using dnsbl.njabl.org",
+        Some(Rcpt),
+        None,
+        IpBlocklisted,
+        &[By(RecipientAdmin), Tells("closed")],
+    ),
+    // A range is listed.
     Row(30, "554 5.7.1 Client [192.0.2.10] blocked using pbl.spamhaus.org", Some(Rcpt), None, IpBlocklisted, &[Tells("range")]),
     Row(30, "554 5.7.1 Client [192.0.2.10] blocked using dnsbl-3.uceprotect.net", Some(Rcpt), None, IpBlocklisted, &[Tells("range")]),
     Row(
@@ -340,7 +351,7 @@ const TEXTS: &[Row] = &[
         &[Tells("network")],
     ),
     Row(30, "421 4.7.0 Too much unsolicited mail comes from your IP Netblock", Some(DataEnd), GOOGLE, RateLimited, &[Tells("range")]),
-    //
+    // What is listed may be something else.
     Row(31, "550 5.7.1 The HELO name is on our block list (S8001)", Some(Mail), MICROSOFT, DomainBlocklisted, &[]),
     Row(31, "550 5.7.1 The sender's domain is on our block list (S8002)", Some(Mail), MICROSOFT, DomainBlocklisted, &[]),
     Row(
@@ -359,26 +370,26 @@ const TEXTS: &[Row] = &[
         Some(DataEnd),
         None,
         IpBlocklisted,
-        &[],
+        &[Tells("Received")],
     ),
-    //
+    // Masks.
     Row(
         32,
-        "554 resimta-ch2-01.sys.comcast.net 192.0.2.10 found on one or more DNSBLs. BL000111",
+        "554 mx1.example.com 192.0.2.10 found on one or more DNSBLs. BL000111",
         Some(Connect),
         Some("mx1.comcast.net"),
         IpBlocklisted,
-        &[],
+        &[Tells("Spamhaus ZEN, Cloudmark CSI and Sender Score list")],
     ),
     Row(
         32,
-        "554 cxr.mx.a.cloudfilter.net 192.0.2.10 rejected. AUP#IPBL1011",
+        "554 mx1.example.com 192.0.2.10 rejected. AUP#IPBL1011",
         Some(Connect),
         Some("cxr.mx.a.cloudfilter.net"),
         IpBlocklisted,
-        &[],
+        &[Tells("Spamhaus ZEN, Return Path and Cloudmark CSI list")],
     ),
-    //
+    // SPF and forwards.
     Row(
         33,
         "550 5.7.23 SPF check failed: 192.0.2.10 may not send for example.net",
@@ -387,16 +398,16 @@ const TEXTS: &[Row] = &[
         AuthChecksFailed,
         &[Tells("forward")],
     ),
-    //
+    // DMARC of a domain that is not yours.
     Row(
         34,
         "550-5.7.26 Unauthenticated mail from example.net is not taken by its DMARC\r\n550 5.7.26 policy.",
         Some(DataEnd),
         GOOGLE,
         AuthChecksFailed,
-        &[Tells("From")],
+        &[Tells("put your own domain there")],
     ),
-    //
+    // Alignment.
     Row(35, "550 5.7.32 Not today", Some(DataEnd), GOOGLE, AuthChecksFailed, &[Tells("align")]),
     Row(35, "421 4.7.32 Not today", Some(DataEnd), GOOGLE, AuthChecksFailed, &[Tells("align"), Temporary]),
     Row(
@@ -407,7 +418,7 @@ const TEXTS: &[Row] = &[
         AuthChecksFailed,
         &[Tells("align")],
     ),
-    //
+    // The wire.
     Row(36, "451-Not now\r\n550 No such user here", Some(Rcpt), None, UserUnknown, &[Permanent, Flawed(Flaw::MixedCodes)]),
     Row(
         37,
@@ -439,14 +450,14 @@ const TEXTS: &[Row] = &[
         PolicyRejected,
         &[Enhanced("")],
     ),
-    //
+    // Talking too early.
     Row(46, "521 5.5.1 Protocol error", Some(Ehlo), None, ProtocolError, &[]),
     Row(46, "550 5.5.1 Protocol error", Some(Rcpt), None, ProtocolError, &[Hard(false)]),
-    //
+    // Odd words of a yes.
     Row(49, "250 2.6.0 Queued as 4F2A", Some(DataEnd), None, Accepted, &[Success]),
     Row(49, "250 2.7.1 Discarded", Some(DataEnd), None, Accepted, &[Success]),
     Row(49, "250 2.0.0 Taken and quarantined as spam", Some(DataEnd), None, Accepted, &[Success]),
-    //
+    // Words against the class.
     Row(50, "550 5.2.0 Mail from you is refused, try again later", Some(Rcpt), None, Undetermined, &[Permanent, Hard(false)]),
     Row(
         50,
@@ -456,12 +467,12 @@ const TEXTS: &[Row] = &[
         BadReputation,
         &[Temporary],
     ),
-    //
+    // The noun beats the command.
     Row(52, "550 5.7.1 <mail.example.net>: Helo command rejected: Host not found", Some(Rcpt), None, HeloRejected, &[]),
     Row(52, "554 5.7.1 <unknown[192.0.2.10]>: Client host rejected: cannot find your reverse hostname", Some(Rcpt), None, RdnsMissing, &[]),
     Row(52, "554 5.7.1 <unknown[192.0.2.10]>: Client host rejected: Access denied", Some(Rcpt), None, IpBlocklisted, &[Hard(false)]),
     Row(52, "450 4.1.8 <info@example.net>: Sender address rejected: Domain not found", Some(Rcpt), None, SenderRejected, &[]),
-    //
+    // Answers from a cache.
     Row(
         53,
         "550 5.1.1 <anna@example.com>: cuda_nsu Recipient address rejected: User unknown",
@@ -470,7 +481,7 @@ const TEXTS: &[Row] = &[
         UserUnknown,
         &[Tells("repeat an old answer")],
     ),
-    //
+    // Numbers that are enhanced codes without dots.
     Row(54, "534 Not today", Some(Mail), None, MessageTooBig, &[Doubted]),
     Row(54, "534 Not today", Some(Auth), None, CredentialsInvalid, &[]),
     Row(54, "511 Not today", Some(Rcpt), None, UserUnknown, &[Doubted]),
@@ -481,7 +492,7 @@ const TEXTS: &[Row] = &[
     Row(54, "522 Not today", Some(Rcpt), None, MailboxFull, &[Unsure]),
     Row(54, "556 Address unavailable", Some(Rcpt), None, UserDisabled, &[Doubted]),
     Row(54, "417 Not today", Some(Mail), None, SenderRejected, &[Temporary]),
-    //
+    // Verdicts follow.
     Row(55, "353 One answer for each recipient follows", Some(DataEnd), None, Undetermined, &[Doubted, Tells("neither a yes nor a no")]),
 ];
 
@@ -489,10 +500,10 @@ const TEXTS: &[Row] = &[
 const ELSEWHERE: &[(u8, &str, &str)] = &[
     (1, "src/demo/scenarios/message-too-big.toml", "552 is about the message here"),
     (6, "tests/scenarios/farewell-421.toml", "After a yes to the question, nothing takes it back"),
-    (7, "src/demo/scenarios/greylisted.toml", "greylisted"),
+    (7, "src/demo/scenarios/greylisted.toml", "the same sender is let in when it comes back"),
     (17, "tests/scenarios/empty-sender-refused.toml", "a 503 behind it is only its echo"),
     (20, "src/smtp/session/tests.rs", "fn only_the_right_class_is_a_yes"),
-    (21, "src/demo/scenarios/catch-all.toml", "catch_all"),
+    (21, "src/demo/scenarios/catch-all.toml", "A 250 says nothing of a mailbox where a random name gets the same"),
     (21, "src/demo/scenarios/will-attempt-delivery.toml", "252"),
     (23, "src/knowledge/data/codes.toml", "[252.at.VRFY]"),
     (25, "tests/scenarios/empty-sender-refused.toml", "Who refuses <> turns bounces away"),
@@ -504,13 +515,13 @@ const ELSEWHERE: &[(u8, &str, &str)] = &[
     (42, "src/report/safe.rs", "fn escapes_are_shown_not_obeyed"),
     (42, "src/report/json.rs", "fn what_a_terminal_would_obey_is_written_as_an_escape_of_the_same_meaning"),
     (43, "src/smtp/session/tests.rs", "fn what_is_unread_before_the_handshake_is_kept_and_dropped"),
-    (43, "src/demo/scenarios/injected.toml", "injected"),
+    (43, "src/demo/scenarios/injected.toml", "must not count inside TLS"),
     (43, "tests/scenarios/injectable.toml", "injection_answered"),
     (44, "tests/scenarios/masked-there.toml", "masked_there"),
     (44, "tests/scenarios/masked-everywhere.toml", "masked_here"),
-    (45, "src/demo/scenarios/intercepted.toml", "intercepted"),
+    (45, "src/demo/scenarios/intercepted.toml", "says nothing about anna"),
     (46, "src/smtp/session/tests.rs", "fn the_last_line_of_a_greeting_is_waited_for"),
-    (47, "src/demo/scenarios/slow-greeting.toml", "greeting"),
+    (47, "src/demo/scenarios/slow-greeting.toml", "RFC 5321 allows five minutes"),
     (47, "tests/scenarios/dripping.toml", "Slow is not down"),
     (47, "tests/scenarios/tarpit.toml", "tarpit"),
     (48, "tests/scenarios/silent-after-mail.toml", "nothing is known about the mailbox"),
@@ -540,7 +551,7 @@ fn no_reply_misleads() {
                 "trap {trap}, {text:?} to {verb:?}: {what}; {:?} {:?}",
                 found.basis,
                 found.said.as_ref().map(|said| (&said.words, &said.provider))
-            ))
+            ));
         };
         if found.reason != *reason {
             complain(format!("{:?} ({:?}), not {reason:?}", found.reason, found.confidence));
