@@ -9,7 +9,8 @@
 //!                                                                                 ▼
 //!  text ◄──report── Report ◄── Verdict ◄── Findings ◄──diagnosis── Annotations ──┘
 //!                                                                  ▲
-//!  code, enhanced code, reply text ──reading───────────────────────┘
+//!  code, reply, log line, bounce mail, ──reading───────────────────┘
+//!  conversation, saved report
 //! ```
 //!
 //! A probe asks whether mail is taken, or which ports can be reached ([`settings::Question`]); beside the attempts asked for it makes

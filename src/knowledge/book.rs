@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex::bytes::{Regex as Fast, RegexBuilder as FastBuilder};
 use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::index::Index;
 use super::{Actor, Confidence, Reason};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -69,7 +71,25 @@ pub(super) struct Rule {
     pub(super) source: String,
     #[serde(skip)]
     compiled: OnceLock<Option<Regex>>,
+    /// The same pattern, slow to make and fast to ask, once it has been asked often.
+    #[serde(skip)]
+    fast: OnceLock<Option<Fast>>,
+    #[serde(skip)]
+    asked: Asked,
 }
+
+/// How often a pattern was asked for.
+#[derive(Debug, Default)]
+struct Asked(AtomicU32);
+
+impl Clone for Asked {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// A pattern that was asked for so often is worth its making.
+const OFTEN: u32 = 16;
 
 /// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -136,7 +156,7 @@ impl Rule {
         let place = |word: &String| low.find(word.as_str()).map(|at| if low.len() == text.len() { at..at + word.len() } else { 0..0 });
         let by_words = self.words.iter().find_map(place);
         match (&self.pattern, by_words) {
-            (Some(_), found) if found.is_some() || self.words.is_empty() => self.regex()?.find(text).map(|found| found.range()),
+            (Some(_), found) if found.is_some() || self.words.is_empty() => self.find(text),
             (Some(_), _) => None,
             (None, None) if !self.words.is_empty() => None,
             // Without words it is the enhanced code that says it, which must be there then.
@@ -151,10 +171,39 @@ impl Rule {
         self.at.first().copied()
     }
 
+    /// Where the pattern matches in `text`.
+    fn find(&self, text: &str) -> Option<Range<usize>> {
+        if self.asked.0.fetch_add(1, Ordering::Relaxed) < OFTEN { self.slowly(text) } else { self.fast(text) }
+    }
+
+    pub(super) fn slowly(&self, text: &str) -> Option<Range<usize>> {
+        self.regex()?.find(text).map(|found| found.range())
+    }
+
+    pub(super) fn fast(&self, text: &str) -> Option<Range<usize>> {
+        let build = |pattern: &str| FastBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).unicode(false).build().ok();
+        match self.fast.get_or_init(|| build(self.pattern.as_deref()?)) {
+            Some(fast) => fast.find(text.as_bytes()).map(|found| on_characters(text, found.range())),
+            None => self.slowly(text),
+        }
+    }
+
     pub(super) fn regex(&self) -> Option<&Regex> {
         let pattern = self.pattern.as_deref()?;
         self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
     }
+}
+
+/// `range` of octets, as wide as the characters that it touches.
+fn on_characters(text: &str, range: Range<usize>) -> Range<usize> {
+    let Range { mut start, mut end } = range;
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
 }
 
 /// One file of rules.
@@ -327,7 +376,7 @@ impl Found<'_> {
 /// All books, and where each word of them leads.
 pub(super) struct Library {
     books: Vec<Book>,
-    index: OnceLock<Option<AhoCorasick>>,
+    index: OnceLock<Index>,
     /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
     words: Vec<(String, usize, Option<usize>)>,
     /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
@@ -378,11 +427,8 @@ impl Library {
         &self.books
     }
 
-    /// The index of all words; none if it cannot be built, which a test forbids.
-    fn index(&self) -> Option<&AhoCorasick> {
-        // It is built for one reply as a rule, so quickly rather than thoroughly.
-        let builder = || AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(self.words.iter().map(|(word, ..)| word));
-        self.index.get_or_init(|| builder().ok()).as_ref()
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(self.words.iter().map(|(word, ..)| word.as_str())))
     }
 
     /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
@@ -396,12 +442,14 @@ impl Library {
     ) -> Option<Found<'_>> {
         let mut recognised: Vec<usize> = self.recognised(speaker);
         let mut candidates: Vec<(usize, usize)> = Vec::new();
-        for found in self.index()?.find_overlapping_iter(low) {
-            match self.words.get(found.pattern().as_usize())? {
+        self.index().find(
+            low,
+            |place| self.words[place].0.as_str(),
+            |place| match &self.words[place] {
                 (_, book, Some(rule)) => candidates.push((*book, *rule)),
                 (_, book, None) => recognised.push(*book),
-            }
-        }
+            },
+        );
         candidates.extend(self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
         candidates.sort_unstable_by_key(|(book, rule)| (rank(*book), *rule));
@@ -417,11 +465,14 @@ impl Library {
     /// The books of whoever speaks, or writes `low` as nobody else does.
     pub(super) fn speakers(&self, speaker: Speaker<'_>, low: &str) -> Vec<&Book> {
         let mut places = self.recognised(speaker);
-        let marks = self.index().into_iter().flat_map(|index| index.find_overlapping_iter(low));
-        places.extend(marks.filter_map(|found| match self.words.get(found.pattern().as_usize()) {
-            Some((_, book, None)) => Some(*book),
-            _ => None,
-        }));
+        self.index().find(
+            low,
+            |place| self.words[place].0.as_str(),
+            |place| match &self.words[place] {
+                (_, book, None) => places.push(*book),
+                _ => {}
+            },
+        );
         places.into_iter().filter_map(|place| self.books.get(place)).collect()
     }
 

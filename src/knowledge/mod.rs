@@ -6,6 +6,7 @@
 mod book;
 mod books;
 mod codes;
+mod index;
 mod private;
 mod reason;
 mod shelf;

@@ -24,6 +24,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(super) use address::owned as addresses;
+
 use super::{Action, RecipientReport};
 use answer::Said;
 use kind::Looks;

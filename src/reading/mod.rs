@@ -9,6 +9,7 @@ mod failure;
 pub mod log_line;
 pub mod mail;
 pub mod mailbox;
+mod mentions;
 mod recipient_report;
 mod reply;
 pub mod saved_report;
@@ -17,6 +18,7 @@ pub mod transcript;
 pub use code::{EnhancedPattern, Topic};
 pub use conversation::Conversation;
 pub use log_line::{LogLine, LogReader};
+pub use mentions::Mentions;
 pub use recipient_report::{Action, RecipientReport};
 pub use saved_report::SavedReport;
 

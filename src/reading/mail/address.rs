@@ -30,7 +30,7 @@ pub(super) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
 }
 
 /// The same, without the places.
-pub(super) fn owned(text: &str) -> Vec<String> {
+pub(in crate::reading) fn owned(text: &str) -> Vec<String> {
     all(text).map(|found| found.text.to_owned()).collect()
 }
 

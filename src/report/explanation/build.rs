@@ -7,7 +7,7 @@ use super::recording::{of_conversations, of_reports};
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
 use crate::annotation::{Annotation, annotate, annotate_from, permanence};
 use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Knowledge, Permanence, Reason, Speaker};
-use crate::reading::{EnhancedPattern, Input, Topic};
+use crate::reading::{EnhancedPattern, Input, Mentions, Topic};
 use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Stage, Verb};
 
 /// Explains `input`; its codes and replies as answers to `verb`, where that is known.
@@ -139,6 +139,7 @@ pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: 
     let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
         words: Some(words).filter(|words| !words.is_empty()),
+        mentions: Mentions::of(reply),
         provider,
         conflict: annotation.conflict,
         standing: standing(knowledge, reply.code),
@@ -210,6 +211,7 @@ impl ExplanationPart {
             reporting_mta: None,
             queue_id: None,
             diagnostic: None,
+            mentions: Mentions::default(),
             feedback_type: None,
             references: Vec::new(),
         }

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
+use crate::reading::Mentions;
 use crate::reading::mail::NoticeKind;
 use crate::report::{Report, Table, name};
 use crate::smtp::{Stage, Verb};
@@ -208,6 +209,9 @@ pub struct ExplanationPart {
     /// The words that tell why, as they stand in the report.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub diagnostic: Option<String>,
+    /// What the reply talks about.
+    #[serde(skip_serializing_if = "Mentions::is_empty", default)]
+    pub mentions: Mentions,
     /// What a complaint is about: `abuse`, `auth-failure`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feedback_type: Option<String>,

@@ -1,13 +1,15 @@
 //! An explanation for people, on a terminal's width.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
-use crate::diagnosis::fill;
+use crate::diagnosis::{fill, seconds};
 use crate::knowledge::{Confidence, Fix, Knowledge, Permanence, Reason};
+use crate::reading::Mentions;
 use crate::report::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use crate::report::safe;
 use crate::smtp::{EnhancedCode, Verb};
@@ -62,6 +64,15 @@ struct Phrases {
     host: String,
     said: String,
     quote: String,
+    #[serde(rename = "names")]
+    names_label: String,
+    listed: String,
+    list: String,
+    limit: String,
+    wait: String,
+    new_address: String,
+    queued: String,
+    read: String,
 }
 
 /// Draws an explanation.
@@ -144,6 +155,7 @@ impl<'a> Sheet<'a> {
             _ => self.reply_head(part),
         }
         self.recipient(part);
+        self.mentions(&part.mentions);
         self.say(&self.phrases.means.clone(), PLAIN, &part.meaning);
         self.say(&self.phrases.when.clone(), SOFT, &part.when);
         if part.basis != BasisName::Report {
@@ -198,6 +210,29 @@ impl<'a> Sheet<'a> {
         self.page.ends(style_of(part), &format!("{}{place}", part.title), &name_in(&confidences, part.confidence));
         let why = self.why(part);
         self.say(&self.phrases.why.clone(), PLAIN, &why);
+    }
+
+    /// What the reply names that somebody may have to act on.
+    fn mentions(&mut self, mentions: &Mentions) {
+        let phrases = &self.phrases;
+        let what = mentions.listed_name.clone().or_else(|| mentions.addresses.first().map(ToString::to_string));
+        let list = mentions.list.as_ref().map(|list| match &what {
+            Some(what) => fill(&phrases.listed, |slot| Some(if slot == "list" { list.clone() } else { what.clone() })),
+            None => fill(&phrases.list, |_| Some(list.clone())),
+        });
+        let one = |phrase: &String, value: Option<String>| value.map(|value| fill(phrase, |_| Some(value.clone())));
+        let wait = mentions.wait.map(|wait| seconds(Duration::from_secs(wait)));
+        let texts = [
+            list,
+            one(&phrases.limit, mentions.limit.clone()),
+            one(&phrases.wait, wait),
+            one(&phrases.new_address, mentions.new_address.clone()),
+            one(&phrases.queued, mentions.queue_id.clone()),
+        ];
+        let text = texts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let (names, read) = (phrases.names_label.clone(), phrases.read.clone());
+        self.say(&names, PLAIN, &text);
+        self.say(&read, PLAIN, &mentions.urls.join(" "));
     }
 
     /// Whom it is about, who refused, and who says so.
