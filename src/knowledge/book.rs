@@ -468,9 +468,10 @@ impl Library {
         self.index().find(
             low,
             |place| self.words[place].0.as_str(),
-            |place| match &self.words[place] {
-                (_, book, None) => places.push(*book),
-                _ => {}
+            |place| {
+                if let (_, book, None) = &self.words[place] {
+                    places.push(*book);
+                }
             },
         );
         places.into_iter().filter_map(|place| self.books.get(place)).collect()
