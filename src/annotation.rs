@@ -51,7 +51,7 @@ pub fn annotate_from(knowledge: &Knowledge, speaker: Speaker<'_>, verb: Option<V
         confidence: reading.confidence,
         basis: reading.basis,
         conflict: reading.conflict,
-        permanence: permanence(reply.code),
+        permanence: permanence_of(reply.code, verb, reading.reason),
         title: meaning.title,
         meaning: meaning.meaning,
         when: meaning.when,
@@ -73,6 +73,12 @@ pub fn permanence(code: ReplyCode) -> Permanence {
     }
 }
 
+/// The same, but for a 552 that counts recipients: clients are told to take it for a 452 (RFC 5321 §4.5.3.1.10).
+fn permanence_of(code: ReplyCode, verb: Option<Verb>, reason: Reason) -> Permanence {
+    let at_recipient = verb.is_none_or(|verb| verb == Verb::Rcpt);
+    if code.number() == 552 && reason == Reason::TooManyRecipients && at_recipient { Permanence::Temporary } else { permanence(code) }
+}
+
 /// The texts that belong to what decided: the code in its place, the enhanced code, or the reason that the words gave.
 fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &Reading) -> Meaning {
     let by_code = knowledge.code(reply.code, verb);
@@ -81,7 +87,7 @@ fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &R
     let found = match reading.basis {
         // A yes is explained by the command that it answers, and most of all by nothing else.
         Basis::Code => by_code.filter(fits).or_else(by_enhanced),
-        Basis::Enhanced => by_enhanced(),
+        Basis::Enhanced => by_enhanced().filter(|_| reading.said.is_none()),
         Basis::Wording(_) => by_enhanced().filter(fits).or_else(|| by_code.filter(|meaning| fits(meaning) && meaning.special)),
     };
     let closer = reading.said.as_ref().filter(|said| found.is_none() || !said.is_generic);
@@ -118,7 +124,7 @@ fn in_their_terms(knowledge: &Knowledge, reason: Reason, by_number: Option<Meani
     let links = said.source.split_whitespace().map(|word| word.trim_end_matches(','));
     references.extend(links.filter(|word| word.starts_with("https://")).map(str::to_owned));
     Meaning {
-        title: text.title,
+        title: said.title.clone().unwrap_or(text.title),
         says: String::new(),
         meaning: cause,
         when,

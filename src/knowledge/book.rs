@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -93,7 +94,7 @@ const OFTEN: u32 = 16;
 /// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-struct EnhancedRange {
+pub(super) struct EnhancedRange {
     /// None for any.
     class: Option<u8>,
     subject: u16,
@@ -105,6 +106,14 @@ impl TryFrom<String> for EnhancedRange {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for EnhancedRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let read = || {
             let mut parts = text.splitn(3, '.');
             let (class, subject, details) = (parts.next()?, parts.next()?, parts.next()?);
@@ -118,10 +127,15 @@ impl TryFrom<String> for EnhancedRange {
 }
 
 impl EnhancedRange {
-    fn holds(self, code: EnhancedCode) -> bool {
+    pub(super) fn holds(self, code: EnhancedCode) -> bool {
         self.class.is_none_or(|class| class == code.class)
             && self.subject == code.subject
             && (self.first..=self.last).contains(&code.detail)
+    }
+
+    /// How many details it holds beyond the first.
+    pub(super) fn width(self) -> u16 {
+        self.last.saturating_sub(self.first)
     }
 }
 
@@ -192,7 +206,6 @@ fn on_characters(text: &str, range: Range<usize>) -> Range<usize> {
 #[derive(Debug)]
 pub(super) struct Book {
     /// The file's name without its ending: `google`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the tests name the file"))]
     pub(super) key: Cow<'static, str>,
     /// As a person calls it: `Gmail`.
     pub(super) name: String,
@@ -444,6 +457,21 @@ impl Library {
             let rule = book.rule(rule).filter(|rule| fits(rule))?;
             rule.matches(reply, verb, text, word).map(|place| Found { book, rule, place, recognised: is_recognised })
         })
+    }
+
+    /// The books of whoever speaks, or writes `low` as nobody else does.
+    pub(super) fn speakers(&self, speaker: Speaker<'_>, low: &str) -> Vec<&Book> {
+        let mut places = self.recognised(speaker);
+        self.index().find(
+            low,
+            |place| self.words[place].0.as_str(),
+            |place| {
+                if let (_, book, None) = &self.words[place] {
+                    places.push(*book);
+                }
+            },
+        );
+        places.into_iter().filter_map(|place| self.books.get(place)).collect()
     }
 
     /// The books of whoever speaks.

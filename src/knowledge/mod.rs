@@ -7,6 +7,7 @@ mod book;
 mod books;
 mod codes;
 mod index;
+mod private;
 mod reason;
 mod shelf;
 mod software;
@@ -35,6 +36,7 @@ pub struct Knowledge {
     reasons: Shelf,
     findings: Shelf,
     phrases: Shelf,
+    private: Shelf,
     library: OnceLock<book::Library>,
     software: OnceLock<Vec<software::Mark>>,
 }
@@ -106,13 +108,14 @@ impl Knowledge {
             reasons: Shelf::new(include_str!("data/reasons.toml")),
             findings: Shelf::new(include_str!("data/findings.toml")),
             phrases: Shelf::new(include_str!("data/phrases.toml")),
+            private: Shelf::new(include_str!("data/private.toml")),
             library: OnceLock::new(),
             software: OnceLock::new(),
         }
     }
 
     /// The same knowledge with another language's texts laid over it. `texts` holds tables `codes`, `enhanced`, `reasons`,
-    /// `findings` and `phrases`; below them stand the keys of the built-in files, with the texts to replace.
+    /// `findings`, `phrases` and `private`; below them stand the keys of the built-in files, with the texts to replace.
     ///
     /// # Errors
     /// If `texts` is no TOML, or has another shape.
@@ -125,6 +128,7 @@ impl Knowledge {
             ("reasons", &mut self.reasons),
             ("findings", &mut self.findings),
             ("phrases", &mut self.phrases),
+            ("private", &mut self.private),
         ] {
             shelf.overlay(parts.remove(part).unwrap_or_default());
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::book::EnhancedRange;
+use super::private::Private;
 use super::*;
 use crate::diagnosis::rules;
 use crate::smtp::Reply;
@@ -290,6 +292,46 @@ fn unlisted_codes_get_what_their_first_digits_tell() {
         let entry: Entry = entries::<Entry>("enhanced").remove(key).unwrap();
         assert_eq!(knowledge.enhanced_entry(code.parse().unwrap()), Some(entry), "{code}");
     }
+}
+
+#[test]
+fn what_a_code_means_to_one_provider_is_whole() {
+    let knowledge = Knowledge::english();
+    let books: BTreeSet<&str> = knowledge.library().books().iter().map(|book| book.key.as_ref()).collect();
+    for key in knowledge.private.keys() {
+        assert!(key.parse::<EnhancedRange>().is_ok(), "{key}");
+        let meanings: BTreeMap<String, Private> = knowledge.private.entry(key).unwrap();
+        for (provider, private) in meanings {
+            assert!(books.contains(provider.as_str()), "{key}: {provider}");
+            assert!(!private.title.is_empty() && !private.title.ends_with('.'), "{key}: {}", private.title);
+            assert!(private.meaning.ends_with('.') && private.fix.ends_with('.'), "{key}: {private:?}");
+            assert!(!private.source.is_empty(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_a_code_means_to_one_provider_counts_where_it_speaks() {
+    let knowledge = Knowledge::english();
+    let google = Speaker { host: Some("aspmx.l.google.com"), greeting: None };
+    let microsoft = Speaker { host: None, greeting: Some("220 mx1.example.com Microsoft ESMTP MAIL Service ready") };
+    for (text, speaker, verb, reason, basis) in [
+        ("550 5.7.29 no", Speaker::default(), Verb::DataEnd, Reason::AuthChecksFailed, Basis::Enhanced),
+        ("550 5.7.29 no", google, Verb::DataEnd, Reason::TlsRequired, Basis::Enhanced),
+        ("550 5.7.29 no - gsmtp", Speaker::default(), Verb::DataEnd, Reason::TlsRequired, Basis::Enhanced),
+        // The narrowest range that holds it.
+        ("451 4.7.600 no", microsoft, Verb::Mail, Reason::RateLimited, Basis::Enhanced),
+        ("550 5.7.703 no", microsoft, Verb::DataEnd, Reason::PolicyRejected, Basis::Enhanced),
+        ("550 5.7.704 no", microsoft, Verb::DataEnd, Reason::SenderAccountBlocked, Basis::Enhanced),
+        // Where it cannot be meant, the number says what it says to all.
+        ("504 5.7.40 no", google, Verb::Auth, Reason::FeatureUnsupported, Basis::Code),
+    ] {
+        let reading = knowledge.read_from(speaker, &reply(text), Some(verb));
+        assert_eq!((reading.reason, reading.basis), (reason, basis), "{text}");
+    }
+    // Words beat it, and what it says is noted.
+    let reading = knowledge.read_from(google, &reply("550 5.7.29 The mailbox is full"), Some(Verb::DataEnd));
+    assert_eq!((reading.reason, reading.conflict), (Reason::MailboxFull, Some(Reason::TlsRequired)));
 }
 
 /// Replies that mislead, and what is to be concluded from them.

@@ -4,8 +4,9 @@
 //! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
 
 use super::book::{Found, Kind, Speaker};
+use super::private::Owned;
 use super::{Actor, Confidence, Knowledge, Reason};
-use crate::smtp::{CodeClass, Reply, Verb};
+use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Verb};
 
 /// What a reply was concluded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Said {
     pub words: String,
     /// Whose way of speaking it is: `Gmail`, `Postfix`; none if it is anybody's.
     pub provider: Option<String>,
+    /// A few words, in their terms; none leaves it to the reason.
+    pub title: Option<String>,
     /// What happened, in the terms of whoever says so; none leaves it to the reason.
     pub cause: Option<String>,
     /// Who acts first; none leaves it to the reason.
@@ -58,17 +61,33 @@ impl Said {
         let source = rule.source.clone();
         // What a provider means by it is another matter where somebody else says it.
         if found.is_strange() {
-            return Self { words, provider: None, cause: None, actor: None, fix: None, source, is_generic: true };
+            return Self { words, provider: None, title: None, cause: None, actor: None, fix: None, source, is_generic: true };
         }
         let provider = matches!(book.kind, Kind::Provider | Kind::Gateway | Kind::Software).then(|| book.name.clone());
         Self {
             words,
             provider,
+            title: None,
             cause: rule.cause.clone(),
             actor: rule.actor,
             fix: rule.fix.clone(),
             source,
             is_generic: book.kind == Kind::Generic,
+        }
+    }
+
+    /// What a number says by itself to those who use it in a sense of their own.
+    fn by_number(owned: Owned, words: String) -> Self {
+        let Owned { provider, private } = owned;
+        Self {
+            words,
+            provider: Some(provider),
+            title: Some(private.title),
+            cause: Some(private.meaning),
+            actor: Some(private.actor),
+            fix: Some(private.fix),
+            source: private.source,
+            is_generic: false,
         }
     }
 }
@@ -89,7 +108,7 @@ fn whole_words(text: &str, start: usize, end: usize) -> String {
     }
 }
 
-/// Whether a reason can be meant there: before a recipient was named, no reply is about a mailbox.
+/// Whether a reason can be meant there: before a recipient was named, or at a login, no reply is about a recipient's mailbox.
 fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
     let about_mailbox = matches!(
         reason,
@@ -100,7 +119,26 @@ fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
             | Reason::RecipientRateLimited
             | Reason::RecipientRestricted
     );
-    !(about_mailbox && matches!(verb, Some(Verb::Connect | Verb::Ehlo | Verb::Helo | Verb::StartTls)))
+    match verb {
+        Some(Verb::Connect | Verb::Ehlo | Verb::Helo | Verb::StartTls) => !about_mailbox,
+        // A login is no message that SPF or DKIM could be asked of.
+        Some(Verb::Auth) => !about_mailbox && reason != Reason::AuthChecksFailed,
+        _ => true,
+    }
+}
+
+/// The reply of the host behind, where a gateway quotes it that asked for the recipient before it answered; with the host's name.
+fn quoted(text: &str) -> Option<(&str, Reply)> {
+    let (before, inner) = text.rsplit_once(" said: ")?;
+    let (asked, host) = before.rsplit_once("address: host ")?;
+    let reply = Reply::parse(inner).filter(|_| asked.ends_with("undeliverable ") || asked.ends_with("unverified "))?;
+    Some((host.split(['[', ' ']).next()?, reply))
+}
+
+/// The enhanced code that a number nobody has listed may be, its dots left out.
+fn undotted(code: ReplyCode) -> Option<EnhancedCode> {
+    let digits = code.to_string().chars().map(String::from).collect::<Vec<_>>();
+    digits.join(".").parse().ok()
 }
 
 /// Whoever answers a command was reached: it is the next host that it tells of.
@@ -142,7 +180,8 @@ impl Knowledge {
         match reply.code.class() {
             CodeClass::Transient | CodeClass::Permanent => {}
             CodeClass::Success | CodeClass::Intermediate => {
-                return Reading { reason: by_code, confidence: Confidence::Certain, basis: Basis::Code, conflict: None, said: None };
+                let confidence = if by_code == Reason::Undetermined { Confidence::Unsure } else { Confidence::Certain };
+                return Reading { reason: by_code, confidence, basis: Basis::Code, conflict: None, said: None };
             }
             CodeClass::Unknown => {
                 return Reading {
@@ -156,13 +195,27 @@ impl Knowledge {
         }
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
         let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
-        let by_enhanced = reply.enhanced.filter(|e| self.knows_enhanced(*e)).and_then(|e| self.enhanced(e)).map(|meaning| meaning.reason);
-        let text = without_addresses(&reply.text());
-        let by_number = by_enhanced.filter(telling).filter(|reason| fits_stage(*reason, verb));
+        let whole = reply.text();
+        let text = without_addresses(&whole);
         let low = text.to_lowercase();
+        let registered = |code: EnhancedCode| self.enhanced(code).filter(|_| self.knows_enhanced(code)).map(|meaning| meaning.reason);
+        let private = reply.enhanced.and_then(|code| self.private(speaker, &low, code));
+        let private = private.filter(|owned| fits_stage(owned.private.reason, verb));
+        let by_enhanced = private.as_ref().map(|owned| owned.private.reason).or_else(|| reply.enhanced.and_then(registered));
+        // Where its owner speaks, even "policy" is said on purpose.
+        let tells = |reason: &Reason| telling(reason) || (private.is_some() && *reason == Reason::PolicyRejected);
+        let by_number = by_enhanced.filter(tells).filter(|reason| fits_stage(*reason, verb));
+        if let Some((host, inner)) = quoted(&whole) {
+            let behind = self.read_from(Speaker { host: Some(host), greeting: None }, &inner, verb.or(Some(Verb::Rcpt)));
+            if matches!(behind.basis, Basis::Wording(_)) {
+                return Reading { conflict: by_number.filter(|reason| *reason != behind.reason), ..behind };
+            }
+        }
         let found = self.library().find(reply, verb, (&text, &low), speaker, |rule| fits_stage(rule.reason, verb));
         // Anybody's "blocked" or "denied" names no cause, and the number does.
-        let is_empty = |found: &Found<'_>| found.book.kind == Kind::Generic && found.rule.reason == Reason::PolicyRejected;
+        let is_empty = |found: &Found<'_>| {
+            found.book.kind == Kind::Generic && matches!(found.rule.reason, Reason::PolicyRejected | Reason::Undetermined)
+        };
         let found = found.filter(|found| by_number.is_none() || !is_empty(found));
         if let Some(found) = found {
             let (rule, strange) = (found.rule, found.is_strange());
@@ -175,14 +228,22 @@ impl Knowledge {
                 _ if strange => Confidence::Unsure,
                 _ => rule.confidence,
             };
-            let said = Said::of(&found, whole_words(&text, found.place.start, found.place.end));
+            let words = whole_words(&text, found.place.start, found.place.end);
+            let said = match private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason) {
+                Some(owned) => Said::by_number(owned, words),
+                None => Said::of(&found, words),
+            };
             let reason = from_inside(rule.reason, verb);
             return Reading { reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
         }
         if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };
-            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None, said: None };
+            let said = private.map(|owned| Said::by_number(owned, String::new()));
+            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None, said };
         }
+        let is_listed = self.knows_code(reply.code) || reply.enhanced.is_some();
+        let mirrored = undotted(reply.code).filter(|_| !is_listed).and_then(registered);
+        let by_code = mirrored.filter(telling).filter(|reason| fits_stage(*reason, verb)).unwrap_or(by_code);
         let reason = match (by_enhanced, by_code) {
             // "Not authorised" takes the mailbox out of the number: 550 5.7.1 is no unknown user.
             (Some(Reason::PolicyRejected), _) => Reason::PolicyRejected,

@@ -1,0 +1,47 @@
+//! Enhanced codes that a provider uses in a sense of its own, which beats the registry's where that provider speaks.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::book::{EnhancedRange, Speaker};
+use super::{Actor, Knowledge, Reason};
+use crate::smtp::EnhancedCode;
+
+/// What one provider means by a code.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Private {
+    pub(super) reason: Reason,
+    pub(super) actor: Actor,
+    pub(super) title: String,
+    pub(super) meaning: String,
+    pub(super) fix: String,
+    pub(super) source: String,
+}
+
+/// The same, with the provider's name.
+pub(super) struct Owned {
+    pub(super) provider: String,
+    pub(super) private: Private,
+}
+
+impl Knowledge {
+    /// What `code` means to whoever speaks, or writes `low`, the reply's text in small letters; none if that is what it means to all.
+    pub(super) fn private(&self, speaker: Speaker<'_>, low: &str, code: EnhancedCode) -> Option<Owned> {
+        let range = |key: &'static str| Some((key, key.parse::<EnhancedRange>().ok().filter(|range| range.holds(code))?));
+        let mut keys: Vec<_> = self.private.keys().filter_map(range).collect();
+        if keys.is_empty() {
+            return None;
+        }
+        keys.sort_by_key(|(_, range)| range.width());
+        let speakers = self.library().speakers(speaker, low);
+        keys.into_iter().find_map(|(key, _)| {
+            let meanings = self.private.shared::<BTreeMap<String, Private>>(key)?;
+            speakers.iter().find_map(|book| {
+                let private = meanings.get(book.key.as_ref())?.clone();
+                Some(Owned { provider: book.name.clone(), private })
+            })
+        })
+    }
+}
