@@ -465,7 +465,7 @@ impl Library {
         self.index().find(
             low,
             |place| self.words[place].0.as_str(),
-            |place| {
+            |place, _| {
                 if let (_, book, None) = &self.words[place] {
                     places.push(*book);
                 }
