@@ -54,6 +54,7 @@ fn exit_codes_say_whether_something_is_known() {
         (&["codes", "null", "mx"], 0),
         (&["codes", "zzz"], 1),
         (&["schema", "explanation"], 0),
+        (&["schema", "summary"], 0),
         (&["schema", "comparison"], 0),
         (&["schema", "codes"], 0),
     ] {

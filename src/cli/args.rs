@@ -63,7 +63,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// What a code or a reply means, and what to do about it
+    /// What a code, a reply, a bounce, a log or a recorded session means, and what to do about it
     #[command(after_help = super::explain::EXAMPLES)]
     Explain(super::explain::ExplainArgs),
     /// Two codes side by side, and the difference that matters
@@ -85,6 +85,8 @@ pub(crate) enum SchemaKind {
     Report,
     /// `smtpprobe.explanation/1`: explain
     Explanation,
+    /// `smtpprobe.summary/1`: explain --summary
+    Summary,
     /// `smtpprobe.comparison/1`: compare
     Comparison,
     /// `smtpprobe.codes/1`: codes

@@ -122,6 +122,7 @@ fn schema(kind: SchemaKind) -> Result<u8, Trouble> {
     let schema = match kind {
         SchemaKind::Report => report::schema::<Report>(),
         SchemaKind::Explanation => report::schema::<report::explanation::Explanation>(),
+        SchemaKind::Summary => report::schema::<report::explanation::Summary>(),
         SchemaKind::Comparison => report::schema::<report::comparison::Comparison>(),
         SchemaKind::Codes => report::schema::<report::listing::Listing>(),
     };

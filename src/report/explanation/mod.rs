@@ -7,7 +7,7 @@ mod summary;
 mod text;
 
 pub use build::{explain, explain_topic};
-pub use summary::{Summary, SummaryRow};
+pub use summary::{SUMMARY_SCHEMA, Summary, SummaryRow};
 pub use text::{headline, render};
 
 pub(crate) use build::sentence;

@@ -13,9 +13,14 @@ use crate::report::{Table, name};
 /// So many destinations are told apart; what goes beyond is counted under its reason alone.
 const DESTINATIONS: usize = 100_000;
 
+/// The name and version of the contract.
+pub const SUMMARY_SCHEMA: &str = "smtpprobe.summary/1";
+
 /// How often each reason was met, by destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
+    /// Always `smtpprobe.summary/1`.
+    pub schema: String,
     /// Everything that was counted.
     pub total: usize,
     /// The counts, largest first.
@@ -35,6 +40,12 @@ pub struct SummaryRow {
     pub destination: String,
     /// Who acts first.
     pub actor: Actor,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self { schema: SUMMARY_SCHEMA.to_owned(), total: 0, rows: Vec::new(), counts: BTreeMap::new() }
+    }
 }
 
 impl Summary {

@@ -118,7 +118,11 @@ pub fn headline(explanation: &Explanation, knowledge: &Knowledge) -> String {
 /// One line where there is nothing to explain.
 fn nothing(explanation: &Explanation, knowledge: &Knowledge) -> String {
     let kinds: BTreeMap<String, String> = knowledge.phrases("input_kind");
-    let what = explanation.error.clone().unwrap_or_else(|| name_in(&kinds, explanation.kind));
+    // A complaint quotes the input itself.
+    if let Some(error) = &explanation.error {
+        return safe(error);
+    }
+    let what = name_in(&kinds, explanation.kind);
     let place = explanation.input.as_ref().map(|input| match input.char_indices().nth(QUOTED) {
         Some((at, _)) => format!("{}...", &input[..at]),
         None => input.clone(),
