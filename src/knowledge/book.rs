@@ -4,6 +4,7 @@
 //! before a rule can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -214,8 +215,6 @@ pub(super) struct Book {
     mx: Vec<String>,
     /// What its greeting has in it, in small letters.
     greeting: Vec<String>,
-    /// What only it writes, in small letters.
-    marks: Vec<String>,
     text: Cow<'static, str>,
     slots: Vec<Slot>,
 }
@@ -224,44 +223,45 @@ pub(super) struct Book {
 #[derive(Debug)]
 struct Slot {
     at: Range<usize>,
-    rule: OnceLock<Option<Rule>>,
+    rule: OnceLock<Option<Box<Rule>>>,
 }
 
 impl Book {
     /// Scans a built-in file, and tells each word that a rule needs, with the rule's number.
-    fn scan(key: &'static str, text: &'static str, mut word: impl FnMut(String, Option<usize>)) -> Self {
+    fn scan(key: &'static str, text: &'static str, mut word: impl FnMut(&'static str, Option<usize>)) -> Self {
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
             kind: Kind::Generic,
             mx: Vec::new(),
             greeting: Vec::new(),
-            marks: Vec::new(),
             text: text.into(),
             slots: Vec::new(),
         };
         let mut offset = 0;
-        for line in text.split_inclusive('\n') {
-            let (begin, end) = (offset, offset + line.len());
+        // Every file is scanned whenever a reply has words, so as little as can be is done with each line.
+        for end in memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).chain([text.len()]) {
+            let (begin, line) = (offset, &text[offset..end]);
             offset = end;
-            if line.trim_end() == "[[rule]]" {
+            if line.starts_with("[[rule]]") {
                 if let Some(last) = book.slots.last_mut() {
                     last.at.end = begin;
                 }
                 book.slots.push(Slot { at: end..text.len(), rule: OnceLock::new() });
                 continue;
             }
+            let in_rule = book.slots.len().checked_sub(1);
+            if in_rule.is_some() && !line.starts_with("words = ") {
+                continue;
+            }
             let Some((name, value)) = line.split_once(" = ") else { continue };
-            match (name, book.slots.len().checked_sub(1)) {
+            match (name, in_rule) {
                 ("words", Some(rule)) => strings(value).for_each(|text| word(text, Some(rule))),
-                ("name", None) => book.name = strings(value).next().unwrap_or_default(),
+                ("name", None) => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
                 ("kind", None) => book.kind = kind(value),
-                ("mx", None) => book.mx.extend(strings(value)),
-                ("greeting", None) => book.greeting.extend(strings(value)),
-                ("text", None) => {
-                    book.marks.extend(strings(value));
-                    book.marks.iter().for_each(|mark| word(mark.clone(), None));
-                }
+                ("mx", None) => book.mx.extend(strings(value).map(str::to_owned)),
+                ("greeting", None) => book.greeting.extend(strings(value).map(str::to_owned)),
+                ("text", None) => strings(value).for_each(|mark| word(mark, None)),
                 _ => {}
             }
         }
@@ -280,19 +280,18 @@ impl Book {
 
     pub(super) fn rule(&self, number: usize) -> Option<&Rule> {
         let slot = self.slots.get(number)?;
-        slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok()).as_ref()
+        slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok().map(Box::new)).as_deref()
     }
 
     /// The user's own rules.
     fn own(rules: Vec<Rule>) -> Self {
-        let slot = |rule| Slot { at: 0..0, rule: OnceLock::from(Some(rule)) };
+        let slot = |rule| Slot { at: 0..0, rule: OnceLock::from(Some(Box::new(rule))) };
         Self {
             key: "own".into(),
             name: String::new(),
             kind: Kind::Own,
             mx: Vec::new(),
             greeting: Vec::new(),
-            marks: Vec::new(),
             text: "".into(),
             slots: rules.into_iter().map(slot).collect(),
         }
@@ -305,8 +304,8 @@ impl Book {
 }
 
 /// The strings of a line's value: `["a", "b"]` or `"a"`, without escapes.
-fn strings(value: &str) -> impl Iterator<Item = String> {
-    value.split('"').skip(1).step_by(2).map(str::to_owned)
+fn strings(value: &str) -> impl Iterator<Item = &str> {
+    value.split('"').skip(1).step_by(2)
 }
 
 fn kind(value: &str) -> Kind {
@@ -369,12 +368,31 @@ impl Found<'_> {
     }
 }
 
+/// A word that is in a text before a rule fits, or that marks a book. There are many, so they are small.
+#[derive(Clone, Copy, Debug)]
+struct Word<T> {
+    text: T,
+    book: u16,
+    /// None for a mark of the book itself.
+    rule: Option<u16>,
+}
+
+impl<T> Word<T> {
+    /// More rules than that have no file.
+    fn new(text: T, book: usize, rule: Option<usize>) -> Self {
+        let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        Self { text, book: small(book), rule: rule.map(small) }
+    }
+}
+
 /// All books, and where each word of them leads.
 pub(super) struct Library {
     books: Vec<Book>,
     index: OnceLock<Index>,
     /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
-    words: Vec<(String, usize, Option<usize>)>,
+    words: Vec<Word<&'static str>>,
+    /// Those of the user's rules, counted on from the others.
+    own_words: Vec<Word<String>>,
     /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
     wordless: Vec<(usize, usize)>,
 }
@@ -387,16 +405,16 @@ impl Library {
             .iter()
             .enumerate()
             .map(|(place, (key, text))| {
-                let mut has_words = Vec::new();
+                let mut has_words = BTreeSet::new();
                 let book = Book::scan(key, text, |word, rule| {
                     has_words.extend(rule);
-                    words.push((word, place, rule));
+                    words.push(Word::new(word, place, rule));
                 });
                 wordless.extend((0..book.len()).filter(|rule| !has_words.contains(rule)).map(|rule| (place, rule)));
                 book
             })
             .collect();
-        Self { books, index: OnceLock::new(), words, wordless }
+        Self { books, index: OnceLock::new(), words, own_words: Vec::new(), wordless }
     }
 
     /// Puts the user's rules before all others.
@@ -410,7 +428,7 @@ impl Library {
             if rule.words.is_empty() {
                 self.wordless.push((place, number));
             }
-            self.words.extend(rule.words.iter().map(|word| (word.to_lowercase(), place, Some(number))));
+            self.own_words.extend(rule.words.iter().map(|word| Word::new(word.to_lowercase(), place, Some(number))));
         }
         let lower = |rule: Rule| Rule { words: rule.words.iter().map(|word| word.to_lowercase()).collect(), ..rule };
         self.books.push(Book::own(file.rule.into_iter().map(lower).collect()));
@@ -424,7 +442,17 @@ impl Library {
     }
 
     fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::of(self.words.iter().map(|(word, ..)| word.as_str())))
+        let all = || (0..self.words.len() + self.own_words.len()).map(|place| self.word(place).text);
+        self.index.get_or_init(|| Index::of(all()))
+    }
+
+    /// A word, the built-in ones first.
+    fn word(&self, place: usize) -> Word<&str> {
+        if let Some(word) = self.words.get(place) {
+            return *word;
+        }
+        let own = &self.own_words[place - self.words.len()];
+        Word { text: &own.text, book: own.book, rule: own.rule }
     }
 
     /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
@@ -440,10 +468,10 @@ impl Library {
         let mut candidates: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
         self.index().find(
             low,
-            |place| self.words[place].0.as_str(),
-            |place, at| match &self.words[place] {
-                (word, book, Some(rule)) => candidates.push((*book, *rule, Some(at..at + word.len()))),
-                (_, book, None) => recognised.push(*book),
+            |place| self.word(place).text,
+            |place, at| match self.word(place) {
+                Word { text, book, rule: Some(rule) } => candidates.push((book.into(), rule.into(), Some(at..at + text.len()))),
+                Word { book, rule: None, .. } => recognised.push(book.into()),
             },
         );
         let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
@@ -464,10 +492,10 @@ impl Library {
         let mut places = self.recognised(speaker);
         self.index().find(
             low,
-            |place| self.words[place].0.as_str(),
+            |place| self.word(place).text,
             |place, _| {
-                if let (_, book, None) = &self.words[place] {
-                    places.push(*book);
+                if let Word { book, rule: None, .. } = self.word(place) {
+                    places.push(book.into());
                 }
             },
         );

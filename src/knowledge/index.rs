@@ -6,7 +6,7 @@
 /// How many octets of a word count for its chain: as many as it has, of these.
 const KEYS: [usize; 3] = [6, 4, 2];
 /// Chains, as a power of two.
-const BITS: u32 = 15;
+const BITS: u32 = 13;
 /// The end of a chain.
 const END: u32 = u32::MAX;
 
