@@ -227,8 +227,9 @@ struct Slot {
 }
 
 impl Book {
-    /// Scans a built-in file, and tells each word that a rule needs, with the rule's number.
-    fn scan(key: &'static str, text: &'static str, mut word: impl FnMut(&'static str, Option<usize>)) -> Self {
+    /// A built-in file; `scan` is what the build has made of it: its head, and of each rule the place in the file and the words. Tells
+    /// each word that a rule needs, with the rule's number.
+    fn scan(key: &'static str, text: &'static str, scan: &'static str, mut word: impl FnMut(&'static str, Option<usize>)) -> Self {
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
@@ -238,24 +239,17 @@ impl Book {
             text: text.into(),
             slots: Vec::new(),
         };
-        let mut offset = 0;
-        // Every file is scanned whenever a reply has words, so as little as can be is done with each line.
-        for end in memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).chain([text.len()]) {
-            let (begin, line) = (offset, &text[offset..end]);
-            offset = end;
-            if line.starts_with("[[rule]]") {
-                if let Some(last) = book.slots.last_mut() {
-                    last.at.end = begin;
-                }
-                book.slots.push(Slot { at: end..text.len(), rule: OnceLock::new() });
-                continue;
-            }
-            let in_rule = book.slots.len().checked_sub(1);
-            if in_rule.is_some() && !line.starts_with("words = ") {
+        for line in scan.lines() {
+            let place = || {
+                let (begin, end) = line.split_once(' ')?;
+                Some(begin.parse().ok()?..end.parse().ok()?)
+            };
+            if let Some(at) = place() {
+                book.slots.push(Slot { at, rule: OnceLock::new() });
                 continue;
             }
             let Some((name, value)) = line.split_once(" = ") else { continue };
-            match (name, in_rule) {
+            match (name, book.slots.len().checked_sub(1)) {
                 ("words", Some(rule)) => strings(value).for_each(|text| word(text, Some(rule))),
                 ("name", None) => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
                 ("kind", None) => book.kind = kind(value),
@@ -398,15 +392,17 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn of(files: &[(&'static str, &'static str)]) -> Self {
+    /// The books of `files`, each with a part of `scans`.
+    pub(super) fn of(files: &[(&'static str, &'static str)], scans: &'static str) -> Self {
         let mut words = Vec::new();
         let mut wordless = Vec::new();
         let books: Vec<Book> = files
             .iter()
+            .zip(scans.split("\n.\n"))
             .enumerate()
-            .map(|(place, (key, text))| {
+            .map(|(place, ((key, text), scan))| {
                 let mut has_words = BTreeSet::new();
-                let book = Book::scan(key, text, |word, rule| {
+                let book = Book::scan(key, text, scan, |word, rule| {
                     has_words.extend(rule);
                     words.push(Word::new(word, place, rule));
                 });

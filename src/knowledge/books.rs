@@ -69,3 +69,6 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("yandex", include_str!("data/providers/yandex.toml")),
     ("zoho", include_str!("data/providers/zoho.toml")),
 ];
+
+/// What the build has made of each, for the first look.
+pub(super) const SCANS: &str = include_str!(concat!(env!("OUT_DIR"), "/books.txt"));

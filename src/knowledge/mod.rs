@@ -256,7 +256,7 @@ impl Knowledge {
     }
 
     fn library(&self) -> &book::Library {
-        self.library.get_or_init(|| book::Library::of(books::BUILT_IN))
+        self.library.get_or_init(|| book::Library::of(books::BUILT_IN, books::SCANS))
     }
 
     fn software_marks(&self) -> &[software::Mark] {
