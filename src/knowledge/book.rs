@@ -6,17 +6,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use regex::bytes::{Regex as Fast, RegexBuilder as FastBuilder};
-use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::index::Index;
-use super::{Actor, Confidence, Reason};
-use crate::smtp::{EnhancedCode, Reply, Verb};
+use super::rule::Rule;
+use crate::smtp::{Reply, Verb};
 
 /// Whose words a file holds; in the order in which they are asked where nobody is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -34,173 +30,6 @@ pub(super) enum Kind {
     Gateway,
     /// One provider.
     Provider,
-}
-
-/// One rule, as its file has it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rule {
-    pub(super) id: String,
-    pub(super) reason: Reason,
-    /// One of these, in small letters, is in every text that the rule fits; none if its numbers say it all.
-    #[serde(default)]
-    pub(super) words: Vec<String>,
-    /// What the text has to match; none if the words say it all.
-    pub(super) pattern: Option<String>,
-    /// Prefixes of the code; empty is any refusal.
-    #[serde(default)]
-    codes: Vec<String>,
-    /// Enhanced codes and ranges of them; a reply without one fits as well. Empty is any.
-    #[serde(default)]
-    enhanced: Vec<EnhancedRange>,
-    /// What must have been answered; empty is anything.
-    #[serde(default)]
-    pub(super) at: Vec<Verb>,
-    pub(super) confidence: Confidence,
-    /// Who acts first; none leaves it to the reason.
-    pub(super) actor: Option<Actor>,
-    /// What happened, in the terms of whoever says it; none leaves it to the reason.
-    pub(super) cause: Option<String>,
-    /// What to do; none leaves it to the reason.
-    pub(super) fix: Option<String>,
-    /// A reply that it fits.
-    #[serde(default)]
-    #[cfg_attr(not(test), allow(dead_code, reason = "the tests try it"))]
-    pub(super) example: String,
-    /// Where it is known from.
-    #[serde(default)]
-    pub(super) source: String,
-    #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
-    /// The same pattern, slow to make and fast to ask, once it has been asked often.
-    #[serde(skip)]
-    fast: OnceLock<Option<Fast>>,
-    #[serde(skip)]
-    asked: Asked,
-}
-
-/// How often a pattern was asked for.
-#[derive(Debug, Default)]
-struct Asked(AtomicU32);
-
-impl Clone for Asked {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// A pattern that was asked for so often is worth its making.
-const OFTEN: u32 = 16;
-
-/// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct EnhancedRange {
-    /// None for any.
-    class: Option<u8>,
-    subject: u16,
-    first: u16,
-    last: u16,
-}
-
-impl TryFrom<String> for EnhancedRange {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl FromStr for EnhancedRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            let mut parts = text.splitn(3, '.');
-            let (class, subject, details) = (parts.next()?, parts.next()?, parts.next()?);
-            let (first, last) = details.split_once('-').unwrap_or((details, details));
-            let class =
-                if class.eq_ignore_ascii_case("x") { None } else { Some(class.parse().ok().filter(|class| [2, 4, 5].contains(class))?) };
-            Some(Self { class, subject: subject.parse().ok()?, first: first.parse().ok()?, last: last.parse().ok()? })
-        };
-        read().ok_or_else(|| format!("{text:?} is no enhanced code or range of them, such as 5.2.2, x.2.2, 5.7.606-649"))
-    }
-}
-
-impl EnhancedRange {
-    pub(super) fn holds(self, code: EnhancedCode) -> bool {
-        self.class.is_none_or(|class| class == code.class)
-            && self.subject == code.subject
-            && (self.first..=self.last).contains(&code.detail)
-    }
-
-    /// How many details it holds beyond the first.
-    pub(super) fn width(self) -> u16 {
-        self.last.saturating_sub(self.first)
-    }
-}
-
-impl Rule {
-    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
-    /// `word` is where one of the rule's words stands in it, none for a rule without words.
-    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
-        let number = reply.code.number();
-        let digits = [number / 100, number / 10 % 10, number % 10];
-        let begins = |prefix: &String| prefix.bytes().zip(digits).all(|(wanted, digit)| u16::from(wanted) == u16::from(b'0') + digit);
-        let by_numbers = (self.codes.is_empty() || self.codes.iter().any(begins))
-            && (self.enhanced.is_empty() || reply.enhanced.is_none_or(|code| self.enhanced.iter().any(|range| range.holds(code))))
-            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)));
-        if !by_numbers {
-            return None;
-        }
-        match (&self.pattern, word) {
-            (Some(_), _) => self.find(text),
-            // Without words it is the enhanced code that says it, which must be there then.
-            (None, None) => (self.enhanced.is_empty() || reply.enhanced.is_some()).then_some(0..0),
-            // Small letters may have another length than large ones; then the words are not pointed at.
-            (None, Some(word)) => Some(text.get(word.clone()).map_or(0..0, |_| word)),
-        }
-    }
-
-    /// The first command that it is for; none if it is for all.
-    #[cfg(test)]
-    pub(super) fn first_place(&self) -> Option<Verb> {
-        self.at.first().copied()
-    }
-
-    /// Where the pattern matches in `text`.
-    fn find(&self, text: &str) -> Option<Range<usize>> {
-        if self.asked.0.fetch_add(1, Ordering::Relaxed) < OFTEN { self.slowly(text) } else { self.fast(text) }
-    }
-
-    pub(super) fn slowly(&self, text: &str) -> Option<Range<usize>> {
-        self.regex()?.find(text).map(|found| found.range())
-    }
-
-    pub(super) fn fast(&self, text: &str) -> Option<Range<usize>> {
-        let build = |pattern: &str| FastBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).unicode(false).build().ok();
-        match self.fast.get_or_init(|| build(self.pattern.as_deref()?)) {
-            Some(fast) => fast.find(text.as_bytes()).map(|found| on_characters(text, found.range())),
-            None => self.slowly(text),
-        }
-    }
-
-    pub(super) fn regex(&self) -> Option<&Regex> {
-        let pattern = self.pattern.as_deref()?;
-        self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
-    }
-}
-
-/// `range` of octets, as wide as the characters that it touches.
-fn on_characters(text: &str, range: Range<usize>) -> Range<usize> {
-    let Range { mut start, mut end } = range;
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    start..end
 }
 
 /// One file of rules.
@@ -426,7 +255,10 @@ impl Library {
             }
             self.own_words.extend(rule.words.iter().map(|word| Word::new(word.to_lowercase(), place, Some(number))));
         }
-        let lower = |rule: Rule| Rule { words: rule.words.iter().map(|word| word.to_lowercase()).collect(), ..rule };
+        let lower = |mut rule: Rule| {
+            rule.words.iter_mut().for_each(|word| *word = word.to_lowercase());
+            rule
+        };
         self.books.push(Book::own(file.rule.into_iter().map(lower).collect()));
         self.index = OnceLock::new();
         Ok(())

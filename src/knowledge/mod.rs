@@ -9,6 +9,7 @@ mod codes;
 mod index;
 mod private;
 mod reason;
+mod rule;
 mod shelf;
 mod software;
 mod words;

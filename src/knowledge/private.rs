@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::book::{EnhancedRange, Speaker};
+use super::book::Speaker;
+use super::rule::EnhancedRange;
 use super::{Actor, Knowledge, Reason};
 use crate::smtp::EnhancedCode;
 

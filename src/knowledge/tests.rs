@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::book::EnhancedRange;
 use super::private::Private;
+use super::rule::EnhancedRange;
 use super::*;
 use crate::diagnosis::rules;
 use crate::smtp::Reply;
@@ -212,7 +212,7 @@ fn every_rule_takes_its_own_example_by_a_word_that_leads_to_it() {
             let reply = Reply::parse(&rule.example).unwrap_or_else(|| panic!("{}: {}", rule.id, rule.example));
             let (verb, text) = (rule.first_place(), super::words::without_addresses(&reply.text()));
             let low = text.to_lowercase();
-            let fits = |rule: &super::book::Rule| {
+            let fits = |rule: &super::rule::Rule| {
                 let word = rule.words.iter().find_map(|word| low.find(word.as_str()).map(|at| at..at + word.len()));
                 (word.is_some() || rule.words.is_empty()) && rule.matches(&reply, verb, &text, word).is_some()
             };

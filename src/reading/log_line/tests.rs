@@ -1,3 +1,5 @@
+//! Lines of every server's log, and lines that only look like them.
+
 use proptest::prelude::*;
 
 use super::*;

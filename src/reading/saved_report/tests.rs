@@ -1,3 +1,5 @@
+//! Reports as they were written, whole, cut off and damaged.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Conversations as people paste them.
+
 use proptest::prelude::*;
 
 use super::*;
