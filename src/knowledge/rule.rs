@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use regex::bytes::{Regex as Fast, RegexBuilder as FastBuilder};
 use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -48,25 +46,7 @@ pub(super) struct Rule {
     pub(super) source: String,
     #[serde(skip)]
     compiled: OnceLock<Option<Regex>>,
-    /// The same pattern, slow to make and fast to ask, once it has been asked often.
-    #[serde(skip)]
-    fast: OnceLock<Option<Fast>>,
-    #[serde(skip)]
-    asked: Asked,
 }
-
-/// How often a pattern was asked for.
-#[derive(Debug, Default)]
-struct Asked(AtomicU32);
-
-impl Clone for Asked {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// A pattern that was asked for so often is worth its making.
-const OFTEN: u32 = 16;
 
 /// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -146,35 +126,11 @@ impl Rule {
 
     /// Where the pattern matches in `text`.
     fn find(&self, text: &str) -> Option<Range<usize>> {
-        if self.asked.0.fetch_add(1, Ordering::Relaxed) < OFTEN { self.slowly(text) } else { self.fast(text) }
-    }
-
-    pub(super) fn slowly(&self, text: &str) -> Option<Range<usize>> {
         self.regex()?.find(text).map(|found| found.range())
-    }
-
-    pub(super) fn fast(&self, text: &str) -> Option<Range<usize>> {
-        let build = |pattern: &str| FastBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).unicode(false).build().ok();
-        match self.fast.get_or_init(|| build(self.pattern.as_deref()?)) {
-            Some(fast) => fast.find(text.as_bytes()).map(|found| on_characters(text, found.range())),
-            None => self.slowly(text),
-        }
     }
 
     pub(super) fn regex(&self) -> Option<&Regex> {
         let pattern = self.pattern.as_deref()?;
         self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
     }
-}
-
-/// `range` of octets, as wide as the characters that it touches.
-fn on_characters(text: &str, range: Range<usize>) -> Range<usize> {
-    let Range { mut start, mut end } = range;
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    start..end
 }

@@ -224,9 +224,6 @@ fn every_rule_takes_its_own_example_by_a_word_that_leads_to_it() {
             if rule.words.iter().any(|word| *word != word.to_lowercase()) || (rule.pattern.is_some() && rule.regex().is_none()) {
                 wrong.push(format!("{} {}: words or pattern are wrong", book.key, rule.id));
             }
-            if rule.slowly(&text) != rule.fast(&text) {
-                wrong.push(format!("{}: {:?} or {:?}", rule.id, rule.slowly(&text), rule.fast(&text)));
-            }
             if !ids.insert(rule.id.clone()) {
                 wrong.push(format!("{} is there twice", rule.id));
             }
