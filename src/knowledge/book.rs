@@ -4,6 +4,7 @@
 //! before a rule can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use super::index::Index;
 use super::rule::Rule;
-use crate::smtp::{Reply, Verb};
+use crate::smtp::Reply;
 
 /// Whose words a file holds; in the order in which they are asked where nobody is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -91,11 +92,11 @@ impl Book {
         book
     }
 
-    /// Whether this is who runs the host, or greets so.
+    /// Whether this is who runs the host, or greets so; both in small letters.
     fn is(&self, host: Option<&str>, greeting: Option<&str>) -> bool {
         let named = |pattern: &String| match (pattern.strip_prefix('*'), host) {
-            (Some(end), Some(host)) => host.len() > end.len() && host.to_ascii_lowercase().ends_with(end),
-            (None, Some(host)) => host.eq_ignore_ascii_case(pattern),
+            (Some(end), Some(host)) => host.len() > end.len() && host.ends_with(end),
+            (None, Some(host)) => host == pattern,
             (_, None) => false,
         };
         self.mx.iter().any(named) || greeting.is_some_and(|greeting| self.greeting.iter().any(|mark| greeting.contains(mark.as_str())))
@@ -174,17 +175,37 @@ pub enum RulesError {
     },
 }
 
-/// A rule that fits.
-pub(super) struct Found<'a> {
-    pub(super) book: &'a Book,
-    pub(super) rule: &'a Rule,
-    /// Where in the text the words are that decided.
-    pub(super) place: Range<usize>,
-    /// Whether it is known that whoever speaks is the one whose book it is.
-    pub(super) recognised: bool,
+/// What a text is looked up to in the books.
+pub(super) struct Look<'a> {
+    /// The books of whoever speaks, or writes as nobody else does.
+    pub(super) speakers: Vec<&'a Book>,
+    /// Rules of which a word is in the text, in the order in which they are asked.
+    pub(super) candidates: Vec<Candidate<'a>>,
 }
 
-impl Found<'_> {
+/// A rule of which a word is in a text.
+pub(super) struct Candidate<'a> {
+    pub(super) book: &'a Book,
+    number: usize,
+    /// Where the word stands; none for a rule without words.
+    word: Option<Range<usize>>,
+    /// Whether it is known that whoever speaks is the one whose book it is.
+    recognised: bool,
+    /// Where the text matches, once that was asked.
+    place: OnceCell<Option<Range<usize>>>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn rule(&self) -> Option<&'a Rule> {
+        self.book.rule(self.number)
+    }
+
+    /// The place in `text` that makes the rule apply, if its numbers allow it; none if it does not.
+    pub(super) fn place(&self, reply: &Reply, text: &str) -> Option<Range<usize>> {
+        let place = || self.rule().filter(|rule| rule.fits(reply))?.place(text, self.word.clone());
+        self.place.get_or_init(place).clone()
+    }
+
     /// Whether it is the way of speaking of one provider or gateway, and somebody else's mouth, as far as is known.
     pub(super) fn is_strange(&self) -> bool {
         matches!(self.book.kind, Kind::Provider | Kind::Gateway) && !self.recognised
@@ -283,51 +304,33 @@ impl Library {
         Word { text: &own.text, book: own.book, rule: own.rule }
     }
 
-    /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
-    pub(super) fn find(
-        &self,
-        reply: &Reply,
-        verb: Option<Verb>,
-        (text, low): (&str, &str),
-        speaker: Speaker<'_>,
-        fits: impl Fn(&Rule) -> bool,
-    ) -> Option<Found<'_>> {
+    /// What a text leads to, `low` being it in small letters.
+    pub(super) fn look(&self, speaker: Speaker<'_>, low: &str) -> Look<'_> {
         let mut recognised: Vec<usize> = self.recognised(speaker);
-        let mut candidates: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
+        let mut found: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
         self.index().find(
             low,
             |place| self.word(place).text,
             |place, at| match self.word(place) {
-                Word { text, book, rule: Some(rule) } => candidates.push((book.into(), rule.into(), Some(at..at + text.len()))),
+                Word { text, book, rule: Some(rule) } => found.push((book.into(), rule.into(), Some(at..at + text.len()))),
                 Word { book, rule: None, .. } => recognised.push(book.into()),
             },
         );
         let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
-        candidates.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
+        found.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
-        candidates.sort_by_cached_key(|(book, rule, _)| (rank(*book), *rule));
-        candidates.dedup_by_key(|(book, rule, _)| (*book, *rule));
-        candidates.into_iter().find_map(|(book, rule, word)| {
-            let is_recognised = recognised.contains(&book);
-            let book = self.books.get(book)?;
-            let rule = book.rule(rule).filter(|rule| fits(rule))?;
-            rule.matches(reply, verb, text, word).map(|place| Found { book, rule, place, recognised: is_recognised })
-        })
-    }
-
-    /// The books of whoever speaks, or writes `low` as nobody else does.
-    pub(super) fn speakers(&self, speaker: Speaker<'_>, low: &str) -> Vec<&Book> {
-        let mut places = self.recognised(speaker);
-        self.index().find(
-            low,
-            |place| self.word(place).text,
-            |place, _| {
-                if let Word { book, rule: None, .. } = self.word(place) {
-                    places.push(book.into());
-                }
-            },
-        );
-        places.into_iter().filter_map(|place| self.books.get(place)).collect()
+        // Of a word that is there more than once, the first place comes first.
+        found.sort_by_key(|(book, rule, _)| (rank(*book), *rule));
+        found.dedup_by_key(|(book, rule, _)| (*book, *rule));
+        let candidate = |(book, number, word): (usize, usize, _)| Candidate {
+            book: &self.books[book],
+            number,
+            word,
+            recognised: recognised.contains(&book),
+            place: OnceCell::new(),
+        };
+        let candidates = found.into_iter().map(candidate).collect();
+        Look { speakers: recognised.iter().filter_map(|place| self.books.get(*place)).collect(), candidates }
     }
 
     /// The books of whoever speaks.
@@ -335,8 +338,8 @@ impl Library {
         if speaker == Speaker::default() {
             return Vec::new();
         }
-        let greeting = speaker.greeting.map(str::to_lowercase);
+        let (host, greeting) = (speaker.host.map(str::to_ascii_lowercase), speaker.greeting.map(str::to_lowercase));
         let books = self.books.iter().enumerate();
-        books.filter(|(_, book)| book.is(speaker.host, greeting.as_deref())).map(|(place, _)| place).collect()
+        books.filter(|(_, book)| book.is(host.as_deref(), greeting.as_deref())).map(|(place, _)| place).collect()
     }
 }

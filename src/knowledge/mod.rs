@@ -18,7 +18,7 @@ pub use book::{RulesError, Speaker};
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
-pub use words::{Basis, Reading, Said};
+pub use words::{Basis, Heard, Reading, Said};
 
 use std::collections::BTreeMap;
 use std::fmt;

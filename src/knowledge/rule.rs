@@ -97,22 +97,28 @@ impl EnhancedRange {
 }
 
 impl Rule {
-    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
-    /// `word` is where one of the rule's words stands in it, none for a rule without words.
-    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
+    /// Whether its numbers allow it for `reply`.
+    pub(super) fn fits(&self, reply: &Reply) -> bool {
         let number = reply.code.number();
         let digits = [number / 100, number / 10 % 10, number % 10];
         let begins = |prefix: &String| prefix.bytes().zip(digits).all(|(wanted, digit)| u16::from(wanted) == u16::from(b'0') + digit);
-        let by_numbers = (self.codes.is_empty() || self.codes.iter().any(begins))
-            && (self.enhanced.is_empty() || reply.enhanced.is_none_or(|code| self.enhanced.iter().any(|range| range.holds(code))))
-            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)));
-        if !by_numbers {
-            return None;
-        }
+        // Without words it is the enhanced code that says it, which must be there then.
+        let is_told = self.pattern.is_some() || !self.words.is_empty();
+        (self.codes.is_empty() || self.codes.iter().any(begins))
+            && (self.enhanced.is_empty() || reply.enhanced.map_or(is_told, |code| self.enhanced.iter().any(|range| range.holds(code))))
+    }
+
+    /// Whether it is for answers to `verb`.
+    pub(super) fn is_for(&self, verb: Option<Verb>) -> bool {
+        self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb))
+    }
+
+    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
+    /// `word` is where one of the rule's words stands in it, none for a rule without words.
+    pub(super) fn place(&self, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
         match (&self.pattern, word) {
             (Some(_), _) => self.find(text),
-            // Without words it is the enhanced code that says it, which must be there then.
-            (None, None) => (self.enhanced.is_empty() || reply.enhanced.is_some()).then_some(0..0),
+            (None, None) => Some(0..0),
             // Small letters may have another length than large ones; then the words are not pointed at.
             (None, Some(word)) => Some(text.get(word.clone()).map_or(0..0, |_| word)),
         }
