@@ -1,16 +1,16 @@
 //! Files of rules that map a server's words to a reason: one for each provider, gateway or software, and the generic ones.
 //!
-//! There are a thousand rules, and a reply needs one of them. So a file is only scanned for the words that have to be in a text
-//! before a rule can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
+//! There are a thousand rules, and a reply needs one of them. So the build lists the words that have to be in a text before a rule
+//! can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::books::{BUILT_IN, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
 use super::index::Index;
 use super::rule::Rule;
 use crate::smtp::Reply;
@@ -45,7 +45,7 @@ pub(super) struct Book {
     mx: Vec<String>,
     /// What its greeting has in it, in small letters.
     greeting: Vec<String>,
-    text: Cow<'static, str>,
+    text: &'static str,
     slots: Vec<Slot>,
 }
 
@@ -57,35 +57,24 @@ struct Slot {
 }
 
 impl Book {
-    /// A built-in file; `scan` is what the build has made of it: its head, and of each rule the place in the file and the words. Tells
-    /// each word that a rule needs, with the rule's number.
-    fn scan(key: &'static str, text: &'static str, scan: &'static str, mut word: impl FnMut(&'static str, Option<usize>)) -> Self {
+    /// A built-in file.
+    fn built_in((key, text): (&'static str, &'static str), scan: &Scan) -> Self {
+        let slot = |(begin, end): &(u32, u32)| Slot { at: *begin as usize..*end as usize, rule: OnceLock::new() };
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
             kind: Kind::Generic,
             mx: Vec::new(),
             greeting: Vec::new(),
-            text: text.into(),
-            slots: Vec::new(),
+            text,
+            slots: scan.rules.iter().map(slot).collect(),
         };
-        for line in scan.lines() {
-            let place = || {
-                let (begin, end) = line.split_once(' ')?;
-                Some(begin.parse().ok()?..end.parse().ok()?)
-            };
-            if let Some(at) = place() {
-                book.slots.push(Slot { at, rule: OnceLock::new() });
-                continue;
-            }
-            let Some((name, value)) = line.split_once(" = ") else { continue };
-            match (name, book.slots.len().checked_sub(1)) {
-                ("words", Some(rule)) => strings(value).for_each(|text| word(text, Some(rule))),
-                ("name", None) => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
-                ("kind", None) => book.kind = kind(value),
-                ("mx", None) => book.mx.extend(strings(value).map(str::to_owned)),
-                ("greeting", None) => book.greeting.extend(strings(value).map(str::to_owned)),
-                ("text", None) => strings(value).for_each(|mark| word(mark, None)),
+        for (name, value) in scan.head.lines().filter_map(|line| line.split_once(" = ")) {
+            match name {
+                "name" => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
+                "kind" => book.kind = kind(value),
+                "mx" => book.mx.extend(strings(value).map(str::to_owned)),
+                "greeting" => book.greeting.extend(strings(value).map(str::to_owned)),
                 _ => {}
             }
         }
@@ -116,12 +105,13 @@ impl Book {
             kind: Kind::Own,
             mx: Vec::new(),
             greeting: Vec::new(),
-            text: "".into(),
+            text: "",
             slots: rules.into_iter().map(slot).collect(),
         }
     }
 
     /// How many rules it has.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -212,55 +202,32 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// A word that is in a text before a rule fits, or that marks a book. There are many, so they are small.
-#[derive(Clone, Copy, Debug)]
-struct Word<T> {
-    text: T,
-    book: u16,
-    /// None for a mark of the book itself.
-    rule: Option<u16>,
-}
-
-impl<T> Word<T> {
-    /// More rules than that have no file.
-    fn new(text: T, book: usize, rule: Option<usize>) -> Self {
-        let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        Self { text, book: small(book), rule: rule.map(small) }
-    }
-}
-
 /// All books, and where each word of them leads.
 pub(super) struct Library {
     books: Vec<Book>,
-    index: OnceLock<Index>,
-    /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
-    words: Vec<Word<&'static str>>,
-    /// Those of the user's rules, counted on from the others.
-    own_words: Vec<Word<String>>,
+    /// Of the built-in words.
+    index: Index,
+    own: OwnWords,
     /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
     wordless: Vec<(usize, usize)>,
 }
 
+/// The words of the user's rules.
+struct OwnWords {
+    /// Each with its book and rule.
+    words: Vec<(String, usize, usize)>,
+    index: Index,
+}
+
 impl Library {
-    /// The books of `files`, each with a part of `scans`.
-    pub(super) fn of(files: &[(&'static str, &'static str)], scans: &'static str) -> Self {
-        let mut words = Vec::new();
-        let mut wordless = Vec::new();
-        let books: Vec<Book> = files
-            .iter()
-            .zip(scans.split("\n.\n"))
-            .enumerate()
-            .map(|(place, ((key, text), scan))| {
-                let mut has_words = BTreeSet::new();
-                let book = Book::scan(key, text, scan, |word, rule| {
-                    has_words.extend(rule);
-                    words.push(Word::new(word, place, rule));
-                });
-                wordless.extend((0..book.len()).filter(|rule| !has_words.contains(rule)).map(|rule| (place, rule)));
-                book
-            })
-            .collect();
-        Self { books, index: OnceLock::new(), words, own_words: Vec::new(), wordless }
+    /// The books that come with the program.
+    pub(super) fn built_in() -> Self {
+        Self {
+            books: BUILT_IN.iter().zip(&SCANS).map(|(file, scan)| Book::built_in(*file, scan)).collect(),
+            index: Index { heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
+            own: OwnWords { words: Vec::new(), index: Index::of([].into_iter()) },
+            wordless: WORDLESS.iter().map(|(book, rule)| (usize::from(*book), usize::from(*rule))).collect(),
+        }
     }
 
     /// Puts the user's rules before all others.
@@ -274,14 +241,10 @@ impl Library {
             if rule.words.is_empty() {
                 self.wordless.push((place, number));
             }
-            self.own_words.extend(rule.words.iter().map(|word| Word::new(word.to_lowercase(), place, Some(number))));
+            self.own.words.extend(rule.words.iter().map(|word| (word.to_lowercase(), place, number)));
         }
-        let lower = |mut rule: Rule| {
-            rule.words.iter_mut().for_each(|word| *word = word.to_lowercase());
-            rule
-        };
-        self.books.push(Book::own(file.rule.into_iter().map(lower).collect()));
-        self.index = OnceLock::new();
+        self.own.index = Index::of(self.own.words.iter().map(|(word, ..)| word.as_str()));
+        self.books.push(Book::own(file.rule));
         Ok(())
     }
 
@@ -290,32 +253,31 @@ impl Library {
         &self.books
     }
 
-    fn index(&self) -> &Index {
-        let all = || (0..self.words.len() + self.own_words.len()).map(|place| self.word(place).text);
-        self.index.get_or_init(|| Index::of(all()))
-    }
-
-    /// A word, the built-in ones first.
-    fn word(&self, place: usize) -> Word<&str> {
-        if let Some(word) = self.words.get(place) {
-            return *word;
-        }
-        let own = &self.own_words[place - self.words.len()];
-        Word { text: &own.text, book: own.book, rule: own.rule }
-    }
-
     /// What a text leads to, `low` being it in small letters.
     pub(super) fn look(&self, speaker: Speaker<'_>, low: &str) -> Look<'_> {
         let mut recognised: Vec<usize> = self.recognised(speaker);
         let mut found: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
-        self.index().find(
+        self.index.find(
             low,
-            |place| self.word(place).text,
-            |place, at| match self.word(place) {
-                Word { text, book, rule: Some(rule) } => found.push((book.into(), rule.into(), Some(at..at + text.len()))),
-                Word { book, rule: None, .. } => recognised.push(book.into()),
+            |place| WORDS[place].text(),
+            |place, at| {
+                let word = WORDS[place];
+                match word.rule() {
+                    Some(rule) => found.push((word.book(), rule, Some(at..at + word.text().len()))),
+                    None => recognised.push(word.book()),
+                }
             },
         );
+        if !self.own.words.is_empty() {
+            self.own.index.find(
+                low,
+                |place| &self.own.words[place].0,
+                |place, at| {
+                    let (word, book, rule) = &self.own.words[place];
+                    found.push((*book, *rule, Some(at..at + word.len())));
+                },
+            );
+        }
         let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
         found.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);

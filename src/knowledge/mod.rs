@@ -257,7 +257,7 @@ impl Knowledge {
     }
 
     fn library(&self) -> &book::Library {
-        self.library.get_or_init(|| book::Library::of(books::BUILT_IN, books::SCANS))
+        self.library.get_or_init(book::Library::built_in)
     }
 
     fn software_marks(&self) -> &[software::Mark] {
