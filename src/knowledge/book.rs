@@ -235,8 +235,8 @@ impl Library {
         let file: OwnFile = toml::from_str(text)?;
         let place = self.books.len();
         for (number, rule) in file.rule.iter().enumerate() {
-            if rule.pattern.is_some() && rule.regex().is_none() {
-                return Err(RulesError::Pattern { id: rule.id.clone(), pattern: rule.pattern.clone().unwrap_or_default() });
+            if let Some(pattern) = rule.pattern.as_ref().filter(|pattern| !pattern.is_valid()) {
+                return Err(RulesError::Pattern { id: rule.id.clone(), pattern: pattern.as_str().to_owned() });
             }
             if rule.words.is_empty() {
                 self.wordless.push((place, number));

@@ -7,6 +7,7 @@ mod book;
 mod books;
 mod codes;
 mod index;
+mod pattern;
 mod private;
 mod reason;
 mod rule;

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
-use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::pattern::Pattern;
 use super::{Actor, Confidence, Reason};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -20,7 +19,7 @@ pub(super) struct Rule {
     #[serde(default)]
     pub(super) words: Vec<String>,
     /// What the text has to match; none if the words say it all.
-    pub(super) pattern: Option<String>,
+    pub(super) pattern: Option<Pattern>,
     /// Prefixes of the code; empty is any refusal.
     #[serde(default)]
     codes: Vec<String>,
@@ -44,8 +43,6 @@ pub(super) struct Rule {
     /// Where it is known from.
     #[serde(default)]
     pub(super) source: String,
-    #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
 }
 
 /// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
@@ -117,7 +114,7 @@ impl Rule {
     /// `word` is where one of the rule's words stands in it, none for a rule without words.
     pub(super) fn place(&self, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
         match (&self.pattern, word) {
-            (Some(_), _) => self.find(text),
+            (Some(pattern), _) => pattern.find(text),
             (None, None) => Some(0..0),
             // Small letters may have another length than large ones; then the words are not pointed at.
             (None, Some(word)) => Some(text.get(word.clone()).map_or(0..0, |_| word)),
@@ -128,15 +125,5 @@ impl Rule {
     #[cfg(test)]
     pub(super) fn first_place(&self) -> Option<Verb> {
         self.at.first().copied()
-    }
-
-    /// Where the pattern matches in `text`.
-    fn find(&self, text: &str) -> Option<Range<usize>> {
-        self.regex()?.find(text).map(|found| found.range())
-    }
-
-    pub(super) fn regex(&self) -> Option<&Regex> {
-        let pattern = self.pattern.as_deref()?;
-        self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
     }
 }
