@@ -89,9 +89,9 @@ pub(super) struct Word {
 }
 
 impl Word {
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn octets(self) -> &'static [u8] {
         let at = self.at as usize;
-        TEXT.get(at..at + usize::from(self.length)).unwrap_or_default()
+        &TEXT.as_bytes()[at..at + usize::from(self.length)]
     }
 
     pub(super) fn book(self) -> usize {
@@ -104,5 +104,12 @@ impl Word {
     }
 }
 
-// SCANS, WORDS with their TEXT, HEADS and NEXT of the words' index, and WORDLESS rules as (book, rule).
-include!(concat!(env!("OUT_DIR"), "/condensed.rs"));
+/// `SCANS`, `WORDS` with their `TEXT`, `HEADS` and `NEXT` of the words' index, and `WORDLESS` rules as (book, rule).
+#[allow(clippy::unreadable_literal, reason = "nobody reads them")]
+mod condensed {
+    use super::{Scan, Word};
+    include!(concat!(env!("OUT_DIR"), "/condensed.rs"));
+}
+
+use condensed::TEXT;
+pub(super) use condensed::{HEADS, NEXT, SCANS, WORDLESS, WORDS};

@@ -157,17 +157,13 @@ impl Knowledge {
     /// digit tells; none if that is none of 2 to 5.
     #[must_use]
     pub fn code(&self, code: ReplyCode, verb: Option<Verb>) -> Option<Meaning> {
-        let entry = self.shared_code_entry(code)?;
+        let entry = self.code_entry(code)?;
         Some(entry.meaning(verb.map(Verb::as_str)))
     }
 
     /// The whole entry of a reply code, or of its class if it is not listed.
     #[must_use]
-    pub fn code_entry(&self, code: ReplyCode) -> Option<Entry> {
-        self.shared_code_entry(code).map(|entry| (*entry).clone())
-    }
-
-    fn shared_code_entry(&self, code: ReplyCode) -> Option<Arc<Entry>> {
+    pub fn code_entry(&self, code: ReplyCode) -> Option<Arc<Entry>> {
         let class = || format!("{}yz", code.number() / 100);
         self.codes.shared(&code.to_string()).or_else(|| self.codes.shared(&class()))
     }
@@ -188,26 +184,18 @@ impl Knowledge {
     #[must_use]
     pub fn enhanced(&self, code: EnhancedCode) -> Option<Meaning> {
         let class = code.class.to_string();
-        Some(self.shared_enhanced_entry(code)?.meaning(Some(&class)))
+        Some(self.enhanced_entry(code)?.meaning(Some(&class)))
     }
 
     /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
     #[must_use]
-    pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
-        self.shared_enhanced_entry(code).map(|entry| (*entry).clone())
-    }
-
-    fn shared_enhanced_entry(&self, code: EnhancedCode) -> Option<Arc<Entry>> {
-        self.shared_detail_entry(code.subject, code.detail).or_else(|| self.enhanced.shared(&format!("{}.X.X", code.class)))
+    pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Arc<Entry>> {
+        self.detail_entry(code.subject, code.detail).or_else(|| self.enhanced.shared(&format!("{}.X.X", code.class)))
     }
 
     /// The whole entry of an enhanced code of whatever class, or of its subject if the detail is not registered.
     #[must_use]
-    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Entry> {
-        self.shared_detail_entry(subject, detail).map(|entry| (*entry).clone())
-    }
-
-    fn shared_detail_entry(&self, subject: u16, detail: u16) -> Option<Arc<Entry>> {
+    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Arc<Entry>> {
         self.enhanced.shared(&detail_key(subject, detail)).or_else(|| self.enhanced.shared(&format!("X.{subject}.X")))
     }
 
@@ -237,12 +225,9 @@ impl Knowledge {
 
     /// What a reason means.
     #[must_use]
-    pub fn reason(&self, reason: Reason) -> ReasonText {
+    pub fn reason(&self, reason: Reason) -> Arc<ReasonText> {
         let name = reason.name();
-        match self.reasons.shared::<ReasonText>(&name) {
-            Some(text) => (*text).clone(),
-            None => self.reasons.required(&name),
-        }
+        self.reasons.shared(&name).unwrap_or_else(|| Arc::new(self.reasons.required(&name)))
     }
 
     /// The texts of the finding `id`.

@@ -212,7 +212,8 @@ impl Knowledge {
     }
 
     fn registered(&self, code: EnhancedCode) -> Option<Reason> {
-        self.enhanced(code).filter(|_| self.knows_enhanced(code)).map(|meaning| meaning.reason)
+        let entry = self.enhanced_entry(code).filter(|_| self.knows_enhanced(code));
+        entry.map(|entry| entry.reason(Some(&code.class.to_string())))
     }
 }
 
@@ -220,7 +221,8 @@ impl Heard<'_> {
     /// What it says as an answer to `verb`; none where it is not known what was answered.
     #[must_use]
     pub fn answering(&self, verb: Option<Verb>) -> Reading {
-        let by_code = self.knowledge.code(self.reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
+        let entry = self.knowledge.code_entry(self.reply.code);
+        let by_code = entry.map_or(Reason::Undetermined, |entry| entry.reason(verb.map(Verb::as_str)));
         match &self.refusal {
             Some(refusal) => self.refusing(refusal, verb, by_code),
             None => {

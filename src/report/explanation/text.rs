@@ -302,7 +302,7 @@ impl<'a> Sheet<'a> {
             "code" => Some(part.reply.name()),
             "enhanced" => Some(enhanced.clone()),
             "words" => Some(part.words.clone().unwrap_or_default()),
-            "other" => part.conflict.map(|reason| self.knowledge.reason(reason).title),
+            "other" => part.conflict.map(|reason| self.knowledge.reason(reason).title.clone()),
             "place" => part.command.map(|verb| self.answered(verb.as_str())),
             _ => None,
         };
