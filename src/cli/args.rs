@@ -427,7 +427,7 @@ fn host(text: &str) -> Result<Host, String> {
     }
 }
 
-fn resolver(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
     address.or_else(|_| text.parse()).map_err(|_| "it should look like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53".to_owned())
 }

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use clap::builder::BoolishValueParser;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::reading::mailbox::{self, Entry};
 use smtpprobe::reading::{self, Input, LogReader, Topic, mail};
@@ -17,7 +19,8 @@ use smtpprobe::report::explanation::{self, Explanation, Summary};
 use smtpprobe::report::{Look, safe};
 use smtpprobe::smtp::Verb;
 
-use super::args::{OutputArgs, octets};
+use super::args::{OutputArgs, octets, resolver};
+use super::lists::Lists;
 use super::output::Output;
 use super::{Trouble, UNKNOWN};
 
@@ -31,6 +34,7 @@ Examples:
   smtpprobe explain /var/log/mail.log       a mail server's log, line by line
   smtpprobe explain --summary mail.log      how often what happens, by reason and destination
   smtpprobe explain --lines -o ndjson < replies.txt
+  smtpprobe explain --check-lists bounce.eml   also ask the block list that it names
   smtpprobe explain < session.txt           what was pasted from telnet, openssl s_client or swaks
 
 Several codes are explained one by one; all else is taken for the words of one reply.
@@ -62,6 +66,12 @@ pub(crate) struct ExplainArgs {
     /// Rules of your own, asked before those that are built in (TOML)
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_RULES", hide_env = true)]
     rules: Option<PathBuf>,
+    /// Ask the block list that a reply names whether it lists the address or domain: the one thing that goes online
+    #[arg(long, env = "SMTPPROBE_CHECK_LISTS", hide_env = true, value_parser = BoolishValueParser::new())]
+    check_lists: bool,
+    /// DNS server to ask about lists, instead of the system's
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, requires = "check_lists", env = "SMTPPROBE_RESOLVER", hide_env = true)]
+    resolver: Vec<SocketAddr>,
     /// The largest mail that is read; K, M and G are powers of 1024 [default: 32M]
     #[arg(long, value_name = "BYTES", value_parser = octets, env = "SMTPPROBE_MAX_MAIL", hide_env = true)]
     max_mail: Option<u64>,
@@ -96,6 +106,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<u8, Trouble> {
         verb: args.at,
         limit,
         output: Output::open(&args.output)?,
+        lists: args.check_lists.then(|| Lists::new(&args.resolver)).transpose()?,
         summary: args.summary.then(Summary::default),
         remembered: Memory::default(),
         unknown: false,
@@ -124,6 +135,8 @@ struct Answers<'a> {
     /// The largest mail.
     limit: usize,
     output: Output,
+    /// The block lists that are asked; none if nothing goes online.
+    lists: Option<Lists>,
     summary: Option<Summary>,
     /// What lines were answered with.
     remembered: Memory,
@@ -173,6 +186,9 @@ impl Answers<'_> {
 
     fn answer(&mut self, input: &Input, name: impl FnOnce(&mut Explanation)) -> Result<(), Trouble> {
         let mut explanation = explanation::explain(self.knowledge, input, self.verb);
+        if let Some(lists) = &mut self.lists {
+            lists.check(&mut explanation, self.knowledge);
+        }
         name(&mut explanation);
         self.give(&explanation)
     }

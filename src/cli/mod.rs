@@ -5,6 +5,7 @@ mod codes;
 mod compare;
 mod config;
 mod explain;
+mod lists;
 mod live;
 mod output;
 

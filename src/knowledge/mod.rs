@@ -7,6 +7,7 @@ mod book;
 mod books;
 mod codes;
 mod index;
+mod lists;
 mod pattern;
 mod private;
 mod reason;
@@ -17,6 +18,7 @@ mod words;
 
 pub use book::{RulesError, Speaker};
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
+pub use lists::{BlockList, ListSubject};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
 pub use words::{Basis, Heard, Reading, Said};
@@ -39,6 +41,7 @@ pub struct Knowledge {
     findings: Shelf,
     phrases: Shelf,
     private: Shelf,
+    lists: Shelf,
     library: OnceLock<book::Library>,
     software: OnceLock<Vec<software::Mark>>,
 }
@@ -111,13 +114,14 @@ impl Knowledge {
             findings: Shelf::new(include_str!("data/findings.toml")),
             phrases: Shelf::new(include_str!("data/phrases.toml")),
             private: Shelf::new(include_str!("data/private.toml")),
+            lists: Shelf::new(include_str!("data/lists.toml")),
             library: OnceLock::new(),
             software: OnceLock::new(),
         }
     }
 
     /// The same knowledge with another language's texts laid over it. `texts` holds tables `codes`, `enhanced`, `reasons`,
-    /// `findings`, `phrases` and `private`; below them stand the keys of the built-in files, with the texts to replace.
+    /// `findings`, `phrases`, `private` and `lists`; below them stand the keys of the built-in files, with the texts to replace.
     ///
     /// # Errors
     /// If `texts` is no TOML, or has another shape.
@@ -131,6 +135,7 @@ impl Knowledge {
             ("findings", &mut self.findings),
             ("phrases", &mut self.phrases),
             ("private", &mut self.private),
+            ("lists", &mut self.lists),
         ] {
             shelf.overlay(parts.remove(part).unwrap_or_default());
         }

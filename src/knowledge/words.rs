@@ -223,15 +223,13 @@ impl Heard<'_> {
     pub fn answering(&self, verb: Option<Verb>) -> Reading {
         let entry = self.knowledge.code_entry(self.reply.code);
         let by_code = entry.map_or(Reason::Undetermined, |entry| entry.reason(verb.map(Verb::as_str)));
-        match &self.refusal {
-            Some(refusal) => self.refusing(refusal, verb, by_code),
-            None => {
-                let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
-                let reason = if is_told { by_code } else { Reason::Undetermined };
-                let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
-                Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
-            }
+        if let Some(refusal) = &self.refusal {
+            return self.refusing(refusal, verb, by_code);
         }
+        let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
+        let reason = if is_told { by_code } else { Reason::Undetermined };
+        let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
+        Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
     }
 
     fn refusing(&self, refusal: &Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Reading {

@@ -13,6 +13,7 @@ mod answer;
 mod exchange;
 mod exchangers;
 mod identity;
+mod listing;
 mod lookup;
 mod resolver;
 mod security;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::anchors::{AnchorsError, read_anchors};
 pub use self::identity::{Identity, addresses_of, identify};
+pub use self::listing::{ListAnswer, Listable, Listing, listing};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
 pub use self::resolver::Resolver;
 pub use self::security::{Doubt, Security, Validator};

@@ -208,6 +208,7 @@ impl ExplanationPart {
             queue_id: None,
             diagnostic: None,
             mentions: Mentions::default(),
+            listings: Vec::new(),
             feedback_type: None,
             references: Vec::new(),
         }

@@ -75,6 +75,7 @@ struct Phrases {
     new_address: String,
     queued: String,
     read: String,
+    asked: String,
 }
 
 /// Draws an explanation.
@@ -171,6 +172,9 @@ impl<'a> Sheet<'a> {
         }
         self.recipient(part);
         self.mentions(&part.mentions);
+        for listing in &part.listings {
+            self.say(&self.phrases.asked.clone(), PLAIN, &listing.text);
+        }
         self.say(&self.phrases.means.clone(), PLAIN, &part.meaning);
         self.say(&self.phrases.when.clone(), SOFT, &part.when);
         if part.basis != BasisName::Report {
