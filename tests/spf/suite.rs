@@ -129,6 +129,20 @@ fn strings(value: &Yaml<'_>) -> Record {
 }
 
 impl Zone {
+    /// Adds a record of type A, AAAA, MX, PTR or TXT.
+    pub(crate) fn add(&mut self, name: &str, kind: &str, data: &str) {
+        let host = || data.parse::<QueryName>().ok();
+        let record = match kind {
+            "A" => (LookupKind::A, Record::Address(data.parse().expect("an address"))),
+            "AAAA" => (LookupKind::Aaaa, Record::Address(data.parse().expect("an address"))),
+            "MX" => (LookupKind::Mx, Record::Exchange(10, host())),
+            "PTR" => (LookupKind::Ptr, Record::Pointer(host())),
+            "TXT" => (LookupKind::Txt, Record::Text(data.as_bytes().to_vec())),
+            other => panic!("{other} is no type of record"),
+        };
+        self.0.entry(name.to_owned()).or_default().records.push(record);
+    }
+
     /// What is said of `name`, with the aliases that lead to it.
     pub(crate) fn find(&self, name: &QueryName, kind: LookupKind) -> Records {
         let mut key = name.as_str().to_ascii_lowercase();

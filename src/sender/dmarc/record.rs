@@ -219,7 +219,7 @@ impl Record {
             options: None,
             faults: Vec::new(),
         };
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen = vec!["v".to_owned()];
         for part in tags::parts(text).skip(1) {
             let Some((name, value)) = part.tag else {
                 record.fault(part.at, part.text, FaultKind::NoEquals);
@@ -368,6 +368,7 @@ mod tests {
             ),
             ("p=none p=reject", &[(10, "p=none p=reject", F::Value("none, quarantine or reject"))]),
             ("p=none; p=reject", &[(18, "p=reject", F::Repeated)]),
+            ("p=none; v=DMARC1", &[(18, "v=DMARC1", F::Repeated)]),
             ("p=none; foo", &[(18, "foo", F::NoEquals)]),
             ("p=none; foo=bar", &[(18, "foo=bar", F::Unknown)]),
             (

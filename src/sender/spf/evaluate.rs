@@ -5,13 +5,9 @@ use std::net::IpAddr;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::macros::{MacroString, Place, Values, reverse_name};
 use super::record::{Directive, Mechanism, Modifier, is_meant_as_policy, is_policy, same_network};
 use super::remarks::remarks;
-use super::{
-    Explanation, ExplanationFault, Identity, LOOKUP_LIMIT, NAMES_LIMIT, Policy, Problem, ProblemKind, Question, RECORD_LIMIT, Remark, Spf,
-    SpfResult, Step, StepOutcome, TermKind, VOID_LIMIT,
-};
+use super::{Identity, Policy, Problem, ProblemKind, Question, RECORD_LIMIT, Remark, Spf, SpfResult, Step, StepOutcome, TermKind};
 use crate::route::{LookupKind, NameFault, QueryName, Record, Records};
 use crate::sender::{Dns, Query};
 
@@ -19,8 +15,6 @@ use crate::sender::{Dns, Query};
 const STEPS_KEPT: usize = 1000;
 /// Remarks are kept up to this many.
 const REMARKS_KEPT: usize = 100;
-/// So many characters of an explanation are kept: more than any reply can hold.
-const EXPLANATION_LIMIT: usize = 4096;
 /// So many characters of a text that is no policy are kept to be shown.
 const SHOWN: usize = 100;
 
@@ -87,22 +81,23 @@ fn initial(domain: &str) -> Option<QueryName> {
     domain.parse().ok().filter(|name: &QueryName| !is_literal && name.is_qualified())
 }
 
-struct Check<'a, D> {
-    dns: &'a D,
-    question: &'a Question,
-    local: &'a str,
-    sender_domain: &'a str,
-    address: IpAddr,
-    policies: Vec<Policy>,
-    trace: Vec<Step>,
-    left_out: usize,
-    lookups: usize,
-    void: usize,
+/// A check in progress.
+pub(super) struct Check<'a, D> {
+    pub(super) dns: &'a D,
+    pub(super) question: &'a Question,
+    pub(super) local: &'a str,
+    pub(super) sender_domain: &'a str,
+    pub(super) address: IpAddr,
+    pub(super) policies: Vec<Policy>,
+    pub(super) trace: Vec<Step>,
+    pub(super) left_out: usize,
+    pub(super) lookups: usize,
+    pub(super) void: usize,
     /// The validated names of the address, once they were asked for.
-    names: Option<Vec<QueryName>>,
+    pub(super) names: Option<Vec<QueryName>>,
     /// The step that could not be evaluated.
-    failed: Option<usize>,
-    remarks: Vec<Remark>,
+    pub(super) failed: Option<usize>,
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// How the check came to a policy.
@@ -304,163 +299,6 @@ impl<D: Dns> Check<'_, D> {
         self.policy(name, way).await.map_err(|inner| if inner.kind.result() == SpfResult::None { dangling(text) } else { inner })
     }
 
-    /// The addresses of `name` of the family of the sender's.
-    async fn addresses(&mut self, index: usize, name: &QueryName, domain: &QueryName) -> Result<Vec<IpAddr>, Problem> {
-        let records = self.ask(index, name, address_kind(self.address), domain).await?;
-        Ok(addresses(&records))
-    }
-
-    /// The mail hosts of `name`, the preferred first (§5.4).
-    async fn mail_hosts(&mut self, index: usize, name: &QueryName, domain: &QueryName) -> Result<Vec<QueryName>, Problem> {
-        let records = self.ask(index, name, LookupKind::Mx, domain).await?;
-        if records.len() > NAMES_LIMIT {
-            return Err(problem(domain, ProblemKind::TooManyHosts(records.len())));
-        }
-        let host = |record| if let Record::Exchange(preference, Some(host)) = record { Some((preference, host)) } else { None };
-        let mut hosts: Vec<(u16, QueryName)> = records.into_iter().filter_map(host).collect();
-        hosts.sort_by_key(|(preference, _)| *preference);
-        Ok(hosts.into_iter().map(|(_, host)| host).collect())
-    }
-
-    /// Finds the names of the address that lead back to it, unless that was done before (§5.5).
-    async fn validate(&mut self, index: usize, domain: &QueryName) -> Result<(), Problem> {
-        let queries = self.find_names().await;
-        let is_void = queries.first().is_some_and(|query| query.answer.is_void());
-        for query in queries {
-            self.note(index, query);
-        }
-        // Those that own the address decide which names it has: only that it has none counts for the policy.
-        if is_void { self.count_void(domain) } else { Ok(()) }
-    }
-
-    /// Finds the names of the address that lead back to it. Returns what was asked: nothing if it was before.
-    async fn find_names(&mut self) -> Vec<Query> {
-        let mut queries = Vec::new();
-        if self.names.is_some() {
-            return queries;
-        }
-        let mut validated = Vec::new();
-        if let Ok(reverse) = reverse_name(self.address) {
-            let records = self.dns.ask(&reverse, LookupKind::Ptr).await;
-            queries.push(Query::new(&reverse, LookupKind::Ptr, &records));
-            let Records::Found(records) = records else {
-                self.names = Some(validated);
-                return queries;
-            };
-            let pointer = |record| if let Record::Pointer(name) = record { name } else { None };
-            for name in records.into_iter().take(NAMES_LIMIT).filter_map(pointer) {
-                let kind = address_kind(self.address);
-                let records = self.dns.ask(&name, kind).await;
-                queries.push(Query::new(&name, kind, &records));
-                if matches!(records, Records::Found(records) if addresses(&records).contains(&self.address)) {
-                    validated.push(name);
-                }
-            }
-        }
-        self.names = Some(validated);
-        queries
-    }
-
-    /// The name that `%{p}` stands for in a policy of `domain` (§7.3).
-    fn pointer(&self, domain: &QueryName) -> String {
-        let names = || self.names.iter().flatten();
-        let best = names().find(|name| *name == domain).or_else(|| names().find(|name| name.is_within(domain)));
-        best.or_else(|| names().next()).map_or_else(|| "unknown".to_owned(), ToString::to_string)
-    }
-
-    /// The name that a term is about, and notes it; without one of its own it is the policy's domain.
-    async fn target(
-        &mut self,
-        index: usize,
-        target: Option<&MacroString>,
-        domain: &QueryName,
-    ) -> Result<Result<QueryName, NameFault>, Problem> {
-        let name = match target {
-            None => Ok(domain.clone()),
-            Some(target) => {
-                if target.needs_pointer() {
-                    self.validate(index, domain).await?;
-                }
-                target.name(&self.values(domain, &self.pointer(domain)))
-            }
-        };
-        if let (Ok(name), Some(step)) = (&name, self.trace.get_mut(index)) {
-            step.target = Some(name.to_string());
-        }
-        Ok(name)
-    }
-
-    fn values<'v>(&'v self, domain: &'v QueryName, pointer: &'v str) -> Values<'v> {
-        Values {
-            local: self.local,
-            sender_domain: self.sender_domain,
-            domain: domain.as_str(),
-            address: self.address,
-            hello: &self.question.hello,
-            receiver: &self.question.receiver,
-            time: self.question.time,
-            pointer,
-        }
-    }
-
-    /// What the policy of `domain` has to say to those whom it refuses (§6.2). Nothing that is asked for it counts.
-    async fn explain(&mut self, domain: &QueryName, modifier: &Modifier) -> Explanation {
-        let mut queries = Vec::new();
-        if modifier.target.needs_pointer() {
-            queries.extend(self.find_names().await);
-        }
-        let name = modifier.target.name(&self.values(domain, &self.pointer(domain)));
-        let text = match name {
-            Err(fault) => Err(ExplanationFault::Name(fault)),
-            Ok(name) => {
-                let records = self.dns.ask(&name, LookupKind::Txt).await;
-                queries.push(Query::new(&name, LookupKind::Txt, &records));
-                only_text(&records).and_then(|text| {
-                    let text = String::from_utf8_lossy(text).into_owned();
-                    MacroString::parse(&text, Place::Explanation).map_err(|(at, fault)| ExplanationFault::Macro(at, fault))
-                })
-            }
-        };
-        let text = match text {
-            Err(fault) => Err(fault),
-            Ok(text) => {
-                if text.needs_pointer() {
-                    let asked = self.find_names().await;
-                    queries.splice(..0, asked);
-                }
-                Ok(text.text(&self.values(domain, &self.pointer(domain))).chars().take(EXPLANATION_LIMIT).collect())
-            }
-        };
-        Explanation { term: modifier.written.text.clone(), queries, text }
-    }
-
-    /// Asks for a term, and counts an answer that there is nothing.
-    async fn ask(&mut self, index: usize, name: &QueryName, kind: LookupKind, domain: &QueryName) -> Result<Vec<Record>, Problem> {
-        let records = self.dns.ask(name, kind).await;
-        self.note(index, Query::new(name, kind, &records));
-        match records {
-            Records::Found(records) => Ok(records),
-            Records::NoData | Records::NxDomain => self.count_void(domain).map(|()| Vec::new()),
-            Records::Failed(failure) => Err(problem(domain, ProblemKind::Lookup { name: name.to_string(), kind, failure })),
-        }
-    }
-
-    fn count(&mut self, domain: &QueryName) -> Result<(), Problem> {
-        self.lookups += 1;
-        if self.lookups > LOOKUP_LIMIT { Err(problem(domain, ProblemKind::TooManyLookups)) } else { Ok(()) }
-    }
-
-    fn count_void(&mut self, domain: &QueryName) -> Result<(), Problem> {
-        self.void += 1;
-        if self.void > VOID_LIMIT { Err(problem(domain, ProblemKind::TooManyVoid)) } else { Ok(()) }
-    }
-
-    fn note(&mut self, index: usize, query: Query) {
-        if let Some(step) = self.trace.get_mut(index) {
-            step.queries.push(query);
-        }
-    }
-
     fn close(&mut self, index: usize, outcome: StepOutcome) {
         if let Some(step) = self.trace.get_mut(index) {
             step.outcome = outcome;
@@ -472,7 +310,8 @@ impl<D: Dns> Check<'_, D> {
     }
 }
 
-fn problem(domain: &QueryName, kind: ProblemKind) -> Problem {
+/// The problem of a domain's policy.
+pub(super) fn problem(domain: &QueryName, kind: ProblemKind) -> Problem {
     Problem { domain: domain.to_string(), kind }
 }
 
@@ -496,29 +335,7 @@ fn select<'r>(records: &'r Records, domain: &QueryName) -> Result<&'r [u8], Prob
     }
 }
 
-/// The text of the only record.
-fn only_text(records: &Records) -> Result<&[u8], ExplanationFault> {
-    let records = match records {
-        Records::Found(records) => records.as_slice(),
-        Records::NoData | Records::NxDomain => &[],
-        Records::Failed(failure) => return Err(ExplanationFault::Lookup(*failure)),
-    };
-    let texts: Vec<&[u8]> = records.iter().filter_map(text).collect();
-    match texts[..] {
-        [text] => Ok(text),
-        [] => Err(ExplanationFault::Absent),
-        _ => Err(ExplanationFault::Several(texts.len())),
-    }
-}
-
-fn text(record: &Record) -> Option<&[u8]> {
+/// The text of a TXT record.
+pub(super) fn text(record: &Record) -> Option<&[u8]> {
     if let Record::Text(text) = record { Some(text) } else { None }
-}
-
-fn addresses(records: &[Record]) -> Vec<IpAddr> {
-    records.iter().filter_map(|record| if let Record::Address(address) = record { Some(*address) } else { None }).collect()
-}
-
-const fn address_kind(address: IpAddr) -> LookupKind {
-    if address.is_ipv4() { LookupKind::A } else { LookupKind::Aaaa }
 }

@@ -5,6 +5,8 @@
 //! a policy may have 8192 octets, and of the terms that ask nothing the first 1000 are kept as steps.
 
 mod evaluate;
+mod explain;
+mod lookups;
 mod macros;
 mod record;
 mod remarks;
