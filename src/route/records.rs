@@ -37,6 +37,20 @@ pub enum NameFault {
     NotAscii,
 }
 
+impl NameFault {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::EmptyLabel => "empty_label",
+            Self::LongLabel => "long_label",
+            Self::Long => "long",
+            Self::NotAscii => "not_ascii",
+        }
+    }
+}
+
 impl QueryName {
     /// The most octets that a name has in this form.
     pub const LIMIT: usize = 253;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::super::*;
-use super::asking;
 use super::zone::Server;
+use super::{asking, script};
 use crate::settings::Clock;
 use crate::smtp::Elapsed;
 
@@ -43,4 +43,14 @@ async fn any_name_can_be_asked_for_its_records() {
     assert_eq!(records(&name("slow.example.com"), LookupKind::A, &resolver, soon).await, timed_out);
     assert_eq!(records(&name("example.com"), LookupKind::Txt, &resolver, soon).await, timed_out);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_everybody_wants_to_have_at_a_name_does_not_hide_the_rest() {
+    let texts = script(300, |n| format!("example.com TXT verification-{n}"));
+    let server = Server::start(&texts).await;
+    let resolver = Resolver::new(&asking(&[&server]), Clock::start());
+    let found = records(&"example.com".parse().unwrap(), LookupKind::Txt, &resolver, Elapsed(Duration::from_secs(60))).await;
+    let Records::Found(found) = found else { panic!("{found:?}") };
+    assert_eq!(found.len(), 256);
 }

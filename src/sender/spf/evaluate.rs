@@ -214,7 +214,7 @@ impl<D: Dns> Check<'_, D> {
         domain: &QueryName,
         way: Way,
     ) -> Result<Result<bool, NameFault>, Problem> {
-        self.count(domain)?;
+        self.count()?;
         let target = match mechanism {
             Mechanism::Include(target) | Mechanism::Exists(target) => Some(target),
             Mechanism::A(target, _) | Mechanism::Mx(target, _) | Mechanism::Ptr(target) => target.as_ref(),
@@ -246,7 +246,7 @@ impl<D: Dns> Check<'_, D> {
                 matched
             }
             Mechanism::Ptr(_) => {
-                self.validate(index, domain).await?;
+                self.validate(index).await?;
                 self.names.iter().flatten().any(|validated| validated.is_within(&name))
             }
             // The question is for an IPv4 address even if the sender's is none (§5.7).
@@ -283,7 +283,7 @@ impl<D: Dns> Check<'_, D> {
     }
 
     async fn follow(&mut self, index: usize, redirect: &Modifier, domain: &QueryName, way: Way) -> Result<Decision, Problem> {
-        self.count(domain)?;
+        self.count()?;
         let name = self.target(index, Some(&redirect.target), domain).await?;
         let name = name.map_err(|fault| problem(domain, ProblemKind::NoName(fault)))?;
         self.other(name, domain, Way { depth: way.depth + 1, step: Some(index), included: way.included }).await

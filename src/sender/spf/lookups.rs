@@ -28,14 +28,14 @@ impl<D: Dns> Check<'_, D> {
     }
 
     /// Finds the names of the address that lead back to it, unless that was done before (§5.5).
-    pub(super) async fn validate(&mut self, index: usize, domain: &QueryName) -> Result<(), Problem> {
+    pub(super) async fn validate(&mut self, index: usize) -> Result<(), Problem> {
         let queries = self.find_names().await;
         let is_void = queries.first().is_some_and(|query| query.answer.is_void());
         for query in queries {
             self.note(index, query);
         }
         // Those that own the address decide which names it has: only that it has none counts for the policy.
-        if is_void { self.count_void(domain) } else { Ok(()) }
+        if is_void { self.count_void() } else { Ok(()) }
     }
 
     /// Finds the names of the address that lead back to it. Returns what was asked: nothing if it was before.
@@ -84,7 +84,7 @@ impl<D: Dns> Check<'_, D> {
             None => Ok(domain.clone()),
             Some(target) => {
                 if target.needs_pointer() {
-                    self.validate(index, domain).await?;
+                    self.validate(index).await?;
                 }
                 target.name(&self.values(domain, &self.pointer(domain)))
             }
@@ -120,19 +120,25 @@ impl<D: Dns> Check<'_, D> {
         self.note(index, Query::new(name, kind, &records));
         match records {
             Records::Found(records) => Ok(records),
-            Records::NoData | Records::NxDomain => self.count_void(domain).map(|()| Vec::new()),
+            Records::NoData | Records::NxDomain => self.count_void().map(|()| Vec::new()),
             Records::Failed(failure) => Err(problem(domain, ProblemKind::Lookup { name: name.to_string(), kind, failure })),
         }
     }
 
-    pub(super) fn count(&mut self, domain: &QueryName) -> Result<(), Problem> {
+    /// Counts a term that asks.
+    pub(super) fn count(&mut self) -> Result<(), Problem> {
         self.lookups += 1;
-        if self.lookups > LOOKUP_LIMIT { Err(problem(domain, ProblemKind::TooManyLookups)) } else { Ok(()) }
+        if self.lookups > LOOKUP_LIMIT { Err(self.exceeded(ProblemKind::TooManyLookups)) } else { Ok(()) }
     }
 
-    fn count_void(&mut self, domain: &QueryName) -> Result<(), Problem> {
+    fn count_void(&mut self) -> Result<(), Problem> {
         self.void += 1;
-        if self.void > VOID_LIMIT { Err(problem(domain, ProblemKind::TooManyVoid)) } else { Ok(()) }
+        if self.void > VOID_LIMIT { Err(self.exceeded(ProblemKind::TooManyVoid)) } else { Ok(()) }
+    }
+
+    /// A limit on all policies together: whoever owns the first has to mend it.
+    fn exceeded(&self, kind: ProblemKind) -> Problem {
+        Problem { domain: self.sender_domain.to_owned(), kind }
     }
 
     pub(super) fn note(&mut self, index: usize, query: Query) {

@@ -300,11 +300,25 @@ pub enum ExplanationFault {
     Macro(usize, MacroFault),
 }
 
+impl ExplanationFault {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name(_) => "name",
+            Self::Absent => "absent",
+            Self::Several(_) => "several",
+            Self::Lookup(_) => "lookup",
+            Self::Macro(..) => "macro",
+        }
+    }
+}
+
 /// Why the result is none, temperror or permerror.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{domain}: {kind}")]
 pub struct Problem {
-    /// The domain whose policy it is about.
+    /// The domain whose policy it is about; of a limit on all together the sender's.
     pub domain: String,
     /// What it is.
     pub kind: ProblemKind,
@@ -326,7 +340,7 @@ pub enum ProblemKind {
     #[error("it has {0} SPF policies, so none of them counts")]
     Several(usize),
     /// Its policy has so many octets, more than [`RECORD_LIMIT`]: taken for a permerror.
-    #[error("its SPF policy has {0} octets")]
+    #[error("its SPF policy has {0} octets, more than anybody need read")]
     TooLong(usize),
     /// Its policy is wrong; this is the first fault (§4.6): permerror.
     #[error("its SPF policy is wrong: {0}")]

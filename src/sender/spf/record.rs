@@ -161,6 +161,28 @@ pub enum FaultKind {
     Twice(&'static str),
 }
 
+impl FaultKind {
+    /// The name used in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Character => "character",
+            Self::Unknown => "unknown",
+            Self::Colon => "colon",
+            Self::Qualified => "qualified",
+            Self::Trailing => "trailing",
+            Self::Bare => "bare",
+            Self::Domain(_) => "domain",
+            Self::Macro(_) => "macro",
+            Self::Ip4 => "ip4",
+            Self::Ip6 => "ip6",
+            Self::OtherFamily(_) => "other_family",
+            Self::Prefix(_) => "prefix",
+            Self::Twice(_) => "twice",
+        }
+    }
+}
+
 impl From<DomainFault> for FaultKind {
     fn from(fault: DomainFault) -> Self {
         Self::Domain(fault)

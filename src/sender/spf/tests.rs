@@ -145,6 +145,9 @@ fn the_limits_are_kept() {
     let spf = check(&Zone("a.example TXT v=spf1 include:a.example"), &question("192.0.2.1", "x@a.example"));
     assert_eq!((spf.result, spf.policies.len(), spf.trace.len()), (SpfResult::PermError, 11, 11));
     assert_eq!(spf.decision().map(|step| step.depth), Some(10));
+    let zone = format!("a.example TXT v=spf1 include:b.example\nb.example TXT v=spf1 {}\nb.example A 198.51.100.1", "a ".repeat(10));
+    let spf = check(&Zone(&zone), &question("192.0.2.1", "x@a.example"));
+    assert_eq!(spf.problem.map(|problem| problem.domain).as_deref(), Some("a.example"), "whoever includes too much has to mend it");
 
     let hosts = (0..11).map(|n| format!("a.example MX {n} mx{n}.example")).collect::<Vec<_>>().join("\n");
     let zone = format!("a.example TXT v=spf1 mx -all\n{hosts}");
