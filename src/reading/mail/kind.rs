@@ -3,6 +3,7 @@
 //! A notice comes from a program and says that something failed; one of these alone is not enough. What a person quotes or forwards
 //! is that person's mail.
 
+use super::answer;
 use super::letter::Letter;
 use super::phrases::{
     AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
@@ -108,7 +109,7 @@ impl<'a> Looks<'a> {
         let strong = || FAILED_WORDS.any(self.text);
         match (self.author, self.envelope) {
             (Author::System, Envelope::Open) => subject,
-            (Author::Daemon | Author::System, _) => subject || strong() || WEAK_WORDS.any(self.text),
+            (Author::Daemon | Author::System, _) => subject || strong() || WEAK_WORDS.any(self.text) || answer::refuses(self.text),
             _ if self.is_away_subject() || (self.automatic && !subject) => false,
             (_, Envelope::Null) => subject || strong(),
             (_, Envelope::Program) => subject && strong(),
@@ -158,7 +159,11 @@ fn is_system(local: &str) -> bool {
         "mail-system",
         "double-bounce",
     ];
-    NAMES.contains(&local) || local.ends_with("mailer-daemon") || local.starts_with("mailer-daemon")
+    // Exchange has the same number in every organisation.
+    NAMES.contains(&local)
+        || local.ends_with("mailer-daemon")
+        || local.starts_with("mailer-daemon")
+        || local.starts_with("microsoftexchange329e71ec88ae4615bbc36ab6ce41109e")
 }
 
 /// Whether a mailing list's software writes under that local part.

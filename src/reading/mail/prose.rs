@@ -59,6 +59,9 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         if said.reply.is_none() && said.diagnostic.is_empty() || single && wanting {
             said.complete_with(&all);
         }
+        if said.remote_host.is_none() {
+            said.remote_host = told.as_ref().and_then(|told| told.sole_host.clone());
+        }
         said.reporting_mta.clone_from(&reporter);
         if said.diagnostic.is_empty() {
             said.diagnostic = words::line(before);
@@ -86,8 +89,9 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let mut guessed = Vec::new();
     if recipients.is_empty() {
         let in_sentence = in_sentence(own, letter);
-        if let Some((Mention::Meant, recipient)) = in_sentence {
-            recipients.push(Said { recipient: Some(recipient.to_owned()), ..all.clone() });
+        if let Some((Mention::Meant | Mention::Labelled, recipient)) = in_sentence {
+            let original = labelled(own, "original address:").map(str::to_owned);
+            recipients.push(Said { recipient: Some(recipient.to_owned()), original, ..all.clone() });
         } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
@@ -126,12 +130,17 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
     let mut current: Option<usize> = None;
     let mut indent = usize::MAX;
     let mut at = 0;
+    let mut last = "";
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
         // A line that stands deeper than the first one was folded.
         let depth = line.len() - line.trim_start().len();
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent) {
+        let is_sender = words_end_sent_by(last);
+        if !line.trim_ascii().is_empty() {
+            last = line;
+        }
+        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent && !is_sender) {
             indent = indent.min(depth.saturating_add(1));
             if entries.is_empty() {
                 before = &text[..start];
@@ -163,6 +172,13 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         }
     }
     (before, entries)
+}
+
+/// Whether the address in the next line is the sender's: `A message sent by`.
+fn words_end_sent_by(line: &str) -> bool {
+    let end = line.trim_end().trim_end_matches(':');
+    let end = &end.as_bytes()[end.len().saturating_sub(8)..];
+    end.eq_ignore_ascii_case(b" sent by") || end.ends_with(b"sender")
 }
 
 /// The addresses that open a line, each with what follows it; none if none does.
@@ -221,6 +237,34 @@ enum Mention {
     There,
     /// The word before it says so.
     Meant,
+    /// It stands alone behind the name of such a field.
+    Labelled,
+}
+
+/// The address behind a label that begins a line.
+fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| address::all(words::after(line.trim_start(), label)?).next().map(|found| found.text))
+}
+
+/// Whether an address stands behind such a label as `Recipient address:` alone in its line.
+fn is_labelled(line: &str) -> bool {
+    const LABELS: [&str; 12] = [
+        "recipient",
+        "failed recipient",
+        "final recipient",
+        "empfänger",
+        "destinataire",
+        "destinatario",
+        "destinatário",
+        "получатель",
+        "收件人",
+        "宛先",
+        "받는사람",
+        "ontvanger",
+    ];
+    let Some((label, rest)) = line.split_once([':', '：']) else { return false };
+    let label = label.trim().to_lowercase();
+    label.len() < 40 && LABELS.iter().any(|known| label.starts_with(known)) && rest.trim_matches([' ', '\t', '<', '[', '"']).is_empty()
 }
 
 /// The address in a sentence about delivery.
@@ -261,11 +305,14 @@ fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a s
         let before = text[..found.place.start].trim_end_matches(|c: char| !c.is_alphanumeric());
         let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default().to_lowercase();
         let line = text[..found.place.start].rsplit('\n').next().unwrap_or_default();
-        if NOT_ABOUT.contains(&word.as_str()) || words::starts(line.trim_start(), "from") || words::starts(line.trim_start(), "message-id")
+        let tried = before.ends_with("tried to contact") || before.ends_with("tried to reach") || before.ends_with("tried to email");
+        let of_message = memchr::memmem::find(line.to_ascii_lowercase().as_bytes(), b"message-id").is_some();
+        if (NOT_ABOUT.contains(&word.as_str()) && !tried) || of_message || words::starts(line.trim_start(), "from")
         {
             continue;
         }
-        let rank = match (own(found.text), ABOUT.contains(&word.as_str())) {
+        let rank = match (own(found.text), tried || ABOUT.contains(&word.as_str())) {
+            (false, _) if is_labelled(line) => Mention::Labelled,
             (false, true) => Mention::Meant,
             (false, false) => Mention::There,
             (true, true) => Mention::Own,
@@ -287,6 +334,16 @@ static REPORTER: Phrases = Phrases::new(&[
     "generating server:",
     "amavisd-new at host",
     "mail server on",
+    "james mail server at",
+    "haraka mail program at",
+    "indimail mta at",
+    "generando servidor:",
+    "servidor de generación:",
+    "generierender server:",
+    "serveur de génération :",
+    "server di generazione:",
+    "genererande server:",
+    "生成サーバー:",
     "mail system at",
     "relay on",
 ]);

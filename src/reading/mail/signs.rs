@@ -45,6 +45,28 @@ static SIGNS: Phrases = Phrases::new(&[
     "server at ",
     "smtp server ",
     "server ",
+    "transferring to ",
+    "remote mta ",
+    "your message was rejected by ",
+    "message rejected by: ",
+    "connection refused by ",
+    "timed out with ",
+    "receiving host: ",
+    "le serveur ",
+    "el servidor ",
+    "il server ",
+    "de server ",
+    "serwer ",
+    "сервер ",
+    "des servers ",
+    " said 4",
+    " said 5",
+    " replied 4",
+    " replied 5",
+    " ha risposto",
+    " a répondu",
+    " respondió",
+    " antwortete",
 ]);
 
 /// What a sign tells, and where.
@@ -73,7 +95,7 @@ impl Sign {
             9 => Self::Means(Verb::Connect),
             12 | 17 | 20 => Self::Means(Verb::Data),
             5 | 10 | 13 | 15 | 18 => Self::Means(Verb::Rcpt),
-            21..=24 => Self::HostBefore,
+            21..=24 | 54..=61 => Self::HostBefore,
             32 => Self::DomainFollows,
             _ => Self::HostFollows,
         }
@@ -89,6 +111,7 @@ pub(super) fn read(text: &str) -> (Option<Verb>, Option<&str>) {
             Sign::CommandFollows => command = command.or_else(|| verb(&words::cut(rest, 40).to_ascii_lowercase())),
             Sign::Means(verb) => command = command.or(Some(verb)),
             Sign::HostBefore => host = host.or_else(|| last_host(&text[..start])),
+            Sign::HostFollows if names_itself(&text[..start]) => {}
             Sign::HostFollows => host = host.or_else(|| words::host(rest)),
             Sign::DomainFollows => {
                 host = host.or_else(|| rest.find(" by ").and_then(|by| words::after(&rest[by..], " by ")).and_then(words::host));
@@ -96,6 +119,13 @@ pub(super) fn read(text: &str) -> (Option<Verb>, Option<&str>) {
         }
     }
     (command, host.or_else(|| numbered_host(text)))
+}
+
+/// Whether a text ends in the words of a program that introduces itself: `This is the James mail server at `.
+fn names_itself(before: &str) -> bool {
+    let from = before.len().saturating_sub(40);
+    let end = &before.as_bytes()[from..];
+    memchr::memmem::rfind(end, b"his is the ").is_some_and(|at| !end[at..].contains(&b'.'))
 }
 
 /// The host at the end of a text: `name`, or `name [address]`.
