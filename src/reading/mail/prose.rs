@@ -63,6 +63,10 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             said.remote_host = told.as_ref().and_then(|told| told.sole_host.clone());
         }
         said.reporting_mta.clone_from(&reporter);
+        if !said.tells_a_code() && !said.diagnostic.is_empty() && !WHY.any(words::cut(&said.diagnostic, 60)) {
+            // What follows the address is something else; the reason may stand before it.
+            said.diagnostic = words::line(&format!("{before} {}", said.diagnostic));
+        }
         if said.diagnostic.is_empty() {
             said.diagnostic = words::line(before);
         }
