@@ -7,6 +7,7 @@ mod config;
 mod explain;
 mod live;
 mod output;
+mod utf16;
 
 use std::collections::BTreeMap;
 use std::io;

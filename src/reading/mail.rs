@@ -177,7 +177,14 @@ fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<
             } else {
                 text.recipients.iter().position(|other| other.is_about(&said)).map(|at| text.recipients.swap_remove(at))
             };
-            said.complete_with(same.as_ref().unwrap_or(&text.all));
+            let same = same.as_ref();
+            // A report that was cut off may end within the address.
+            if let Some(whole) = same.and_then(|same| same.recipient.as_ref())
+                && said.recipient.as_ref().is_some_and(|part| part.len() < whole.len() && whole.starts_with(part.as_str()))
+            {
+                said.recipient = Some(whole.clone());
+            }
+            said.complete_with(same.unwrap_or(&text.all));
             said.into_report(Some(looks.action()))
         })
         .collect()

@@ -149,7 +149,7 @@ fn postfix_tells_what_hosts_said_and_what_became_of_connections() {
         ),
         (
             "Mar  4 10:11:23 out1 postfix/qmgr[1]: 4Z0Abc: from=<bert@example.net>, status=expired, returned to sender",
-            "postfix | - | - | failed | - | - | - | - | out1 | 4Z0Abc | returned to sender",
+            "postfix | - | - | failed | - | - | - | - | out1 | 4Z0Abc | expired, returned to sender",
         ),
     ]);
 }

@@ -161,7 +161,9 @@ fn quotes_another(text: &str, outer: usize, at: usize, rank: Rank) -> bool {
     }
     let said = before.trim_end_matches(':');
     let announced = ["said", "was", "returned", "response", "error", "replied", "responded"].iter().any(|word| said.ends_with(word));
-    (before.ends_with(':') && (rank == Rank::Enhanced || announced)) || (rank == Rank::Enhanced && before.ends_with(['(', '[']))
+    (before.ends_with(':') && (rank == Rank::Enhanced || announced))
+        || (rank == Rank::Enhanced && announced && (before.contains("server") || before.contains("host")))
+        || (rank == Rank::Enhanced && before.ends_with(['(', '[']))
 }
 
 fn candidates(text: &str) -> impl Iterator<Item = Candidate> {

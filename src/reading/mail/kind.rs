@@ -6,7 +6,7 @@
 use super::answer;
 use super::letter::Letter;
 use super::phrases::{
-    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
+    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
 };
 use super::words;
 use crate::reading::Action;
@@ -63,9 +63,11 @@ impl<'a> Looks<'a> {
         let null = return_path
             .as_deref()
             .is_some_and(|path| path == "<>" || path.is_empty() || is_system(&local(path.trim_matches(['<', '>', ' ']))));
-        let system = is_system(&from) || SYSTEM_NAMES.any(&letter.from_name) || letter.from.is_none() && return_path.is_none_or(|_| null);
+        let system = is_system(&from) || SYSTEM_NAMES.any(&letter.from_name) || letter.from.is_none() && (return_path.is_none() || null);
         let author = match system {
             true if from.contains("daemon") => Author::Daemon,
+            // A person may answer under that name, too; programs leave the envelope empty.
+            true if is_by_hand(&subject) && return_path.as_deref().is_some_and(|path| path.contains('@')) => Author::Person,
             true => Author::System,
             false if is_by_hand(&subject) => Author::Person,
             false => Author::Unknown,
@@ -109,7 +111,9 @@ impl<'a> Looks<'a> {
         let strong = || FAILED_WORDS.any(self.text);
         match (self.author, self.envelope) {
             (Author::System, Envelope::Open) => subject,
-            (Author::Daemon | Author::System, _) => subject || strong() || WEAK_WORDS.any(self.text) || answer::refuses(self.text),
+            (Author::Daemon | Author::System, _) => {
+                subject || strong() || WEAK_WORDS.any(self.text) || DELIVERED.any(self.text) || answer::refuses(self.text)
+            }
             _ if self.is_away_subject() || (self.automatic && !subject) => false,
             (_, Envelope::Null) => subject || strong(),
             (_, Envelope::Program) => subject && strong(),
@@ -136,6 +140,9 @@ impl<'a> Looks<'a> {
     /// What was done with the message, where nobody says it in a field.
     pub(super) fn action(&self) -> Action {
         let own = words::cut(self.text, 2000);
+        if DELIVERED.any(own) && !FAILED_WORDS.any(own) {
+            return Action::Delivered;
+        }
         let delayed = DELAYED.any(&self.subject) || (DELAYED.any(own) && !FINAL.any(own));
         if delayed { Action::Delayed } else { Action::Failed }
     }

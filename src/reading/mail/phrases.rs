@@ -351,6 +351,18 @@ pub(super) static DELAYED: Phrases = Phrases::new(&[
     "temporary failure",
 ]);
 
+/// What is said of a message that was delivered; in lower case.
+pub(super) static DELIVERED: Phrases = Phrases::new(&[
+    "had successful delivery",
+    "has been successfully delivered",
+    "was successfully delivered",
+    "successfully delivered to mailbox",
+    "successfully relayed",
+    "wurde erfolgreich zugestellt",
+    "a été remis aux destinataires",
+    "se entregó correctamente",
+]);
+
 /// What is said where nothing more will be tried.
 pub(super) static FINAL: Phrases = Phrases::new(&["permanent", "given up", "giving up", "returned to sender"]);
 

@@ -79,6 +79,11 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
     }
     let Some(stand_in) = stand_in(report) else { return by_reply.unwrap_or_else(|| told(knowledge, "unexplained", report)) };
     let by_words = explained(&stand_in);
+    if by_reply.is_none() && by_words.basis == BasisName::Code {
+        // No server has sent that number: it only stands for what was done.
+        let permanence = if report.action == Some(Action::Delayed) { Permanence::Temporary } else { Permanence::Permanent };
+        return ExplanationPart { permanence, ..told(knowledge, "unexplained", report) };
+    }
     match by_reply {
         // The number of the reply says more than words that say nothing.
         Some(part) if by_words.basis == BasisName::Code || part.basis == by_words.basis => part,
