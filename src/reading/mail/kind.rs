@@ -6,7 +6,7 @@
 use super::answer;
 use super::letter::Letter;
 use super::phrases::{
-    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
+    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, DELIVERED, NOT_ALL, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
 };
 use super::words;
 use crate::reading::Action;
@@ -140,7 +140,7 @@ impl<'a> Looks<'a> {
     /// What was done with the message, where nobody says it in a field.
     pub(super) fn action(&self) -> Action {
         let own = words::cut(self.text, 2000);
-        if DELIVERED.any(own) && !FAILED_WORDS.any(own) {
+        if DELIVERED.any(own) && !NOT_ALL.any(own) {
             return Action::Delivered;
         }
         let delayed = DELAYED.any(&self.subject) || (DELAYED.any(own) && !FINAL.any(own));

@@ -107,7 +107,7 @@ fn of_recipient(field: &Field<'_>, group: &mut Said) {
     } else if field.is("Diagnostic-Code") {
         let text = field.typed().1;
         let said = answer::read(text);
-        group.reply = said.reply.or_else(|| success(text));
+        group.reply = said.reply.or_else(|| success(text).filter(|_| field.typed().0.eq_ignore_ascii_case("smtp")));
         group.enhanced = said.enhanced;
         group.command = said.command;
         group.diagnostic = said.diagnostic;
