@@ -149,15 +149,14 @@ fn is_meant(report: &RecipientReport, text: &prose::Text, letter: &Letter<'_>) -
 /// A notice that a server wrapped in its own words, as an attached mail or within the text.
 fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
     let inner = wrappings.checked_sub(1)?;
-    let found = match letter.attached {
-        Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
-        None => {
-            let quoted = letter.quoted();
-            // A heading may stand before it.
-            let below = quoted.split_once('\n').map_or("", |(_, below)| below);
-            let quoted = [quoted, below].into_iter().find(|quoted| looks_like_mail(quoted.as_bytes()))?;
-            letter::with(quoted.as_bytes(), |letter| notice(letter, inner))
-        }
+    let found = if let Some(message) = letter.attached {
+        letter::with_message(message, |letter| notice(letter, inner))
+    } else {
+        let quoted = letter.quoted();
+        // A heading may stand before it.
+        let below = quoted.split_once('\n').map_or("", |(_, below)| below);
+        let quoted = [quoted, below].into_iter().find(|quoted| looks_like_mail(quoted.as_bytes()))?;
+        letter::with(quoted.as_bytes(), |letter| notice(letter, inner))
     };
     matches!(found.kind, NoticeKind::Bounce | NoticeKind::Delivered).then_some(found)
 }

@@ -18,8 +18,11 @@ pub(super) fn read(message: &str, from: Option<&str>) -> Option<RecipientReport>
 fn refused_recipient(text: &str) -> Option<RecipientReport> {
     let (recipient, rest) = text.split_once(" rcpt ")?.1.split_once(": ")?;
     let at = rest.match_indices(": ").map(|(at, _)| at + 2).chain([0]).find(|at| super::words::reply(&rest[*at..]).is_some())?;
-    let mut report =
-        RecipientReport { recipient: Some(name_of(recipient.trim_matches(['<', '>']))), command: Some(Verb::Rcpt), ..RecipientReport::default() };
+    let mut report = RecipientReport {
+        recipient: Some(name_of(recipient.trim_matches(['<', '>']))),
+        command: Some(Verb::Rcpt),
+        ..RecipientReport::default()
+    };
     because(&mut report, &rest[at..]);
     report.action = report.reply.as_ref().and_then(|reply| super::words::action_of(reply.code));
     Some(report)

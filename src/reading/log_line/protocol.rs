@@ -47,7 +47,8 @@ pub(super) fn read(line: &str, asked: &mut Asked) -> Option<RecipientReport> {
         return None;
     };
     let (command, recipient) =
-        if data.as_bytes().get(3) == Some(&b'-') { asked.commands.front().cloned() } else { asked.commands.pop_front() }.unwrap_or_default();
+        if data.as_bytes().get(3) == Some(&b'-') { asked.commands.front().cloned() } else { asked.commands.pop_front() }
+            .unwrap_or_default();
     report.action = Some(action_of(reply.code)?);
     report.command = command;
     report.recipient = recipient;

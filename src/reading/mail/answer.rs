@@ -195,9 +195,7 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
         return None;
     }
     let before = &text[..at];
-    if before
-        .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '/' | '=' | '+' | '@' | '_' | '%' | '&'))
-    {
+    if before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '/' | '=' | '+' | '@' | '_' | '%' | '&')) {
         // `-> 550` has a blank; `SMTP-550` and its like have not.
         return None;
     }

@@ -364,7 +364,8 @@ pub(super) static DELIVERED: Phrases = Phrases::new(&[
 ]);
 
 /// What is said beside it where not all of it was delivered; in lower case.
-pub(super) static NOT_ALL: Phrases = Phrases::new(&["not be delivered", "not delivered", "not been delivered", "fatal errors", "failed", "undeliver"]);
+pub(super) static NOT_ALL: Phrases =
+    Phrases::new(&["not be delivered", "not delivered", "not been delivered", "fatal errors", "failed", "undeliver"]);
 
 /// What is said where nothing more will be tried.
 pub(super) static FINAL: Phrases = Phrases::new(&["permanent", "given up", "giving up", "returned to sender"]);

@@ -140,7 +140,7 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         at += line.len();
         // A line that stands deeper than the first one was folded.
         let depth = line.len() - line.trim_start().len();
-        let is_sender = words_end_sent_by(last);
+        let is_sender = announces_sender(last);
         if !line.trim_ascii().is_empty() {
             last = line;
         }
@@ -179,7 +179,7 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
 }
 
 /// Whether the address in the next line is the sender's: `A message sent by`.
-fn words_end_sent_by(line: &str) -> bool {
+fn announces_sender(line: &str) -> bool {
     let end = line.trim_end().trim_end_matches(':');
     let end = &end.as_bytes()[end.len().saturating_sub(8)..];
     end.eq_ignore_ascii_case(b" sent by") || end.ends_with(b"sender")
@@ -311,8 +311,7 @@ fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a s
         let line = text[..found.place.start].rsplit('\n').next().unwrap_or_default();
         let tried = before.ends_with("tried to contact") || before.ends_with("tried to reach") || before.ends_with("tried to email");
         let of_message = memchr::memmem::find(line.to_ascii_lowercase().as_bytes(), b"message-id").is_some();
-        if (NOT_ABOUT.contains(&word.as_str()) && !tried) || of_message || words::starts(line.trim_start(), "from")
-        {
+        if (NOT_ABOUT.contains(&word.as_str()) && !tried) || of_message || words::starts(line.trim_start(), "from") {
             continue;
         }
         let rank = match (own(found.text), tried || ABOUT.contains(&word.as_str())) {

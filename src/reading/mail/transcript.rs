@@ -37,8 +37,8 @@ pub(super) struct Session {
 struct Reader {
     session: Session,
     host: Option<String>,
-    /// The only host so far; none within if there were several.
-    sole_host: Option<Option<String>>,
+    /// The hosts so far; two tell that there is not one alone.
+    hosts: Vec<Option<String>>,
     command: Option<Verb>,
     recipient: Option<String>,
     /// A refusal that no verdict followed yet.
@@ -70,7 +70,7 @@ pub(super) fn read(text: &str) -> Option<Session> {
         }
     }
     let mut session = reader.session;
-    session.sole_host = reader.sole_host.flatten();
+    session.sole_host = if let [host] = reader.hosts.as_mut_slice() { host.take() } else { None };
     (session.reply.is_some() || !session.recipients.is_empty()).then_some(session)
 }
 
@@ -98,10 +98,9 @@ fn refuses(reply: &Reply) -> bool {
 
 impl Reader {
     fn talks_to(&mut self, host: Option<String>) {
-        self.sole_host = Some(match self.sole_host.take() {
-            None => host.clone(),
-            Some(sole) => sole.filter(|sole| Some(sole) == host.as_ref()),
-        });
+        if self.hosts.len() < 2 && !self.hosts.contains(&host) {
+            self.hosts.push(host.clone());
+        }
         self.host = host;
         self.open = None;
     }
