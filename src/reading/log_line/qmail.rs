@@ -86,7 +86,8 @@ fn plain(text: &str) -> String {
         let (line, next) = (&rest[..at], &rest[at + 1..]);
         plain.push_str(line);
         let code = next.len() > 3 && next.as_bytes()[..3].iter().all(u8::is_ascii_digit) && matches!(next.as_bytes()[3], b'_' | b'-');
-        let ends = code || line.ends_with(['.', ')', ':', '!']) && next.starts_with(|c: char| c.is_ascii_uppercase());
+        let note = next.starts_with("Giving_up_on_") || next.starts_with("Remote_host_said:");
+        let ends = code || note || line.ends_with(['.', ')', ':', '!']) && next.starts_with(|c: char| c.is_ascii_uppercase());
         plain.push(if ends { ' ' } else { '/' });
         rest = next;
     }

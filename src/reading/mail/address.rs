@@ -102,7 +102,7 @@ fn local_part(text: &str, from: usize, at: usize) -> Option<usize> {
         start -= c.len_utf8();
     }
     // Quotes and marks of a list that stand close to it.
-    while start < at && matches!(bytes[start], b'\'' | b'*' | b'.' | b'`') {
+    while start < at && matches!(bytes[start], b'\'' | b'*' | b'.' | b'`' | b'{') {
         start += 1;
     }
     (start < at).then_some(start)
@@ -129,6 +129,7 @@ mod tests {
             ("ü@example.com a@é.example", &["ü@example.com", "a@é.example"]),
             ("@example.com a@ @ a @b", &[]),
             ("a@b@c", &["a@b"]),
+            ("at GATE {anna@example.com}", &["anna@example.com"]),
             ("收件人：anna@example.com。", &["anna@example.com"]),
             ("无法发送到anna@example.com的邮箱", &["anna@example.com"]),
             ("宛先「anna@example.jp」は", &["anna@example.jp"]),

@@ -266,10 +266,13 @@ fn is_labelled(line: &str) -> bool {
         "받는사람",
         "ontvanger",
     ];
-    let Some((label, rest)) = line.split_once([':', '：']) else { return false };
+    let Some((label, rest)) = line.split_once([':', '：']).filter(|_| line.len() < 100) else { return false };
     let label = label.trim().to_lowercase();
-    label.len() < 40 && LABELS.iter().any(|known| label.starts_with(known)) && rest.trim_matches([' ', '\t', '<', '[', '"']).is_empty()
+    LABELS.iter().any(|known| label.starts_with(known)) && rest.trim_matches([' ', '\t', '<', '[', '"']).is_empty()
 }
+
+/// What stands before what looks like an address and is none.
+static MESSAGE_ID: Phrases = Phrases::new(&["message-id"]);
 
 /// The address in a sentence about delivery.
 fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a str)> {
@@ -310,7 +313,7 @@ fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a s
         let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default().to_lowercase();
         let line = text[..found.place.start].rsplit('\n').next().unwrap_or_default();
         let tried = before.ends_with("tried to contact") || before.ends_with("tried to reach") || before.ends_with("tried to email");
-        let of_message = memchr::memmem::find(line.to_ascii_lowercase().as_bytes(), b"message-id").is_some();
+        let of_message = MESSAGE_ID.any(words::cut(line, 200));
         if (NOT_ABOUT.contains(&word.as_str()) && !tried) || of_message || words::starts(line.trim_start(), "from") {
             continue;
         }

@@ -59,6 +59,7 @@ static SIGNS: Phrases = Phrases::new(&[
     "serwer ",
     "сервер ",
     "des servers ",
+    "mail server: ",
     " said 4",
     " said 5",
     " replied 4",
@@ -95,7 +96,7 @@ impl Sign {
             9 => Self::Means(Verb::Connect),
             12 | 17 | 20 => Self::Means(Verb::Data),
             5 | 10 | 13 | 15 | 18 => Self::Means(Verb::Rcpt),
-            21..=24 | 54..=61 => Self::HostBefore,
+            21..=24 | 55..=62 => Self::HostBefore,
             32 => Self::DomainFollows,
             _ => Self::HostFollows,
         }
@@ -169,4 +170,30 @@ pub(super) fn verb(text: &str) -> Option<Verb> {
         text = text.strip_prefix(lead).unwrap_or(text);
     }
     NAMES.iter().find(|(name, _)| text.starts_with(name)).map(|(_, verb)| *verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_tell_command_and_host() {
+        for (text, command, host) in [
+            ("host mx1.example.net[192.0.2.25] said: 550 no (in reply to RCPT TO command)", Some(Verb::Rcpt), Some("mx1.example.net")),
+            ("192.0.2.25 does not like recipient. Remote host said: 550 no", Some(Verb::Rcpt), Some("192.0.2.25")),
+            ("192.0.2.25 failed after I sent the message.", Some(Verb::DataEnd), Some("192.0.2.25")),
+            ("lost connection with mx1.example.net[192.0.2.25] while sending MAIL FROM", Some(Verb::Mail), Some("mx1.example.net")),
+            ("rejected by the server for the domain example.net by mx1.example.net. [192.0.2.25].", None, Some("mx1.example.net")),
+            ("Error transferring to mx1.example.net; 550 no", None, Some("mx1.example.net")),
+            ("Deferred: Connection refused by mx1.example.net.", None, Some("mx1.example.net")),
+            ("Remote MTA mx1.example.net: SMTP diagnostic: 550 no", None, Some("mx1.example.net")),
+            ("Mail server: mx1.example.net Answer: 550 no", None, Some("mx1.example.net")),
+            ("mx1.example.net said 550 no", None, Some("mx1.example.net")),
+            ("Il server: mx1.example.net ha risposto: 550 no", None, Some("mx1.example.net")),
+            ("Hi. This is the James mail server at mail.example.com. 550 no", None, None),
+            ("blocked using bl.example.org", None, None),
+        ] {
+            assert_eq!(read(text), (command, host), "{text}");
+        }
+    }
 }
