@@ -267,8 +267,8 @@ fn told(part: &ExplanationPart) -> String {
 
 /// Whether a row is what the table has, with any of its reasons.
 fn fits(found: &str, row: &str) -> bool {
-    let parts = |text: &'_ str| text.rsplit_once(' ').map(|(fields, reason)| (fields.to_owned(), reason.to_owned()));
-    matches!((parts(found), parts(row)), (Some((fields, reason)), Some((told, reasons))) if fields == told && reasons.split('|').any(|known| known == reason))
+    let (Some((fields, reason)), Some((told, reasons))) = (found.rsplit_once(' '), row.rsplit_once(' ')) else { return false };
+    fields == told && reasons.split('|').any(|known| known == reason)
 }
 
 /// The mails of an mbox with the names that stand in the lines before them.
