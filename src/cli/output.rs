@@ -116,6 +116,10 @@ impl Output {
         self.quiet && self.format == Format::Text
     }
 
+    pub(crate) const fn is_text(&self) -> bool {
+        matches!(self.format, Format::Text)
+    }
+
     pub(crate) fn look(&self) -> Look {
         self.look
     }
