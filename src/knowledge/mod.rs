@@ -231,8 +231,7 @@ impl Knowledge {
     /// What a reason means.
     #[must_use]
     pub fn reason(&self, reason: Reason) -> Arc<ReasonText> {
-        let name = reason.name();
-        self.reasons.shared(&name).unwrap_or_else(|| Arc::new(self.reasons.required(&name)))
+        self.reasons.expected(&reason.name())
     }
 
     /// The texts of the finding `id`.
@@ -245,6 +244,11 @@ impl Knowledge {
     #[must_use]
     pub fn phrases<T: DeserializeOwned>(&self, table: &str) -> T {
         self.phrases.required(table)
+    }
+
+    /// The same, for a table that is asked for over and over.
+    pub(crate) fn shared_phrases<T: DeserializeOwned + Send + Sync + 'static>(&self, table: &str) -> Arc<T> {
+        self.phrases.expected(table)
     }
 
     fn library(&self) -> &book::Library {

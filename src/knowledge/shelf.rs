@@ -99,8 +99,20 @@ impl Shelf {
     /// # Panics
     /// If there is none: it is part of the program, like the code, and tests ask for every reason, finding and phrase.
     pub(super) fn required<T: DeserializeOwned>(&self, key: &str) -> T {
-        self.entry(key).unwrap_or_else(|| panic!("the built-in data have no entry {key}"))
+        self.entry(key).unwrap_or_else(|| missing(key))
     }
+
+    /// The same, parsed once.
+    ///
+    /// # Panics
+    /// As [`Shelf::required`].
+    pub(super) fn expected<T: DeserializeOwned + Send + Sync + 'static>(&self, key: &str) -> Arc<T> {
+        self.shared(key).unwrap_or_else(|| missing(key))
+    }
+}
+
+fn missing(key: &str) -> ! {
+    panic!("the built-in data have no entry {key}")
 }
 
 /// The first part of a table heading's key.

@@ -3,10 +3,13 @@
 //! The number alone names the right reason for three refusals in ten; so text beats number, and what was concluded from a bare
 //! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::book::{Candidate, Kind, Look, Speaker};
 use super::private::Owned;
 use super::rule::Rule;
-use super::{Actor, Confidence, Knowledge, Reason};
+use super::{Actor, Confidence, Entry, Knowledge, Reason};
 use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Verb};
 
 /// What a reply was concluded from.
@@ -171,8 +174,30 @@ pub(super) fn without_addresses(text: &str) -> String {
 pub struct Heard<'a> {
     knowledge: &'a Knowledge,
     reply: &'a Reply,
+    /// What is known of its code.
+    entry: Option<Arc<Entry>>,
     /// What a refusal says; none for what is none.
     refusal: Option<Refusal<'a>>,
+}
+
+/// What a reply says as the answer to one command, before it is put in words.
+struct Conclusion<'a> {
+    reason: Reason,
+    confidence: Confidence,
+    conflict: Option<Reason>,
+    ground: Ground<'a>,
+}
+
+/// What a conclusion rests on.
+enum Ground<'a> {
+    /// The reply of the host behind.
+    Behind(Box<Reading>),
+    /// Words, here in the text; and the provider's own sense of the number, where that says the same.
+    Words { candidate: &'a Candidate<'a>, rule: &'a Rule, place: Range<usize>, private: Option<&'a Owned> },
+    /// The enhanced code, maybe in a provider's own sense.
+    Enhanced(Option<&'a Owned>),
+    /// The code in its place.
+    Code,
 }
 
 /// The words of a refusal, and where they lead.
@@ -208,7 +233,7 @@ impl Knowledge {
             let behind = quoted(&whole).map(|(host, reply)| (host.to_owned(), reply));
             Refusal { text, candidates, private, registered, behind }
         };
-        Heard { knowledge: self, reply, refusal: is_refusal.then(refusal) }
+        Heard { knowledge: self, reply, entry: self.code_entry(reply.code), refusal: is_refusal.then(refusal) }
     }
 
     fn registered(&self, code: EnhancedCode) -> Option<Reason> {
@@ -221,18 +246,42 @@ impl Heard<'_> {
     /// What it says as an answer to `verb`; none where it is not known what was answered.
     #[must_use]
     pub fn answering(&self, verb: Option<Verb>) -> Reading {
-        let entry = self.knowledge.code_entry(self.reply.code);
-        let by_code = entry.map_or(Reason::Undetermined, |entry| entry.reason(verb.map(Verb::as_str)));
+        let Conclusion { reason, confidence, conflict, ground } = self.conclude(verb);
+        let (basis, said) = match ground {
+            Ground::Behind(reading) => (reading.basis, reading.said),
+            Ground::Words { candidate, rule, place, private } => {
+                let text = self.refusal.as_ref().map_or("", |refusal| refusal.text.as_str());
+                let words = whole_words(text, place.start, place.end);
+                let said = match private {
+                    Some(owned) => Said::by_number(owned, words),
+                    None => Said::of(candidate, rule, words),
+                };
+                (Basis::Wording(rule.id.clone()), Some(said))
+            }
+            Ground::Enhanced(private) => (Basis::Enhanced, private.map(|owned| Said::by_number(owned, String::new()))),
+            Ground::Code => (Basis::Code, None),
+        };
+        Reading { reason, confidence, basis, conflict, said }
+    }
+
+    /// The reason alone that it gives as an answer to `verb`.
+    #[must_use]
+    pub fn reason(&self, verb: Option<Verb>) -> Reason {
+        self.conclude(verb).reason
+    }
+
+    fn conclude(&self, verb: Option<Verb>) -> Conclusion<'_> {
+        let by_code = self.entry.as_ref().map_or(Reason::Undetermined, |entry| entry.reason(verb.map(Verb::as_str)));
         if let Some(refusal) = &self.refusal {
             return self.refusing(refusal, verb, by_code);
         }
         let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
         let reason = if is_told { by_code } else { Reason::Undetermined };
         let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
-        Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
+        Conclusion { reason, confidence, conflict: None, ground: Ground::Code }
     }
 
-    fn refusing(&self, refusal: &Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Reading {
+    fn refusing<'s>(&'s self, refusal: &'s Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Conclusion<'s> {
         let Refusal { text, candidates, private, registered, behind } = refusal;
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
         let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
@@ -245,7 +294,9 @@ impl Heard<'_> {
             let speaker = Speaker { host: Some(host), greeting: None };
             let behind = self.knowledge.hear(speaker, inner).answering(verb.or(Some(Verb::Rcpt)));
             if matches!(behind.basis, Basis::Wording(_)) {
-                return Reading { conflict: by_number.filter(|reason| *reason != behind.reason), ..behind };
+                let conflict = by_number.filter(|reason| *reason != behind.reason);
+                let Reading { reason, confidence, .. } = behind;
+                return Conclusion { reason, confidence, conflict, ground: Ground::Behind(Box::new(behind)) };
             }
         }
         let found = candidates.iter().find_map(|candidate| {
@@ -268,18 +319,13 @@ impl Heard<'_> {
                 _ if strange => Confidence::Unsure,
                 _ => rule.confidence,
             };
-            let words = whole_words(text, place.start, place.end);
-            let said = match private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason) {
-                Some(owned) => Said::by_number(owned, words),
-                None => Said::of(found, rule, words),
-            };
-            let reason = from_inside(rule.reason, verb);
-            return Reading { reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
+            let private = private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason);
+            let ground = Ground::Words { candidate: found, rule, place, private };
+            return Conclusion { reason: from_inside(rule.reason, verb), confidence, conflict, ground };
         }
         if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };
-            let said = private.map(|owned| Said::by_number(owned, String::new()));
-            return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None, said };
+            return Conclusion { reason, confidence, conflict: None, ground: Ground::Enhanced(private) };
         }
         let is_listed = self.knowledge.knows_code(self.reply.code) || self.reply.enhanced.is_some();
         let mirrored = undotted(self.reply.code).filter(|_| !is_listed).and_then(|code| self.knowledge.registered(code));
@@ -295,6 +341,6 @@ impl Heard<'_> {
             },
             (_, by_code) => by_code,
         };
-        Reading { reason, confidence: Confidence::Unsure, basis: Basis::Code, conflict: None, said: None }
+        Conclusion { reason, confidence: Confidence::Unsure, conflict: None, ground: Ground::Code }
     }
 }

@@ -117,22 +117,34 @@ fn is_domain(word: &str) -> bool {
 }
 
 /// What comes before the name of a list, as mail servers put it.
-const LISTED: [&str; 9] =
-    ["blocked using", "listed at", "listed in", "listed on", "listed by", "rejected by", "found in", "blacklisted by", "blocked by"];
+const LISTED: [(&str, &str); 9] = [
+    ("blocked", "using"),
+    ("listed", "at"),
+    ("listed", "in"),
+    ("listed", "on"),
+    ("listed", "by"),
+    ("rejected", "by"),
+    ("found", "in"),
+    ("blacklisted", "by"),
+    ("blocked", "by"),
+];
+
+fn leads_to_list(first: &str, second: &str) -> bool {
+    LISTED.contains(&(first, second))
+}
 
 fn list(words: &[&str]) -> Option<String> {
-    let after = words.windows(3).find_map(|three| {
-        let lead = format!("{} {}", three[0], three[1]);
+    let after = words.windows(3).filter(|three| leads_to_list(three[0], three[1])).find_map(|three| {
         let name = three[2].trim_start_matches("http://").trim_start_matches("https://");
         let name = bare(name.split('/').next().unwrap_or_default());
-        (LISTED.contains(&lead.as_str()) && is_domain(name)).then(|| name.to_owned())
+        is_domain(name).then(|| name.to_owned())
     });
     after.filter(|name| name.len() <= LONGEST)
 }
 
 /// The name before "blocked using" or "is listed at", if it is none of the list's own.
 fn listed_name(words: &[&str], list: &str) -> Option<String> {
-    let lead = words.windows(2).position(|two| LISTED.contains(&format!("{} {}", two[0], two[1]).as_str()))?;
+    let lead = words.windows(2).position(|two| leads_to_list(two[0], two[1]))?;
     let before = words[..lead].iter().rev().take(4).map(|word| bare(word));
     let name = before.clone().find(|name| is_domain(name) && *name != list)?;
     // An address before it is what is listed.

@@ -309,11 +309,10 @@ fn places_of_reply(knowledge: &Knowledge, reply: &Reply, heard: &Heard<'_>, entr
         return Vec::new();
     }
     let possible = |verb: &Verb| entry.commands.iter().any(|command| command == "ANY" || command == verb.as_str());
-    let there = Verb::ALL.into_iter().filter(possible).map(|verb| (verb, heard.answering(Some(verb))));
-    let differs = there.filter(|(_, reading)| reading.reason != general.reason);
+    let differs = Verb::ALL.into_iter().filter(possible).filter(|verb| heard.reason(Some(*verb)) != general.reason);
     differs
-        .map(|(verb, reading)| {
-            let annotation = annotate_reading(knowledge, Some(verb), reply, reading);
+        .map(|verb| {
+            let annotation = annotate_reading(knowledge, Some(verb), reply, heard.answering(Some(verb)));
             PlacePart {
                 command: Some(verb),
                 class: None,

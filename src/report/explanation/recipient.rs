@@ -1,5 +1,7 @@
 //! What became of a message for one recipient, explained: by the reply that decided, else by the words that a report has.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::build::of_reply_from;
@@ -10,7 +12,7 @@ use crate::reading::{Action, RecipientReport};
 use crate::smtp::{EnhancedCode, Reply};
 
 /// The texts of what is no refusal.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Told {
     title: String,
@@ -130,8 +132,9 @@ fn said(report: &RecipientReport) -> ReplyPart {
 
 /// What is no refusal: its texts stand under the key `what`.
 fn told(knowledge: &Knowledge, what: &str, report: &RecipientReport) -> ExplanationPart {
-    let mut texts: std::collections::BTreeMap<String, Told> = knowledge.phrases("told");
-    let text = texts.remove(what).unwrap_or(Told { title: String::new(), meaning: String::new(), actor: Actor::Nobody, fix: Vec::new() });
+    let texts = knowledge.shared_phrases::<BTreeMap<String, Told>>("told");
+    let nothing = Told { title: String::new(), meaning: String::new(), actor: Actor::Nobody, fix: Vec::new() };
+    let text = texts.get(what).cloned().unwrap_or(nothing);
     let unexplained = what == "unexplained";
     let part = ExplanationPart::told(said(report), text.title, text.meaning, text.actor, text.fix);
     let part = ExplanationPart {
