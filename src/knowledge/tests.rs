@@ -427,6 +427,9 @@ fn misleading_replies_are_read_with_care() {
             &[Certain, Likely],
         ),
         ("551 5.7.1 Relaying denied", Some(Rcpt), Reason::RelayDenied, &[Certain, Likely]),
+        ("550 5.1.7 No such domain example.net", Some(Mail), Reason::SenderRejected, &[Certain, Unsure]),
+        ("550 5.1.8 <a@example.net>: unknown user", None, Reason::SenderRejected, &[Certain]),
+        ("550 5.1.2 No such domain example.net", Some(Rcpt), Reason::DomainUnknown, &[Certain]),
         // 521: the host takes no mail, unless it names a list or an address.
         ("521 mx1.example.com does not accept mail", Some(Connect), Reason::NoMailService, &[Certain, Likely, Unsure]),
         (

@@ -149,6 +149,15 @@ fn from_inside(reason: Reason, verb: Option<Verb>) -> Reason {
     }
 }
 
+/// "No such domain" is the sender's where 5.1.7 or 5.1.8 says that it speaks of the sender's address (RFC 3463 section 3.2).
+fn of_sender(reason: Reason, enhanced: Option<EnhancedCode>) -> Reason {
+    let is_senders = enhanced.is_some_and(|code| code.subject == 1 && matches!(code.detail, 7 | 8));
+    match reason {
+        Reason::UserUnknown | Reason::DomainUnknown if is_senders => Reason::SenderRejected,
+        reason => reason,
+    }
+}
+
 /// `text` with each mailbox in it written as `x@x`: an address that is echoed is not the server's own words.
 pub(super) fn without_addresses(text: &str) -> String {
     let in_local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
@@ -219,7 +228,8 @@ impl Knowledge {
         let found = found.filter(|found| by_number.is_none() || !is_empty(found));
         if let Some(found) = found {
             let (rule, strange) = (found.rule, found.is_strange());
-            let conflict = by_number.filter(|reason| *reason != rule.reason);
+            let reason = of_sender(from_inside(rule.reason, verb), reply.enhanced);
+            let conflict = by_number.filter(|number| *number != reason);
             let confidence = match by_number {
                 Some(_) if conflict.is_none() => Confidence::Certain,
                 // Words that may mean something else, against a number that says so.
@@ -231,9 +241,12 @@ impl Knowledge {
             let words = whole_words(&text, found.place.start, found.place.end);
             let said = match private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason) {
                 Some(owned) => Said::by_number(owned, words),
+                // A cause and a remedy that were written for the recipient's address are none for the sender's.
+                None if reason == Reason::SenderRejected && rule.reason != reason => {
+                    Said { cause: None, actor: None, fix: None, ..Said::of(&found, words) }
+                }
                 None => Said::of(&found, words),
             };
-            let reason = from_inside(rule.reason, verb);
             return Reading { reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
         }
         if let Some(reason) = by_number {
