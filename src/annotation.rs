@@ -44,7 +44,12 @@ pub fn annotate(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply) -> Ann
 /// The same, from somebody of whom something is known.
 #[must_use]
 pub fn annotate_from(knowledge: &Knowledge, speaker: Speaker<'_>, verb: Option<Verb>, reply: &Reply) -> Annotation {
-    let reading = knowledge.read_from(speaker, reply, verb);
+    annotate_reading(knowledge, verb, reply, knowledge.hear(speaker, reply).answering(verb))
+}
+
+/// The same, where it is known what the reply says.
+#[must_use]
+pub fn annotate_reading(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: Reading) -> Annotation {
     let meaning = meaning(knowledge, verb, reply, &reading);
     Annotation {
         reason: reading.reason,

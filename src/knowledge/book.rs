@@ -1,18 +1,19 @@
 //! Files of rules that map a server's words to a reason: one for each provider, gateway or software, and the generic ones.
 //!
-//! There are a thousand rules, and a reply needs one of them. So a file is only scanned for the words that have to be in a text
-//! before a rule can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
+//! There are a thousand rules, and a reply needs one of them. So the build lists the words that have to be in a text before a rule
+//! can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::books::{BUILT_IN, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
 use super::index::Index;
 use super::rule::Rule;
-use crate::smtp::{Reply, Verb};
+use crate::smtp::Reply;
 
 /// Whose words a file holds; in the order in which they are asked where nobody is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -44,7 +45,7 @@ pub(super) struct Book {
     mx: Vec<String>,
     /// What its greeting has in it, in small letters.
     greeting: Vec<String>,
-    text: Cow<'static, str>,
+    text: &'static str,
     slots: Vec<Slot>,
 }
 
@@ -56,46 +57,35 @@ struct Slot {
 }
 
 impl Book {
-    /// A built-in file; `scan` is what the build has made of it: its head, and of each rule the place in the file and the words. Tells
-    /// each word that a rule needs, with the rule's number.
-    fn scan(key: &'static str, text: &'static str, scan: &'static str, mut word: impl FnMut(&'static str, Option<usize>)) -> Self {
+    /// A built-in file.
+    fn built_in((key, text): (&'static str, &'static str), scan: &Scan) -> Self {
+        let slot = |(begin, end): &(u32, u32)| Slot { at: *begin as usize..*end as usize, rule: OnceLock::new() };
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
             kind: Kind::Generic,
             mx: Vec::new(),
             greeting: Vec::new(),
-            text: text.into(),
-            slots: Vec::new(),
+            text,
+            slots: scan.rules.iter().map(slot).collect(),
         };
-        for line in scan.lines() {
-            let place = || {
-                let (begin, end) = line.split_once(' ')?;
-                Some(begin.parse().ok()?..end.parse().ok()?)
-            };
-            if let Some(at) = place() {
-                book.slots.push(Slot { at, rule: OnceLock::new() });
-                continue;
-            }
-            let Some((name, value)) = line.split_once(" = ") else { continue };
-            match (name, book.slots.len().checked_sub(1)) {
-                ("words", Some(rule)) => strings(value).for_each(|text| word(text, Some(rule))),
-                ("name", None) => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
-                ("kind", None) => book.kind = kind(value),
-                ("mx", None) => book.mx.extend(strings(value).map(str::to_owned)),
-                ("greeting", None) => book.greeting.extend(strings(value).map(str::to_owned)),
-                ("text", None) => strings(value).for_each(|mark| word(mark, None)),
+        for (name, value) in scan.head.lines().filter_map(|line| line.split_once(" = ")) {
+            match name {
+                "name" => strings(value).next().unwrap_or_default().clone_into(&mut book.name),
+                "kind" => book.kind = kind(value),
+                "mx" => book.mx.extend(strings(value).map(str::to_owned)),
+                "greeting" => book.greeting.extend(strings(value).map(str::to_owned)),
                 _ => {}
             }
         }
         book
     }
 
-    /// Whether this is who runs the host, or greets so.
+    /// Whether this is who runs the host, or greets so; both in small letters.
     fn is(&self, host: Option<&str>, greeting: Option<&str>) -> bool {
         let named = |pattern: &String| match (pattern.strip_prefix('*'), host) {
-            (Some(end), Some(host)) => host.len() > end.len() && host.to_ascii_lowercase().ends_with(end),
-            (None, Some(host)) => host.eq_ignore_ascii_case(pattern),
+            (Some(end), Some(host)) => host.len() > end.len() && host.ends_with(end),
+            (None, Some(host)) => host == pattern,
             (_, None) => false,
         };
         self.mx.iter().any(named) || greeting.is_some_and(|greeting| self.greeting.iter().any(|mark| greeting.contains(mark.as_str())))
@@ -115,12 +105,13 @@ impl Book {
             kind: Kind::Own,
             mx: Vec::new(),
             greeting: Vec::new(),
-            text: "".into(),
+            text: "",
             slots: rules.into_iter().map(slot).collect(),
         }
     }
 
     /// How many rules it has.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -174,72 +165,69 @@ pub enum RulesError {
     },
 }
 
-/// A rule that fits.
-pub(super) struct Found<'a> {
-    pub(super) book: &'a Book,
-    pub(super) rule: &'a Rule,
-    /// Where in the text the words are that decided.
-    pub(super) place: Range<usize>,
-    /// Whether it is known that whoever speaks is the one whose book it is.
-    pub(super) recognised: bool,
+/// What a text is looked up to in the books.
+pub(super) struct Look<'a> {
+    /// The books of whoever speaks, or writes as nobody else does.
+    pub(super) speakers: Vec<&'a Book>,
+    /// Rules of which a word is in the text, in the order in which they are asked.
+    pub(super) candidates: Vec<Candidate<'a>>,
 }
 
-impl Found<'_> {
+/// A rule of which a word is in a text.
+pub(super) struct Candidate<'a> {
+    pub(super) book: &'a Book,
+    number: usize,
+    /// Where the word stands; none for a rule without words.
+    word: Option<Range<usize>>,
+    /// Whether it is known that whoever speaks is the one whose book it is.
+    recognised: bool,
+    /// Where the text matches, once that was asked.
+    place: OnceCell<Option<Range<usize>>>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn rule(&self) -> Option<&'a Rule> {
+        self.book.rule(self.number)
+    }
+
+    /// The place in `text` that makes the rule apply, if its numbers allow it; none if it does not.
+    pub(super) fn place(&self, reply: &Reply, text: &str) -> Option<Range<usize>> {
+        let place = || self.rule().filter(|rule| rule.fits(reply))?.place(text, self.word.clone());
+        self.place.get_or_init(place).clone()
+    }
+
     /// Whether it is the way of speaking of one provider or gateway, and somebody else's mouth, as far as is known.
     pub(super) fn is_strange(&self) -> bool {
         matches!(self.book.kind, Kind::Provider | Kind::Gateway) && !self.recognised
     }
 }
 
-/// A word that is in a text before a rule fits, or that marks a book. There are many, so they are small.
-#[derive(Clone, Copy, Debug)]
-struct Word<T> {
-    text: T,
-    book: u16,
-    /// None for a mark of the book itself.
-    rule: Option<u16>,
-}
-
-impl<T> Word<T> {
-    /// More rules than that have no file.
-    fn new(text: T, book: usize, rule: Option<usize>) -> Self {
-        let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        Self { text, book: small(book), rule: rule.map(small) }
-    }
-}
-
 /// All books, and where each word of them leads.
 pub(super) struct Library {
     books: Vec<Book>,
-    index: OnceLock<Index>,
-    /// Each word with the book and the rule that it is of; without a rule it marks the book itself.
-    words: Vec<Word<&'static str>>,
-    /// Those of the user's rules, counted on from the others.
-    own_words: Vec<Word<String>>,
+    /// Of the built-in words.
+    index: Index,
+    own: OwnWords,
     /// Rules without words, which are told by their numbers alone, and count only where the book is recognised.
     wordless: Vec<(usize, usize)>,
 }
 
+/// The words of the user's rules.
+struct OwnWords {
+    /// Each with its book and rule.
+    words: Vec<(String, usize, usize)>,
+    index: Index,
+}
+
 impl Library {
-    /// The books of `files`, each with a part of `scans`.
-    pub(super) fn of(files: &[(&'static str, &'static str)], scans: &'static str) -> Self {
-        let mut words = Vec::new();
-        let mut wordless = Vec::new();
-        let books: Vec<Book> = files
-            .iter()
-            .zip(scans.split("\n.\n"))
-            .enumerate()
-            .map(|(place, ((key, text), scan))| {
-                let mut has_words = BTreeSet::new();
-                let book = Book::scan(key, text, scan, |word, rule| {
-                    has_words.extend(rule);
-                    words.push(Word::new(word, place, rule));
-                });
-                wordless.extend((0..book.len()).filter(|rule| !has_words.contains(rule)).map(|rule| (place, rule)));
-                book
-            })
-            .collect();
-        Self { books, index: OnceLock::new(), words, own_words: Vec::new(), wordless }
+    /// The books that come with the program.
+    pub(super) fn built_in() -> Self {
+        Self {
+            books: BUILT_IN.iter().zip(&SCANS).map(|(file, scan)| Book::built_in(*file, scan)).collect(),
+            index: Index { heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
+            own: OwnWords { words: Vec::new(), index: Index::of([].into_iter()) },
+            wordless: WORDLESS.iter().map(|(book, rule)| (usize::from(*book), usize::from(*rule))).collect(),
+        }
     }
 
     /// Puts the user's rules before all others.
@@ -247,20 +235,16 @@ impl Library {
         let file: OwnFile = toml::from_str(text)?;
         let place = self.books.len();
         for (number, rule) in file.rule.iter().enumerate() {
-            if rule.pattern.is_some() && rule.regex().is_none() {
-                return Err(RulesError::Pattern { id: rule.id.clone(), pattern: rule.pattern.clone().unwrap_or_default() });
+            if let Some(pattern) = rule.pattern.as_ref().filter(|pattern| !pattern.is_valid()) {
+                return Err(RulesError::Pattern { id: rule.id.clone(), pattern: pattern.as_str().to_owned() });
             }
             if rule.words.is_empty() {
                 self.wordless.push((place, number));
             }
-            self.own_words.extend(rule.words.iter().map(|word| Word::new(word.to_lowercase(), place, Some(number))));
+            self.own.words.extend(rule.words.iter().map(|word| (word.to_lowercase(), place, number)));
         }
-        let lower = |mut rule: Rule| {
-            rule.words.iter_mut().for_each(|word| *word = word.to_lowercase());
-            rule
-        };
-        self.books.push(Book::own(file.rule.into_iter().map(lower).collect()));
-        self.index = OnceLock::new();
+        self.own.index = Index::of(self.own.words.iter().map(|(word, ..)| word.as_str()));
+        self.books.push(Book::own(file.rule));
         Ok(())
     }
 
@@ -269,65 +253,46 @@ impl Library {
         &self.books
     }
 
-    fn index(&self) -> &Index {
-        let all = || (0..self.words.len() + self.own_words.len()).map(|place| self.word(place).text);
-        self.index.get_or_init(|| Index::of(all()))
-    }
-
-    /// A word, the built-in ones first.
-    fn word(&self, place: usize) -> Word<&str> {
-        if let Some(word) = self.words.get(place) {
-            return *word;
-        }
-        let own = &self.own_words[place - self.words.len()];
-        Word { text: &own.text, book: own.book, rule: own.rule }
-    }
-
-    /// The first rule that fits, with its book. `low` is `text` in small letters; `fits` is asked last.
-    pub(super) fn find(
-        &self,
-        reply: &Reply,
-        verb: Option<Verb>,
-        (text, low): (&str, &str),
-        speaker: Speaker<'_>,
-        fits: impl Fn(&Rule) -> bool,
-    ) -> Option<Found<'_>> {
+    /// What a text leads to, `low` being it in small letters.
+    pub(super) fn look(&self, speaker: Speaker<'_>, low: &str) -> Look<'_> {
         let mut recognised: Vec<usize> = self.recognised(speaker);
-        let mut candidates: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
-        self.index().find(
+        let mut found: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
+        self.index.find(
             low,
-            |place| self.word(place).text,
-            |place, at| match self.word(place) {
-                Word { text, book, rule: Some(rule) } => candidates.push((book.into(), rule.into(), Some(at..at + text.len()))),
-                Word { book, rule: None, .. } => recognised.push(book.into()),
-            },
-        );
-        let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
-        candidates.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
-        let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
-        candidates.sort_by_cached_key(|(book, rule, _)| (rank(*book), *rule));
-        candidates.dedup_by_key(|(book, rule, _)| (*book, *rule));
-        candidates.into_iter().find_map(|(book, rule, word)| {
-            let is_recognised = recognised.contains(&book);
-            let book = self.books.get(book)?;
-            let rule = book.rule(rule).filter(|rule| fits(rule))?;
-            rule.matches(reply, verb, text, word).map(|place| Found { book, rule, place, recognised: is_recognised })
-        })
-    }
-
-    /// The books of whoever speaks, or writes `low` as nobody else does.
-    pub(super) fn speakers(&self, speaker: Speaker<'_>, low: &str) -> Vec<&Book> {
-        let mut places = self.recognised(speaker);
-        self.index().find(
-            low,
-            |place| self.word(place).text,
-            |place, _| {
-                if let Word { book, rule: None, .. } = self.word(place) {
-                    places.push(book.into());
+            |place| WORDS[place].text(),
+            |place, at| {
+                let word = WORDS[place];
+                match word.rule() {
+                    Some(rule) => found.push((word.book(), rule, Some(at..at + word.text().len()))),
+                    None => recognised.push(word.book()),
                 }
             },
         );
-        places.into_iter().filter_map(|place| self.books.get(place)).collect()
+        if !self.own.words.is_empty() {
+            self.own.index.find(
+                low,
+                |place| &self.own.words[place].0,
+                |place, at| {
+                    let (word, book, rule) = &self.own.words[place];
+                    found.push((*book, *rule, Some(at..at + word.len())));
+                },
+            );
+        }
+        let wordless = self.wordless.iter().filter(|(book, _)| recognised.contains(book) || self.books[*book].kind == Kind::Own);
+        found.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
+        let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
+        // Of a word that is there more than once, the first place comes first.
+        found.sort_by_key(|(book, rule, _)| (rank(*book), *rule));
+        found.dedup_by_key(|(book, rule, _)| (*book, *rule));
+        let candidate = |(book, number, word): (usize, usize, _)| Candidate {
+            book: &self.books[book],
+            number,
+            word,
+            recognised: recognised.contains(&book),
+            place: OnceCell::new(),
+        };
+        let candidates = found.into_iter().map(candidate).collect();
+        Look { speakers: recognised.iter().filter_map(|place| self.books.get(*place)).collect(), candidates }
     }
 
     /// The books of whoever speaks.
@@ -335,8 +300,8 @@ impl Library {
         if speaker == Speaker::default() {
             return Vec::new();
         }
-        let greeting = speaker.greeting.map(str::to_lowercase);
+        let (host, greeting) = (speaker.host.map(str::to_ascii_lowercase), speaker.greeting.map(str::to_lowercase));
         let books = self.books.iter().enumerate();
-        books.filter(|(_, book)| book.is(speaker.host, greeting.as_deref())).map(|(place, _)| place).collect()
+        books.filter(|(_, book)| book.is(host.as_deref(), greeting.as_deref())).map(|(place, _)| place).collect()
     }
 }

@@ -70,5 +70,39 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("zoho", include_str!("data/providers/zoho.toml")),
 ];
 
-/// What the build has made of each, for the first look.
-pub(super) const SCANS: &str = include_str!(concat!(env!("OUT_DIR"), "/books.txt"));
+/// What the build has made of one, for the first look.
+pub(super) struct Scan {
+    /// The lines before its rules.
+    pub(super) head: &'static str,
+    /// Where each rule begins and ends.
+    pub(super) rules: &'static [(u32, u32)],
+}
+
+/// A word that is in a text before a rule fits, or that marks a book. There are many, so they are small.
+#[derive(Clone, Copy)]
+pub(super) struct Word {
+    at: u32,
+    length: u16,
+    book: u16,
+    /// The largest number for a mark of the book itself.
+    rule: u16,
+}
+
+impl Word {
+    pub(super) fn text(self) -> &'static str {
+        let at = self.at as usize;
+        TEXT.get(at..at + usize::from(self.length)).unwrap_or_default()
+    }
+
+    pub(super) fn book(self) -> usize {
+        self.book.into()
+    }
+
+    /// The rule that it leads to; none for a mark of the book itself.
+    pub(super) fn rule(self) -> Option<usize> {
+        (self.rule < u16::MAX).then_some(self.rule.into())
+    }
+}
+
+// SCANS, WORDS with their TEXT, HEADS and NEXT of the words' index, and WORDLESS rules as (book, rule).
+include!(concat!(env!("OUT_DIR"), "/condensed.rs"));

@@ -1,8 +1,14 @@
 //! Condenses the files of rules to what a reply is first held against: whose they are, and the words that lead to each rule.
 //!
-//! A reply needs a few of a thousand rules. What all of them together are scanned for lies in one place then, and the rest of the
-//! files is never touched.
+//! A reply needs a few of a thousand rules. What all of them together are scanned for lies in one place then, with its index, and the
+//! rest of the files is never touched.
 
+// The program finds words by it; here its chains are laid.
+#[allow(dead_code, reason = "nothing is looked for here")]
+#[path = "index.rs"]
+mod index;
+
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs, io};
@@ -10,29 +16,87 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let folder = Path::new("src/knowledge");
     let list = fs::read_to_string(folder.join("books.rs"))?;
-    println!("cargo::rerun-if-changed=src/knowledge/books.rs");
-    println!("cargo::rerun-if-changed=src/knowledge/build.rs");
-    println!("cargo::rerun-if-changed=src/knowledge/data");
-    let mut all = String::new();
+    for input in ["books.rs", "build.rs", "index.rs", "data"] {
+        println!("cargo::rerun-if-changed=src/knowledge/{input}");
+    }
+    let mut condensed = Condensed::default();
     for file in list.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        condense(&fs::read_to_string(folder.join(file))?, &mut all);
+        condensed.add(&fs::read_to_string(folder.join(file))?);
     }
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo names no place for what is made"))?;
-    fs::write(Path::new(&out).join("books.txt"), all)
+    fs::write(Path::new(&out).join("condensed.rs"), condensed.source())
 }
 
-/// The lines before the first rule; then for each rule where it begins and ends, and its words; then a line with a full stop.
-fn condense(text: &str, all: &mut String) {
-    let begins: Vec<usize> = text.match_indices("[[rule]]\n").map(|(at, _)| at).collect();
-    let head = &text[..begins.first().copied().unwrap_or(text.len())];
-    let told = head.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    all.extend(told.flat_map(|line| [line, "\n"]));
-    for (place, at) in begins.iter().enumerate() {
-        let begin = at + "[[rule]]\n".len();
-        let end = begins.get(place + 1).copied().unwrap_or(text.len());
-        let _ = writeln!(all, "{begin} {end}");
-        let words = text[begin..end].lines().find(|line| line.starts_with("words = "));
-        all.extend(words.into_iter().flat_map(|line| [line, "\n"]));
+/// What a file says before its rules, and where each rule stands in it.
+struct Book {
+    head: String,
+    rules: Vec<(usize, usize)>,
+}
+
+/// All files.
+#[derive(Default)]
+struct Condensed {
+    books: Vec<Book>,
+    /// Each word with its book and rule; without a rule it marks the book.
+    words: Vec<(String, usize, Option<usize>)>,
+    wordless: Vec<(usize, usize)>,
+}
+
+impl Condensed {
+    fn add(&mut self, text: &str) {
+        let place = self.books.len();
+        let begins: Vec<usize> = text.match_indices("[[rule]]\n").map(|(at, _)| at).collect();
+        let head = &text[..begins.first().copied().unwrap_or(text.len())];
+        let told = head.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+        let (marks, head): (Vec<&str>, Vec<&str>) = told.partition(|line| line.starts_with("text = "));
+        self.words.extend(marks.iter().flat_map(|line| strings(line)).map(|mark| (mark.to_owned(), place, None)));
+        let mut rules = Vec::new();
+        for (number, at) in begins.iter().enumerate() {
+            let begin = at + "[[rule]]\n".len();
+            let end = begins.get(number + 1).copied().unwrap_or(text.len());
+            rules.push((begin, end));
+            let words = text[begin..end].lines().find(|line| line.starts_with("words = "));
+            let before = self.words.len();
+            self.words.extend(words.iter().flat_map(|line| strings(line)).map(|word| (word.to_owned(), place, Some(number))));
+            if self.words.len() == before {
+                self.wordless.push((place, number));
+            }
+        }
+        self.books.push(Book { head: head.join("\n"), rules });
     }
-    all.push_str(".\n");
+
+    /// The same as tables of the program.
+    fn source(&self) -> String {
+        let index = index::Index::of(self.words.iter().map(|(word, ..)| word.as_str()));
+        // A word that leads to several rules stands there once.
+        let (mut text, mut places) = (String::new(), HashMap::new());
+        let mut source = String::new();
+        let mut write = |line: String| source.push_str(&line);
+        write(format!("pub(super) static WORDS: [Word; {}] = [", self.words.len()));
+        for (word, book, rule) in &self.words {
+            let at = *places.entry(word).or_insert_with(|| {
+                text.push_str(word);
+                text.len() - word.len()
+            });
+            let (length, rule) = (word.len(), rule.map_or("u16::MAX".to_owned(), |rule| rule.to_string()));
+            write(format!("Word {{ at: {at}, length: {length}, book: {book}, rule: {rule} }},"));
+        }
+        write(format!("];\npub(super) static TEXT: &str = {text:?};\n"));
+        write(format!("pub(super) static HEADS: [u16; {}] = {:?};\n", index.heads.len(), index.heads));
+        write(format!("pub(super) static NEXT: [u16; {}] = {:?};\n", index.next.len(), index.next));
+        write(format!("pub(super) static WORDLESS: [(u16, u16); {}] = {:?};\n", self.wordless.len(), self.wordless));
+        write(format!("pub(super) static SCANS: [Scan; {}] = [", self.books.len()));
+        for Book { head, rules } in &self.books {
+            let mut numbers = String::new();
+            rules.iter().for_each(|(begin, end)| write!(numbers, "({begin}, {end}),").unwrap_or_default());
+            write(format!("Scan {{ head: {head:?}, rules: &[{numbers}] }},\n"));
+        }
+        write("];\n".to_owned());
+        source
+    }
+}
+
+/// The strings of a line's value: `["a", "b"]` or `"a"`, without escapes.
+fn strings(line: &str) -> impl Iterator<Item = &str> {
+    line.split('"').skip(1).step_by(2)
 }

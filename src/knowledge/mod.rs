@@ -7,6 +7,7 @@ mod book;
 mod books;
 mod codes;
 mod index;
+mod pattern;
 mod private;
 mod reason;
 mod rule;
@@ -18,7 +19,7 @@ pub use book::{RulesError, Speaker};
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
-pub use words::{Basis, Reading, Said};
+pub use words::{Basis, Heard, Reading, Said};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -257,7 +258,7 @@ impl Knowledge {
     }
 
     fn library(&self) -> &book::Library {
-        self.library.get_or_init(|| book::Library::of(books::BUILT_IN, books::SCANS))
+        self.library.get_or_init(book::Library::built_in)
     }
 
     fn software_marks(&self) -> &[software::Mark] {

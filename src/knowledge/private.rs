@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::book::Speaker;
+use super::book::Book;
 use super::rule::EnhancedRange;
 use super::{Actor, Knowledge, Reason};
 use crate::smtp::EnhancedCode;
@@ -28,15 +28,14 @@ pub(super) struct Owned {
 }
 
 impl Knowledge {
-    /// What `code` means to whoever speaks, or writes `low`, the reply's text in small letters; none if that is what it means to all.
-    pub(super) fn private(&self, speaker: Speaker<'_>, low: &str, code: EnhancedCode) -> Option<Owned> {
-        let range = |key: &'static str| Some((key, key.parse::<EnhancedRange>().ok().filter(|range| range.holds(code))?));
-        let mut keys: Vec<_> = self.private.keys().filter_map(range).collect();
-        if keys.is_empty() {
+    /// What `code` means to one of these; none if that is what it means to all.
+    pub(super) fn private(&self, speakers: &[&Book], code: EnhancedCode) -> Option<Owned> {
+        if speakers.is_empty() {
             return None;
         }
+        let range = |key: &'static str| Some((key, key.parse::<EnhancedRange>().ok().filter(|range| range.holds(code))?));
+        let mut keys: Vec<_> = self.private.keys().filter_map(range).collect();
         keys.sort_by_key(|(_, range)| range.width());
-        let speakers = self.library().speakers(speaker, low);
         keys.into_iter().find_map(|(key, _)| {
             let meanings = self.private.shared::<BTreeMap<String, Private>>(key)?;
             speakers.iter().find_map(|book| {

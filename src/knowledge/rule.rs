@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
-use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::pattern::Pattern;
 use super::{Actor, Confidence, Reason};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -20,7 +19,7 @@ pub(super) struct Rule {
     #[serde(default)]
     pub(super) words: Vec<String>,
     /// What the text has to match; none if the words say it all.
-    pub(super) pattern: Option<String>,
+    pub(super) pattern: Option<Pattern>,
     /// Prefixes of the code; empty is any refusal.
     #[serde(default)]
     codes: Vec<String>,
@@ -44,8 +43,6 @@ pub(super) struct Rule {
     /// Where it is known from.
     #[serde(default)]
     pub(super) source: String,
-    #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
 }
 
 /// Enhanced codes of one subject: `5.7.1`, `x.2.2`, `5.7.606-649`.
@@ -97,22 +94,28 @@ impl EnhancedRange {
 }
 
 impl Rule {
-    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
-    /// `word` is where one of the rule's words stands in it, none for a rule without words.
-    pub(super) fn matches(&self, reply: &Reply, verb: Option<Verb>, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
+    /// Whether its numbers allow it for `reply`.
+    pub(super) fn fits(&self, reply: &Reply) -> bool {
         let number = reply.code.number();
         let digits = [number / 100, number / 10 % 10, number % 10];
         let begins = |prefix: &String| prefix.bytes().zip(digits).all(|(wanted, digit)| u16::from(wanted) == u16::from(b'0') + digit);
-        let by_numbers = (self.codes.is_empty() || self.codes.iter().any(begins))
-            && (self.enhanced.is_empty() || reply.enhanced.is_none_or(|code| self.enhanced.iter().any(|range| range.holds(code))))
-            && (self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb)));
-        if !by_numbers {
-            return None;
-        }
+        // Without words it is the enhanced code that says it, which must be there then.
+        let is_told = self.pattern.is_some() || !self.words.is_empty();
+        (self.codes.is_empty() || self.codes.iter().any(begins))
+            && (self.enhanced.is_empty() || reply.enhanced.map_or(is_told, |code| self.enhanced.iter().any(|range| range.holds(code))))
+    }
+
+    /// Whether it is for answers to `verb`.
+    pub(super) fn is_for(&self, verb: Option<Verb>) -> bool {
+        self.at.is_empty() || verb.is_some_and(|verb| self.at.contains(&verb))
+    }
+
+    /// The place in `text` that makes it apply; none if it does not. `text` is the reply's [text](Reply::text) without addresses;
+    /// `word` is where one of the rule's words stands in it, none for a rule without words.
+    pub(super) fn place(&self, text: &str, word: Option<Range<usize>>) -> Option<Range<usize>> {
         match (&self.pattern, word) {
-            (Some(_), _) => self.find(text),
-            // Without words it is the enhanced code that says it, which must be there then.
-            (None, None) => (self.enhanced.is_empty() || reply.enhanced.is_some()).then_some(0..0),
+            (Some(pattern), _) => pattern.find(text),
+            (None, None) => Some(0..0),
             // Small letters may have another length than large ones; then the words are not pointed at.
             (None, Some(word)) => Some(text.get(word.clone()).map_or(0..0, |_| word)),
         }
@@ -122,15 +125,5 @@ impl Rule {
     #[cfg(test)]
     pub(super) fn first_place(&self) -> Option<Verb> {
         self.at.first().copied()
-    }
-
-    /// Where the pattern matches in `text`.
-    fn find(&self, text: &str) -> Option<Range<usize>> {
-        self.regex()?.find(text).map(|found| found.range())
-    }
-
-    pub(super) fn regex(&self) -> Option<&Regex> {
-        let pattern = self.pattern.as_deref()?;
-        self.compiled.get_or_init(|| RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().ok()).as_ref()
     }
 }

@@ -3,8 +3,9 @@
 //! The number alone names the right reason for three refusals in ten; so text beats number, and what was concluded from a bare
 //! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
 
-use super::book::{Found, Kind, Speaker};
+use super::book::{Candidate, Kind, Look, Speaker};
 use super::private::Owned;
+use super::rule::Rule;
 use super::{Actor, Confidence, Knowledge, Reason};
 use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Verb};
 
@@ -56,8 +57,8 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(found: &Found<'_>, words: String) -> Self {
-        let Found { book, rule, .. } = found;
+    fn of(found: &Candidate<'_>, rule: &Rule, words: String) -> Self {
+        let book = found.book;
         let source = rule.source.clone();
         // What a provider means by it is another matter where somebody else says it.
         if found.is_strange() {
@@ -77,16 +78,16 @@ impl Said {
     }
 
     /// What a number says by itself to those who use it in a sense of their own.
-    fn by_number(owned: Owned, words: String) -> Self {
+    fn by_number(owned: &Owned, words: String) -> Self {
         let Owned { provider, private } = owned;
         Self {
             words,
-            provider: Some(provider),
-            title: Some(private.title),
-            cause: Some(private.meaning),
+            provider: Some(provider.clone()),
+            title: Some(private.title.clone()),
+            cause: Some(private.meaning.clone()),
             actor: Some(private.actor),
-            fix: Some(private.fix),
-            source: private.source,
+            fix: Some(private.fix.clone()),
+            source: private.source.clone(),
             is_generic: false,
         }
     }
@@ -175,60 +176,99 @@ pub(super) fn without_addresses(text: &str) -> String {
     plain + rest
 }
 
+/// A reply that was looked at once, to be read as the answer to one command or another.
+pub struct Heard<'a> {
+    knowledge: &'a Knowledge,
+    reply: &'a Reply,
+    /// What a refusal says; none for what is none.
+    refusal: Option<Refusal<'a>>,
+}
+
+/// The words of a refusal, and where they lead.
+struct Refusal<'a> {
+    /// The reply's text without addresses.
+    text: String,
+    candidates: Vec<Candidate<'a>>,
+    /// What whoever speaks means by the enhanced code.
+    private: Option<Owned>,
+    /// What the registry says of it.
+    registered: Option<Reason>,
+    /// The host behind a gateway, and its reply.
+    behind: Option<(String, Reply)>,
+}
+
 impl Knowledge {
     /// What `reply` says as an answer to `verb`, whoever speaks; none where it is not known what was answered.
     #[must_use]
     pub fn read(&self, reply: &Reply, verb: Option<Verb>) -> Reading {
-        self.read_from(Speaker::default(), reply, verb)
+        self.hear(Speaker::default(), reply).answering(verb)
     }
 
-    /// The same, from somebody of whom something is known.
+    /// Looks at the reply of somebody of whom something may be known.
     #[must_use]
-    pub fn read_from(&self, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> Reading {
-        let by_code = self.code(reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
-        match reply.code.class() {
-            CodeClass::Transient | CodeClass::Permanent => {}
-            CodeClass::Success | CodeClass::Intermediate => {
-                let confidence = if by_code == Reason::Undetermined { Confidence::Unsure } else { Confidence::Certain };
-                return Reading { reason: by_code, confidence, basis: Basis::Code, conflict: None, said: None };
-            }
-            CodeClass::Unknown => {
-                return Reading {
-                    reason: Reason::Undetermined,
-                    confidence: Confidence::Unsure,
-                    basis: Basis::Code,
-                    conflict: None,
-                    said: None,
-                };
+    pub fn hear<'a>(&'a self, speaker: Speaker<'_>, reply: &'a Reply) -> Heard<'a> {
+        let is_refusal = matches!(reply.code.class(), CodeClass::Transient | CodeClass::Permanent);
+        let refusal = || {
+            let whole = reply.text();
+            let text = without_addresses(&whole);
+            let Look { speakers, candidates } = self.library().look(speaker, &text.to_lowercase());
+            let private = reply.enhanced.and_then(|code| self.private(&speakers, code));
+            let registered = reply.enhanced.and_then(|code| self.registered(code));
+            let behind = quoted(&whole).map(|(host, reply)| (host.to_owned(), reply));
+            Refusal { text, candidates, private, registered, behind }
+        };
+        Heard { knowledge: self, reply, refusal: is_refusal.then(refusal) }
+    }
+
+    fn registered(&self, code: EnhancedCode) -> Option<Reason> {
+        self.enhanced(code).filter(|_| self.knows_enhanced(code)).map(|meaning| meaning.reason)
+    }
+}
+
+impl Heard<'_> {
+    /// What it says as an answer to `verb`; none where it is not known what was answered.
+    #[must_use]
+    pub fn answering(&self, verb: Option<Verb>) -> Reading {
+        let by_code = self.knowledge.code(self.reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
+        match &self.refusal {
+            Some(refusal) => self.refusing(refusal, verb, by_code),
+            None => {
+                let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
+                let reason = if is_told { by_code } else { Reason::Undetermined };
+                let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
+                Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
             }
         }
+    }
+
+    fn refusing(&self, refusal: &Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Reading {
+        let Refusal { text, candidates, private, registered, behind } = refusal;
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
         let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
-        let whole = reply.text();
-        let text = without_addresses(&whole);
-        let low = text.to_lowercase();
-        let registered = |code: EnhancedCode| self.enhanced(code).filter(|_| self.knows_enhanced(code)).map(|meaning| meaning.reason);
-        let private = reply.enhanced.and_then(|code| self.private(speaker, &low, code));
-        let private = private.filter(|owned| fits_stage(owned.private.reason, verb));
-        let by_enhanced = private.as_ref().map(|owned| owned.private.reason).or_else(|| reply.enhanced.and_then(registered));
+        let private = private.as_ref().filter(|owned| fits_stage(owned.private.reason, verb));
+        let by_enhanced = private.map(|owned| owned.private.reason).or(*registered);
         // Where its owner speaks, even "policy" is said on purpose.
         let tells = |reason: &Reason| telling(reason) || (private.is_some() && *reason == Reason::PolicyRejected);
         let by_number = by_enhanced.filter(tells).filter(|reason| fits_stage(*reason, verb));
-        if let Some((host, inner)) = quoted(&whole) {
-            let behind = self.read_from(Speaker { host: Some(host), greeting: None }, &inner, verb.or(Some(Verb::Rcpt)));
+        if let Some((host, inner)) = behind {
+            let speaker = Speaker { host: Some(host), greeting: None };
+            let behind = self.knowledge.hear(speaker, inner).answering(verb.or(Some(Verb::Rcpt)));
             if matches!(behind.basis, Basis::Wording(_)) {
                 return Reading { conflict: by_number.filter(|reason| *reason != behind.reason), ..behind };
             }
         }
-        let found = self.library().find(reply, verb, (&text, &low), speaker, |rule| fits_stage(rule.reason, verb));
+        let found = candidates.iter().find_map(|candidate| {
+            let rule = candidate.rule().filter(|rule| rule.is_for(verb) && fits_stage(rule.reason, verb))?;
+            Some((candidate, rule, candidate.place(self.reply, text)?))
+        });
         // Anybody's "blocked" or "denied" names no cause, and the number does.
-        let is_empty = |found: &Found<'_>| {
-            found.book.kind == Kind::Generic && matches!(found.rule.reason, Reason::PolicyRejected | Reason::Undetermined)
+        let is_empty = |found: &Candidate<'_>, rule: &Rule| {
+            found.book.kind == Kind::Generic && matches!(rule.reason, Reason::PolicyRejected | Reason::Undetermined)
         };
-        let found = found.filter(|found| by_number.is_none() || !is_empty(found));
-        if let Some(found) = found {
-            let (rule, strange) = (found.rule, found.is_strange());
-            let reason = of_sender(from_inside(rule.reason, verb), reply.enhanced);
+        let found = found.filter(|(found, rule, _)| by_number.is_none() || !is_empty(found, rule));
+        if let Some((found, rule, place)) = found {
+            let strange = found.is_strange();
+            let reason = of_sender(from_inside(rule.reason, verb), self.reply.enhanced);
             let conflict = by_number.filter(|number| *number != reason);
             let confidence = match by_number {
                 Some(_) if conflict.is_none() => Confidence::Certain,
@@ -238,14 +278,14 @@ impl Knowledge {
                 _ if strange => Confidence::Unsure,
                 _ => rule.confidence,
             };
-            let words = whole_words(&text, found.place.start, found.place.end);
+            let words = whole_words(text, place.start, place.end);
             let said = match private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason) {
                 Some(owned) => Said::by_number(owned, words),
                 // A cause and a remedy that were written for the recipient's address are none for the sender's.
                 None if reason == Reason::SenderRejected && rule.reason != reason => {
-                    Said { cause: None, actor: None, fix: None, ..Said::of(&found, words) }
+                    Said { cause: None, actor: None, fix: None, ..Said::of(found, rule, words) }
                 }
-                None => Said::of(&found, words),
+                None => Said::of(found, rule, words),
             };
             return Reading { reason, confidence, basis: Basis::Wording(rule.id.clone()), conflict, said: Some(said) };
         }
@@ -254,14 +294,14 @@ impl Knowledge {
             let said = private.map(|owned| Said::by_number(owned, String::new()));
             return Reading { reason, confidence, basis: Basis::Enhanced, conflict: None, said };
         }
-        let is_listed = self.knows_code(reply.code) || reply.enhanced.is_some();
-        let mirrored = undotted(reply.code).filter(|_| !is_listed).and_then(registered);
+        let is_listed = self.knowledge.knows_code(self.reply.code) || self.reply.enhanced.is_some();
+        let mirrored = undotted(self.reply.code).filter(|_| !is_listed).and_then(|code| self.knowledge.registered(code));
         let by_code = mirrored.filter(telling).filter(|reason| fits_stage(*reason, verb)).unwrap_or(by_code);
         let reason = match (by_enhanced, by_code) {
             // "Not authorised" takes the mailbox out of the number: 550 5.7.1 is no unknown user.
             (Some(Reason::PolicyRejected), _) => Reason::PolicyRejected,
             // Nor does a detail that nobody has registered, under a subject that is not the mailbox.
-            (None, Reason::UserUnknown) => match reply.enhanced.map(|enhanced| enhanced.subject) {
+            (None, Reason::UserUnknown) => match self.reply.enhanced.map(|enhanced| enhanced.subject) {
                 Some(7) => Reason::PolicyRejected,
                 Some(3..=6) => Reason::Undetermined,
                 _ => by_code,

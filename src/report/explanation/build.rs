@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::recipient::{of_notice, of_recipient};
 use super::recording::{of_conversations, of_reports};
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
-use crate::annotation::{Annotation, annotate, annotate_from, permanence};
-use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Knowledge, Permanence, Reason, Speaker};
+use crate::annotation::{Annotation, annotate_reading, permanence};
+use crate::knowledge::{Actor, Basis, CodeStatus, Confidence, Entry, Fix, Heard, Knowledge, Permanence, Reason, Speaker};
 use crate::reading::{EnhancedPattern, Input, Mentions, Topic};
 use crate::smtp::{CodeClass, EnhancedCode, Reply, ReplyCode, Stage, Verb};
 
@@ -122,14 +122,15 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
 pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
     let part = ReplyPart::from(reply);
     let Some(entry) = knowledge.code_entry(reply.code) else { return nothing_known(knowledge, "no_code", part, verb) };
-    let annotation = annotate_from(knowledge, speaker, verb, reply);
+    let heard = knowledge.hear(speaker, reply);
+    let annotation = annotate_reading(knowledge, verb, reply, heard.answering(verb));
     let basis = match &annotation.basis {
         Basis::Wording(_) => BasisName::Wording,
         Basis::Enhanced => BasisName::Enhanced,
         Basis::Code => BasisName::Code,
     };
     let (words, provider) = annotation.said.as_ref().map(|said| (said.words.clone(), said.provider.clone())).unwrap_or_default();
-    let places = if verb.is_none() { places_of_reply(knowledge, reply, &entry, &annotation) } else { Vec::new() };
+    let places = if verb.is_none() { places_of_reply(knowledge, reply, &heard, &entry, &annotation) } else { Vec::new() };
     // Texts of a reason by itself know of no occasion, and that of the number is another one's.
     let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
@@ -300,7 +301,7 @@ fn place(entry: &Entry, command: Option<Verb>, class: Option<u8>) -> PlacePart {
 }
 
 /// What the reply would mean at each command, where that is something else than what it means by itself.
-fn places_of_reply(knowledge: &Knowledge, reply: &Reply, entry: &Entry, general: &Annotation) -> Vec<PlacePart> {
+fn places_of_reply(knowledge: &Knowledge, reply: &Reply, heard: &Heard<'_>, entry: &Entry, general: &Annotation) -> Vec<PlacePart> {
     if general.basis == Basis::Code {
         return places_of_code(entry);
     }
@@ -308,17 +309,20 @@ fn places_of_reply(knowledge: &Knowledge, reply: &Reply, entry: &Entry, general:
         return Vec::new();
     }
     let possible = |verb: &Verb| entry.commands.iter().any(|command| command == "ANY" || command == verb.as_str());
-    let there = Verb::ALL.into_iter().filter(possible).map(|verb| (verb, annotate(knowledge, Some(verb), reply)));
-    let differs = there.filter(|(_, annotation)| annotation.reason != general.reason);
+    let there = Verb::ALL.into_iter().filter(possible).map(|verb| (verb, heard.answering(Some(verb))));
+    let differs = there.filter(|(_, reading)| reading.reason != general.reason);
     differs
-        .map(|(verb, annotation)| PlacePart {
-            command: Some(verb),
-            class: None,
-            summary: format!("{}.", annotation.title),
-            title: annotation.title,
-            reason: annotation.reason,
-            actor: annotation.actor,
-            confidence: annotation.confidence,
+        .map(|(verb, reading)| {
+            let annotation = annotate_reading(knowledge, Some(verb), reply, reading);
+            PlacePart {
+                command: Some(verb),
+                class: None,
+                summary: format!("{}.", annotation.title),
+                title: annotation.title,
+                reason: annotation.reason,
+                actor: annotation.actor,
+                confidence: annotation.confidence,
+            }
         })
         .collect()
 }
