@@ -176,6 +176,14 @@ pub(super) fn without_addresses(text: &str) -> String {
     plain + rest
 }
 
+/// The domain of the recipient whom `text` echoes; none if it echoes nobody, or speaks of the sender. `low` is it in small letters.
+fn echoed<'a>(text: &'a str, low: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once('@')?;
+    let domain = rest.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '-').next()?;
+    let is_senders = low.contains("sender") || low.contains("mail from");
+    Some(domain.trim_end_matches('.')).filter(|domain| !domain.is_empty() && !is_senders)
+}
+
 /// A reply that was looked at once, to be read as the answer to one command or another.
 pub struct Heard<'a> {
     knowledge: &'a Knowledge,
@@ -211,7 +219,9 @@ impl Knowledge {
         let refusal = || {
             let whole = reply.text();
             let text = without_addresses(&whole);
-            let Look { speakers, candidates } = self.library().look(speaker, &text.to_lowercase());
+            let low = text.to_lowercase();
+            let speaker = Speaker { domain: speaker.domain.or_else(|| echoed(&whole, &low)), ..speaker };
+            let Look { speakers, candidates } = self.library().look(speaker, &low);
             let private = reply.enhanced.and_then(|code| self.private(&speakers, code));
             let registered = reply.enhanced.and_then(|code| self.registered(code));
             let behind = quoted(&whole).map(|(host, reply)| (host.to_owned(), reply));
@@ -251,7 +261,7 @@ impl Heard<'_> {
         let tells = |reason: &Reason| telling(reason) || (private.is_some() && *reason == Reason::PolicyRejected);
         let by_number = by_enhanced.filter(tells).filter(|reason| fits_stage(*reason, verb));
         if let Some((host, inner)) = behind {
-            let speaker = Speaker { host: Some(host), greeting: None };
+            let speaker = Speaker { host: Some(host), ..Speaker::default() };
             let behind = self.knowledge.hear(speaker, inner).answering(verb.or(Some(Verb::Rcpt)));
             if matches!(behind.basis, Basis::Wording(_)) {
                 return Reading { conflict: by_number.filter(|reason| *reason != behind.reason), ..behind };
