@@ -132,7 +132,10 @@ fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
 fn quoted(text: &str) -> Option<(&str, Reply)> {
     let (before, inner) = text.rsplit_once(" said: ")?;
     let (asked, host) = before.rsplit_once("address: host ")?;
-    let reply = Reply::parse(inner).filter(|_| asked.ends_with("undeliverable ") || asked.ends_with("unverified "))?;
+    // Of a sender, what that host says of a mailbox is no news about the recipient's.
+    let is_recipient = !asked.to_ascii_lowercase().contains("sender address");
+    let is_asked = is_recipient && (asked.ends_with("undeliverable ") || asked.ends_with("unverified "));
+    let reply = Reply::parse(inner).filter(|_| is_asked)?;
     Some((host.split(['[', ' ']).next()?, reply))
 }
 
