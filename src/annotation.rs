@@ -105,13 +105,13 @@ fn meaning(knowledge: &Knowledge, verb: Option<Verb>, reply: &Reply, reading: &R
         let text = knowledge.reason(reading.reason);
         let code = knowledge.code(reply.code, verb);
         Meaning {
-            title: text.title,
+            title: text.title.clone(),
             says: String::new(),
-            meaning: text.meaning,
+            meaning: text.meaning.clone(),
             when: code.as_ref().map(|c| c.when.clone()).unwrap_or_default(),
             reason: reading.reason,
             actor: text.actor,
-            fix: text.fix,
+            fix: text.fix.clone(),
             references: code.map(|c| c.references).unwrap_or_default(),
             special: true,
         }
@@ -124,18 +124,18 @@ fn in_their_terms(knowledge: &Knowledge, reason: Reason, by_number: Option<Meani
     let actor = said.actor.unwrap_or(text.actor);
     let first = said.fix.clone().map(|text| Fix { actor, text });
     // Whoever acts first has been told what to do.
-    let others = text.fix.into_iter().filter(|fix| first.is_none() || fix.actor != actor);
+    let others = text.fix.iter().filter(|fix| first.is_none() || fix.actor != actor);
     let (when, mut references) = by_number.map(|meaning| (meaning.when, meaning.references)).unwrap_or_default();
     let links = said.source.split_whitespace().map(|word| word.trim_end_matches(','));
     references.extend(links.filter(|word| word.starts_with("https://")).map(str::to_owned));
     Meaning {
-        title: said.title.clone().unwrap_or(text.title),
+        title: said.title.clone().unwrap_or_else(|| text.title.clone()),
         says: String::new(),
         meaning: cause,
         when,
         reason,
         actor,
-        fix: first.iter().cloned().chain(others).collect(),
+        fix: first.iter().chain(others).cloned().collect(),
         references,
         special: true,
     }

@@ -46,6 +46,19 @@ fn the_exit_code_is_the_outcome() {
 }
 
 #[test]
+fn a_report_that_was_kept_is_what_json_is_and_can_be_explained_again() {
+    let file = std::env::temp_dir().join(format!("smtpprobe-record-{}.json", std::process::id()));
+    let name = file.to_str().expect("a plain path");
+    let shown = run(&["demo", "full@demo.test", "--record", name]);
+    assert!(text(&shown.stdout).contains("Mailbox full"), "{}", text(&shown.stdout));
+    let kept: Report = serde_json::from_str(&std::fs::read_to_string(&file).expect("the file")).expect("a report");
+    assert_eq!(kept.verdict.code, Some(552));
+    let explained: serde_json::Value = serde_json::from_slice(&run(&["explain", "-o", "json", name]).stdout).expect("JSON");
+    std::fs::remove_file(&file).expect("it is there");
+    assert_eq!((explained["kind"].as_str(), explained["reports"][0]["verdict"]["reason"].as_str()), (Some("report"), Some("mailbox_full")));
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_line_that_shows_how_it_should_look() {
     for (args, shown) in [
         (&["anna@"][..], "user@example.com"),

@@ -647,3 +647,47 @@ fn a_reader_who_has_seen_enough_ends_it_quietly() {
         assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()), "{arguments:?}");
     }
 }
+
+#[test]
+fn files_in_utf_16_are_read() {
+    let folder = Folder::new("utf16");
+    let wide = |text: &str, to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(to_bytes).collect()
+    };
+    for (name, text, count) in [("mail", full(), 1), ("log", postfix(), 3), ("reply", "552 5.2.2 Mailbox full\r\n".to_owned(), 1)] {
+        for (order, bytes) in [("le", wide(&text, u16::to_le_bytes)), ("be", wide(&text, u16::to_be_bytes))] {
+            let output = explain(&["-o", "ndjson", &folder.file(&format!("{name}.{order}"), &bytes)], "");
+            assert_eq!((answers(&output).len(), err(&output)), (count, String::new()), "{name} {order}");
+            let plain = explain(&["-o", "ndjson"], &text);
+            assert_eq!(reasons(&answers(&output)), reasons(&answers(&plain)), "{name} {order}");
+        }
+    }
+    let lines = explain(&["--lines", "-o", "ndjson"], wide("552 5.2.2 full\r\n550 5.1.1 User unknown\r\n", u16::to_le_bytes));
+    assert_eq!(reasons(&answers(&lines)), ["mailbox_full", "user_unknown"]);
+}
+
+#[test]
+fn what_holds_nothing_is_told_once() {
+    let folder = Folder::new("nothing");
+    let empty = explain(&["--lines"], "\n \n");
+    assert_eq!((empty.status.code(), out(&empty)), (Some(1), String::new()));
+    assert_eq!(err(&empty), "smtpprobe: standard input holds no line\n");
+    let missing = explain(&["--summary", &folder.name("missing.log")], "");
+    assert_eq!((missing.status.code(), out(&missing), err(&missing).lines().count()), (Some(1), String::new(), 1), "{}", err(&missing));
+}
+
+#[test]
+fn a_log_is_answered_while_it_is_written() {
+    let mut child = start(command(&["-o", "ndjson"]));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, answers) = mpsc::channel();
+    let reader = std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    stdin.write_all(postfix().as_bytes()).and_then(|()| stdin.flush()).expect("the command reads");
+    for _ in 0..3 {
+        answers.recv_timeout(Duration::from_secs(10)).expect("an answer while the pipe is open");
+    }
+    drop(stdin);
+    assert_eq!(child.wait().expect("the command ends").code(), Some(0));
+    let _ = reader.join().expect("the answers are read");
+}

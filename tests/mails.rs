@@ -13,7 +13,7 @@ const MAILS: &[(&str, &str, &[&str])] = &[
     ("communigate", "bounce", &["bob@example.net - failed 550 5.1.1 - mx1.example.net -"]),
     ("courier", "bounce", &["bob@example.net - failed 550 5.1.1 RCPT mx1.example.net -"]),
     ("delayed", "bounce", &["bob@example.net - delayed 451 4.7.1 MAIL mx1.example.net -"]),
-    ("delivered", "delivered", &["bob@example.net - relayed - 2.1.9 - mx1.example.net mx.example.com"]),
+    ("delivered", "delivered", &["bob@example.net - relayed 250 2.1.9 - mx1.example.net mx.example.com"]),
     ("exchange-report", "bounce", &["bob@example.net - failed 550 5.2.1 - mx1.example.net mx.example.com"]),
     ("exchange", "bounce", &["bob@example.net - failed 550 5.1.1 - - mx.example.com"]),
     (

@@ -61,7 +61,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: ProbeOptions,
         #[command(flatten)]
-        output: OutputArgs,
+        output: ReportArgs,
     },
     /// What a code, a reply, a bounce, a log or a recorded session means, and what to do about it
     #[command(after_help = super::explain::EXAMPLES)]
@@ -101,7 +101,7 @@ pub(crate) struct ProbeArgs {
     #[command(flatten)]
     pub(crate) options: ProbeOptions,
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    pub(crate) output: ReportArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -115,7 +115,7 @@ pub(crate) struct PortsArgs {
     #[command(flatten)]
     route: RouteOptions,
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    pub(crate) output: ReportArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -257,6 +257,16 @@ pub(crate) struct OutputArgs {
     /// The verdict alone, in one line
     #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true)]
     pub(crate) quiet: bool,
+}
+
+/// Where reports go.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Keep the report in a file as well, as -o json writes it: `smtpprobe explain FILE` reads it again
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_RECORD", hide_env = true, help_heading = "Output")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -427,7 +437,7 @@ fn host(text: &str) -> Result<Host, String> {
     }
 }
 
-fn resolver(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
     address.or_else(|_| text.parse()).map_err(|_| "it should look like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53".to_owned())
 }

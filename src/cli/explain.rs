@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use clap::builder::BoolishValueParser;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::reading::mailbox::{self, Entry};
 use smtpprobe::reading::{self, Input, LogReader, Topic, mail};
@@ -17,8 +19,10 @@ use smtpprobe::report::explanation::{self, Explanation, Summary};
 use smtpprobe::report::{Look, safe};
 use smtpprobe::smtp::Verb;
 
-use super::args::{OutputArgs, octets};
+use super::args::{OutputArgs, octets, resolver};
+use super::lists::Lists;
 use super::output::Output;
+use super::utf16::Utf16;
 use super::{Trouble, UNKNOWN};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -31,6 +35,7 @@ Examples:
   smtpprobe explain /var/log/mail.log       a mail server's log, line by line
   smtpprobe explain --summary mail.log      how often what happens, by reason and destination
   smtpprobe explain --lines -o ndjson < replies.txt
+  smtpprobe explain --check-lists bounce.eml   also ask the block list that it names
   smtpprobe explain < session.txt           what was pasted from telnet, openssl s_client or swaks
 
 Several codes are explained one by one; all else is taken for the words of one reply.
@@ -62,6 +67,12 @@ pub(crate) struct ExplainArgs {
     /// Rules of your own, asked before those that are built in (TOML)
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_RULES", hide_env = true)]
     rules: Option<PathBuf>,
+    /// Ask the block list that a reply names whether it lists the address or domain: the one thing that goes online
+    #[arg(long, env = "SMTPPROBE_CHECK_LISTS", hide_env = true, value_parser = BoolishValueParser::new())]
+    check_lists: bool,
+    /// DNS server to ask about lists, instead of the system's
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = resolver, requires = "check_lists", env = "SMTPPROBE_RESOLVER", hide_env = true)]
+    resolver: Vec<SocketAddr>,
     /// The largest mail that is read; K, M and G are powers of 1024 [default: 32M]
     #[arg(long, value_name = "BYTES", value_parser = octets, env = "SMTPPROBE_MAX_MAIL", hide_env = true)]
     max_mail: Option<u64>,
@@ -96,9 +107,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<u8, Trouble> {
         verb: args.at,
         limit,
         output: Output::open(&args.output)?,
+        lists: args.check_lists.then(|| Lists::new(&args.resolver)).transpose()?,
         summary: args.summary.then(Summary::default),
         remembered: Memory::default(),
         unknown: false,
+        complained: false,
     };
     for source in sources {
         match source {
@@ -124,11 +137,15 @@ struct Answers<'a> {
     /// The largest mail.
     limit: usize,
     output: Output,
+    /// The block lists that are asked; none if nothing goes online.
+    lists: Option<Lists>,
     summary: Option<Summary>,
     /// What lines were answered with.
     remembered: Memory,
     /// Whether something could not be read or explained.
     unknown: bool,
+    /// Whether a complaint was made of it.
+    complained: bool,
 }
 
 /// Lines, and what they were answered with, as it was written.
@@ -166,6 +183,7 @@ impl Answers<'_> {
     /// One clear line about what cannot be read; the others are answered all the same.
     fn complain(&mut self, words: &str) -> Result<(), Trouble> {
         self.unknown = true;
+        self.complained = true;
         self.output.flush()?;
         eprintln!("smtpprobe: {}", safe(words));
         Ok(())
@@ -173,6 +191,9 @@ impl Answers<'_> {
 
     fn answer(&mut self, input: &Input, name: impl FnOnce(&mut Explanation)) -> Result<(), Trouble> {
         let mut explanation = explanation::explain(self.knowledge, input, self.verb);
+        if let Some(lists) = &mut self.lists {
+            lists.check(&mut explanation, self.knowledge);
+        }
         name(&mut explanation);
         self.give(&explanation)
     }
@@ -278,11 +299,13 @@ impl Answers<'_> {
             Err(error) => return self.complain(&format!("{} cannot be read: {error}", called(name))),
         };
         let mut log = LogReader::default();
+        let mut is_empty = true;
         self.output.close_up();
         self.each_line(name, reader, |this, line, _| {
             if line.trim().is_empty() {
                 return Ok(());
             }
+            is_empty = false;
             if this.summary.is_none()
                 && let Some(known) = this.remembered.recall(line)
             {
@@ -297,7 +320,8 @@ impl Answers<'_> {
                 }
                 Err(error) => this.give(&Explanation::nothing(line, &error.to_string())),
             }
-        })
+        })?;
+        if is_empty && !self.complained { self.complain(&format!("{} holds no line", called(name))) } else { Ok(()) }
     }
 
     /// Reads line by line; what is beyond the limit of a line is left out, and that is said.
@@ -342,6 +366,11 @@ impl Answers<'_> {
     fn finish(mut self) -> Result<u8, Trouble> {
         if let Some(mut summary) = self.summary.take() {
             summary.close();
+            if summary.total == 0 && self.complained && self.output.is_text() {
+                // Why there is nothing was said.
+                self.output.close()?;
+                return Ok(UNKNOWN);
+            }
             let render = |look: Look| summary.render(self.knowledge, look.width);
             self.output.item(&summary, || render(Look { width: usize::MAX, colour: false, verbose: false }), render, || summary.table())?;
         }
@@ -367,15 +396,39 @@ fn without_end(line: &str) -> &str {
 
 fn open(name: &str) -> io::Result<Lines> {
     let source: Box<dyn Read> = if name == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(name)?) };
-    Ok(BufReader::with_capacity(HEAD, source))
+    let mut reader = BufReader::with_capacity(HEAD, source);
+    // What Windows' shells redirect into a file is UTF-16 with a mark before it.
+    let order = match reader.fill_buf()? {
+        [0xFF, 0xFE, ..] => Utf16::LITTLE,
+        [0xFE, 0xFF, ..] => Utf16::BIG,
+        _ => return Ok(reader),
+    };
+    Ok(BufReader::with_capacity(HEAD, Box::new(Utf16::new(reader, order))))
 }
 
 /// The beginning of a file, which stays to be read.
 fn head(mut reader: Lines) -> io::Result<(Vec<u8>, Lines)> {
     let mut head = Vec::new();
-    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    // A log that somebody follows may never have so much to tell: its first lines show what it is.
+    while head.len() < HEAD && !is_surely_log(&head) {
+        let more = reader.fill_buf()?;
+        let length = more.len().min(HEAD - head.len());
+        head.extend_from_slice(&more[..length]);
+        reader.consume(length);
+        if length == 0 {
+            break;
+        }
+    }
     let whole: Box<dyn Read> = Box::new(io::Cursor::new(head.clone()).chain(reader));
     Ok((head, BufReader::with_capacity(HEAD, whole)))
+}
+
+/// Whether more than one whole line stands there, one of them a log's, and no mail's head.
+fn is_surely_log(head: &[u8]) -> bool {
+    let Some(end) = memchr::memrchr(b'\n', head).filter(|end| memchr::memchr(b'\n', head) != Some(*end)) else { return false };
+    let text = String::from_utf8_lossy(&head[..end]);
+    let mut log = LogReader::default();
+    !mail::looks_like_mail(head) && text.lines().take(HEAD_LINES).any(|line| log.read(without_end(line)).is_some())
 }
 
 /// The files that are read line by line.

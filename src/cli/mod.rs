@@ -5,8 +5,10 @@ mod codes;
 mod compare;
 mod config;
 mod explain;
+mod lists;
 mod live;
 mod output;
+mod utf16;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +27,7 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::FailureKind;
 use smtpprobe::target::Target;
 
-use self::args::{Args, Command, OutputArgs, PortsArgs, ProbeArgs, SchemaKind};
+use self::args::{Args, Command, OutputArgs, PortsArgs, ProbeArgs, ReportArgs, SchemaKind};
 use self::config::Config;
 use self::live::Live;
 use self::output::Output;
@@ -145,7 +147,7 @@ fn probes(args: &ProbeArgs) -> Result<u8, Trouble> {
         args.options.fits(&target)?;
         targets.push((input.as_str(), target));
     }
-    let mut output = Output::open(&args.output)?;
+    let mut output = Output::of_reports(&args.output)?;
     hurry(&mut settings, &output);
     in_turn(&targets, &settings, &mut output)
 }
@@ -161,7 +163,7 @@ fn ports(args: &PortsArgs) -> Result<u8, Trouble> {
         }
         targets.push((input.as_str(), target));
     }
-    in_turn(&targets, &settings, &mut Output::open(&args.output)?)
+    in_turn(&targets, &settings, &mut Output::of_reports(&args.output)?)
 }
 
 /// The whole path for one target after the other.
@@ -185,10 +187,10 @@ fn in_turn(targets: &[(&str, Target)], settings: &Settings, output: &mut Output)
 }
 
 /// Lists the demo's mailboxes, or probes one of them.
-fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs) -> Result<u8, Trouble> {
+fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &ReportArgs) -> Result<u8, Trouble> {
     let knowledge = Knowledge::english();
     let scenarios = demo::scenarios();
-    let mut output = Output::open(output)?;
+    let mut output = Output::of_reports(output)?;
     let Some(address) = address else {
         let phrases: BTreeMap<String, String> = knowledge.phrases("demo");
         output.write(&output::demo_list(&scenarios, &phrases, output.look()))?;

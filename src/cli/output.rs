@@ -13,7 +13,7 @@ use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::{self, Look, Report, Table, safe};
 
 use super::Trouble;
-use super::args::OutputArgs;
+use super::args::{OutputArgs, ReportArgs};
 
 /// The forms of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -58,6 +58,8 @@ pub(crate) struct Output {
     held: Option<String>,
     /// The last result, as it is written again.
     last: String,
+    /// Where reports are kept as well.
+    record: Option<Box<Output>>,
 }
 
 impl Output {
@@ -91,7 +93,17 @@ impl Output {
             count: 0,
             held: None,
             last: String::new(),
+            record: None,
         })
+    }
+
+    /// The same for reports, which may be kept in a file as well.
+    pub(crate) fn of_reports(args: &ReportArgs) -> Result<Self, Trouble> {
+        let record = args.record.as_ref().map(|path| {
+            let (output, output_file) = (Format::Json, Some(path.clone()));
+            Self::open(&OutputArgs { output, output_file, color: Colour::Never, verbose: false, quiet: false }).map(Box::new)
+        });
+        Ok(Self { record: record.transpose()?, ..Self::open(&args.output)? })
     }
 
     /// Whether somebody may watch: a terminal that is to be drawn on.
@@ -102,6 +114,10 @@ impl Output {
     /// Whether the verdict is all that will be shown.
     pub(crate) fn is_verdict_alone(&self) -> bool {
         self.quiet && self.format == Format::Text
+    }
+
+    pub(crate) const fn is_text(&self) -> bool {
+        matches!(self.format, Format::Text)
     }
 
     pub(crate) fn look(&self) -> Look {
@@ -120,6 +136,9 @@ impl Output {
 
     /// Writes a report.
     pub(crate) fn report(&mut self, report: &Report, knowledge: &Knowledge) -> Result<(), Trouble> {
+        if let Some(record) = &mut self.record {
+            record.report(report, knowledge)?;
+        }
         let render = |look| report::render(report, knowledge, look);
         self.item(report, || report::headline(report, knowledge), render, || report::table(report))?;
         self.flush()
@@ -191,6 +210,9 @@ impl Output {
             (Format::Json, None) if self.count == 0 => self.to.write_all(b"[]\n")?,
             (Format::Json, None) => self.to.write_all(b"\n]\n")?,
             _ => {}
+        }
+        if let Some(record) = &mut self.record {
+            record.close()?;
         }
         self.flush()
     }

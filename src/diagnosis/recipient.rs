@@ -151,7 +151,7 @@ fn words_against_number(case: &Case<'_>) -> Vec<Evidence> {
             if let Some(annotation) = session.annotation(answer.event)
                 && let Some(by_number) = annotation.conflict
             {
-                let title = |reason| case.knowledge.reason(reason).title;
+                let title = |reason| case.knowledge.reason(reason).title.clone();
                 all.push(Evidence::reply(index, session, &answer).with("words", title(annotation.reason)).with("number", title(by_number)));
             }
         }

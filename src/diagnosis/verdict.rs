@@ -298,7 +298,7 @@ fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>
         host: Some(shown.session.facts.name.to_string()),
         session: Some(shown.index),
         twist: Twist::None,
-        fix: told.map_or(text.fix, |annotation| annotation.fix.clone()),
+        fix: told.map_or(&text.fix, |annotation| &annotation.fix).clone(),
         cause: told.map(|annotation| annotation.meaning.clone()),
         evidence: proof.iter().filter_map(|given| evidence(given)).chain(confirmations(case, reason, proof)).collect(),
     }

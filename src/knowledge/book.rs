@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::books::{BUILT_IN, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
-use super::index::Index;
+use super::index::{Index, SHORTEST};
 use super::rule::Rule;
 use crate::smtp::Reply;
 
@@ -172,6 +172,14 @@ pub enum RulesError {
         /// Its pattern.
         pattern: String,
     },
+    /// A word is too short to lead to its rule.
+    #[error("rule {id}: the word {word:?} is too short; it takes at least {SHORTEST} octets")]
+    Word {
+        /// The rule.
+        id: String,
+        /// The word.
+        word: String,
+    },
 }
 
 /// What a text is looked up to in the books.
@@ -247,6 +255,9 @@ impl Library {
             if let Some(pattern) = rule.pattern.as_ref().filter(|pattern| !pattern.is_valid()) {
                 return Err(RulesError::Pattern { id: rule.id.clone(), pattern: pattern.as_str().to_owned() });
             }
+            if let Some(word) = rule.words.iter().find(|word| word.len() < SHORTEST) {
+                return Err(RulesError::Word { id: rule.id.clone(), word: word.clone() });
+            }
             if rule.words.is_empty() {
                 self.wordless.push((place, number));
             }
@@ -268,11 +279,11 @@ impl Library {
         let mut found: Vec<(usize, usize, Option<Range<usize>>)> = Vec::new();
         self.index.find(
             low,
-            |place| WORDS[place].text(),
+            |place| WORDS[place].octets(),
             |place, at| {
                 let word = WORDS[place];
                 match word.rule() {
-                    Some(rule) => found.push((word.book(), rule, Some(at..at + word.text().len()))),
+                    Some(rule) => found.push((word.book(), rule, Some(at..at + word.octets().len()))),
                     None => recognised.push(word.book()),
                 }
             },
@@ -280,7 +291,7 @@ impl Library {
         if !self.own.words.is_empty() {
             self.own.index.find(
                 low,
-                |place| &self.own.words[place].0,
+                |place| self.own.words[place].0.as_bytes(),
                 |place, at| {
                     let (word, book, rule) = &self.own.words[place];
                     found.push((*book, *rule, Some(at..at + word.len())));

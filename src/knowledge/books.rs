@@ -7,6 +7,7 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("languages", include_str!("data/languages.toml")),
     ("vague", include_str!("data/vague.toml")),
     ("alibaba", include_str!("data/providers/alibaba.toml")),
+    ("amavis", include_str!("data/providers/amavis.toml")),
     ("apple", include_str!("data/providers/apple.toml")),
     ("att", include_str!("data/providers/att.toml")),
     ("au", include_str!("data/providers/au.toml")),
@@ -17,6 +18,7 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("cox", include_str!("data/providers/cox.toml")),
     ("dnsbl", include_str!("data/providers/dnsbl.toml")),
     ("docomo", include_str!("data/providers/docomo.toml")),
+    ("domino", include_str!("data/providers/domino.toml")),
     ("exim", include_str!("data/providers/exim.toml")),
     ("facebook", include_str!("data/providers/facebook.toml")),
     ("fastmail", include_str!("data/providers/fastmail.toml")),
@@ -30,19 +32,23 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("hmailserver", include_str!("data/providers/hmailserver.toml")),
     ("improvmx", include_str!("data/providers/improvmx.toml")),
     ("iua", include_str!("data/providers/iua.toml")),
+    ("james", include_str!("data/providers/james.toml")),
     ("kerio", include_str!("data/providers/kerio.toml")),
     ("kumomta", include_str!("data/providers/kumomta.toml")),
     ("laposte", include_str!("data/providers/laposte.toml")),
+    ("listmanagers", include_str!("data/providers/listmanagers.toml")),
     ("mailenable", include_str!("data/providers/mailenable.toml")),
     ("mailgun", include_str!("data/providers/mailgun.toml")),
     ("mailru", include_str!("data/providers/mailru.toml")),
     ("mdaemon", include_str!("data/providers/mdaemon.toml")),
     ("microsoft", include_str!("data/providers/microsoft.toml")),
     ("mimecast", include_str!("data/providers/mimecast.toml")),
+    ("mixer", include_str!("data/providers/mixer.toml")),
     ("mxroute", include_str!("data/providers/mxroute.toml")),
     ("naver", include_str!("data/providers/naver.toml")),
     ("netease", include_str!("data/providers/netease.toml")),
     ("opensmtpd", include_str!("data/providers/opensmtpd.toml")),
+    ("openwave", include_str!("data/providers/openwave.toml")),
     ("orange", include_str!("data/providers/orange.toml")),
     ("outlookcom", include_str!("data/providers/outlookcom.toml")),
     ("postfix", include_str!("data/providers/postfix.toml")),
@@ -89,9 +95,9 @@ pub(super) struct Word {
 }
 
 impl Word {
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn octets(self) -> &'static [u8] {
         let at = self.at as usize;
-        TEXT.get(at..at + usize::from(self.length)).unwrap_or_default()
+        &TEXT.as_bytes()[at..at + usize::from(self.length)]
     }
 
     pub(super) fn book(self) -> usize {
@@ -104,5 +110,12 @@ impl Word {
     }
 }
 
-// SCANS, WORDS with their TEXT, HEADS and NEXT of the words' index, and WORDLESS rules as (book, rule).
-include!(concat!(env!("OUT_DIR"), "/condensed.rs"));
+/// `SCANS`, `WORDS` with their `TEXT`, `HEADS` and `NEXT` of the words' index, and `WORDLESS` rules as (book, rule).
+#[allow(clippy::unreadable_literal, reason = "nobody reads them")]
+mod condensed {
+    use super::{Scan, Word};
+    include!(concat!(env!("OUT_DIR"), "/condensed.rs"));
+}
+
+use condensed::TEXT;
+pub(super) use condensed::{HEADS, NEXT, SCANS, WORDLESS, WORDS};

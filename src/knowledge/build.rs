@@ -72,7 +72,7 @@ impl Condensed {
         let (mut text, mut places) = (String::new(), HashMap::new());
         let mut source = String::new();
         let mut write = |line: String| source.push_str(&line);
-        write(format!("pub(super) static WORDS: [Word; {}] = [", self.words.len()));
+        write(format!("pub(in crate::knowledge) static WORDS: [Word; {}] = [", self.words.len()));
         for (word, book, rule) in &self.words {
             let at = *places.entry(word).or_insert_with(|| {
                 text.push_str(word);
@@ -81,14 +81,16 @@ impl Condensed {
             let (length, rule) = (word.len(), rule.map_or("u16::MAX".to_owned(), |rule| rule.to_string()));
             write(format!("Word {{ at: {at}, length: {length}, book: {book}, rule: {rule} }},"));
         }
-        write(format!("];\npub(super) static TEXT: &str = {text:?};\n"));
-        write(format!("pub(super) static HEADS: [u16; {}] = {:?};\n", index.heads.len(), index.heads));
-        write(format!("pub(super) static NEXT: [u16; {}] = {:?};\n", index.next.len(), index.next));
-        write(format!("pub(super) static WORDLESS: [(u16, u16); {}] = {:?};\n", self.wordless.len(), self.wordless));
-        write(format!("pub(super) static SCANS: [Scan; {}] = [", self.books.len()));
+        write(format!("];\npub(in crate::knowledge) static TEXT: &str = {text:?};\n"));
+        write(format!("pub(in crate::knowledge) static HEADS: [u16; {}] = {:?};\n", index.heads.len(), index.heads));
+        write(format!("pub(in crate::knowledge) static NEXT: [u16; {}] = {:?};\n", index.next.len(), index.next));
+        write(format!("pub(in crate::knowledge) static WORDLESS: [(u16, u16); {}] = {:?};\n", self.wordless.len(), self.wordless));
+        write(format!("pub(in crate::knowledge) static SCANS: [Scan; {}] = [", self.books.len()));
         for Book { head, rules } in &self.books {
             let mut numbers = String::new();
-            rules.iter().for_each(|(begin, end)| write!(numbers, "({begin}, {end}),").unwrap_or_default());
+            for (begin, end) in rules {
+                let _ = write!(numbers, "({begin}, {end}),");
+            }
             write(format!("Scan {{ head: {head:?}, rules: &[{numbers}] }},\n"));
         }
         write("];\n".to_owned());

@@ -109,6 +109,12 @@ pub struct Meaning {
 }
 
 impl Entry {
+    /// What the code in `place` allows to conclude; as [`meaning`](Self::meaning) has it.
+    #[must_use]
+    pub fn reason(&self, place: Option<&str>) -> Reason {
+        place.and_then(|place| self.at.get(place)?.reason).unwrap_or(self.reason)
+    }
+
     /// What the code means in `place`: a verb for reply codes, the first digit for enhanced codes.
     #[must_use]
     pub fn meaning(&self, place: Option<&str>) -> Meaning {

@@ -7,6 +7,7 @@ mod book;
 mod books;
 mod codes;
 mod index;
+mod lists;
 mod pattern;
 mod private;
 mod reason;
@@ -17,6 +18,7 @@ mod words;
 
 pub use book::{RulesError, Speaker};
 pub use codes::{CodeStatus, Entry, Meaning, Variant};
+pub use lists::{BlockList, ListSubject};
 pub use reason::{Actor, Confidence, Fix, Permanence, Reason, Subject};
 pub use software::{Place, Software};
 pub use words::{Basis, Heard, Reading, Said};
@@ -39,6 +41,7 @@ pub struct Knowledge {
     findings: Shelf,
     phrases: Shelf,
     private: Shelf,
+    lists: Shelf,
     library: OnceLock<book::Library>,
     software: OnceLock<Vec<software::Mark>>,
 }
@@ -111,13 +114,14 @@ impl Knowledge {
             findings: Shelf::new(include_str!("data/findings.toml")),
             phrases: Shelf::new(include_str!("data/phrases.toml")),
             private: Shelf::new(include_str!("data/private.toml")),
+            lists: Shelf::new(include_str!("data/lists.toml")),
             library: OnceLock::new(),
             software: OnceLock::new(),
         }
     }
 
     /// The same knowledge with another language's texts laid over it. `texts` holds tables `codes`, `enhanced`, `reasons`,
-    /// `findings`, `phrases` and `private`; below them stand the keys of the built-in files, with the texts to replace.
+    /// `findings`, `phrases`, `private` and `lists`; below them stand the keys of the built-in files, with the texts to replace.
     ///
     /// # Errors
     /// If `texts` is no TOML, or has another shape.
@@ -131,6 +135,7 @@ impl Knowledge {
             ("findings", &mut self.findings),
             ("phrases", &mut self.phrases),
             ("private", &mut self.private),
+            ("lists", &mut self.lists),
         ] {
             shelf.overlay(parts.remove(part).unwrap_or_default());
         }
@@ -157,17 +162,13 @@ impl Knowledge {
     /// digit tells; none if that is none of 2 to 5.
     #[must_use]
     pub fn code(&self, code: ReplyCode, verb: Option<Verb>) -> Option<Meaning> {
-        let entry = self.shared_code_entry(code)?;
+        let entry = self.code_entry(code)?;
         Some(entry.meaning(verb.map(Verb::as_str)))
     }
 
     /// The whole entry of a reply code, or of its class if it is not listed.
     #[must_use]
-    pub fn code_entry(&self, code: ReplyCode) -> Option<Entry> {
-        self.shared_code_entry(code).map(|entry| (*entry).clone())
-    }
-
-    fn shared_code_entry(&self, code: ReplyCode) -> Option<Arc<Entry>> {
+    pub fn code_entry(&self, code: ReplyCode) -> Option<Arc<Entry>> {
         let class = || format!("{}yz", code.number() / 100);
         self.codes.shared(&code.to_string()).or_else(|| self.codes.shared(&class()))
     }
@@ -188,26 +189,18 @@ impl Knowledge {
     #[must_use]
     pub fn enhanced(&self, code: EnhancedCode) -> Option<Meaning> {
         let class = code.class.to_string();
-        Some(self.shared_enhanced_entry(code)?.meaning(Some(&class)))
+        Some(self.enhanced_entry(code)?.meaning(Some(&class)))
     }
 
     /// The whole entry of an enhanced code, or of its subject or class if the detail is not registered.
     #[must_use]
-    pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Entry> {
-        self.shared_enhanced_entry(code).map(|entry| (*entry).clone())
-    }
-
-    fn shared_enhanced_entry(&self, code: EnhancedCode) -> Option<Arc<Entry>> {
-        self.shared_detail_entry(code.subject, code.detail).or_else(|| self.enhanced.shared(&format!("{}.X.X", code.class)))
+    pub fn enhanced_entry(&self, code: EnhancedCode) -> Option<Arc<Entry>> {
+        self.detail_entry(code.subject, code.detail).or_else(|| self.enhanced.shared(&format!("{}.X.X", code.class)))
     }
 
     /// The whole entry of an enhanced code of whatever class, or of its subject if the detail is not registered.
     #[must_use]
-    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Entry> {
-        self.shared_detail_entry(subject, detail).map(|entry| (*entry).clone())
-    }
-
-    fn shared_detail_entry(&self, subject: u16, detail: u16) -> Option<Arc<Entry>> {
+    pub fn detail_entry(&self, subject: u16, detail: u16) -> Option<Arc<Entry>> {
         self.enhanced.shared(&detail_key(subject, detail)).or_else(|| self.enhanced.shared(&format!("X.{subject}.X")))
     }
 
@@ -237,12 +230,9 @@ impl Knowledge {
 
     /// What a reason means.
     #[must_use]
-    pub fn reason(&self, reason: Reason) -> ReasonText {
+    pub fn reason(&self, reason: Reason) -> Arc<ReasonText> {
         let name = reason.name();
-        match self.reasons.shared::<ReasonText>(&name) {
-            Some(text) => (*text).clone(),
-            None => self.reasons.required(&name),
-        }
+        self.reasons.shared(&name).unwrap_or_else(|| Arc::new(self.reasons.required(&name)))
     }
 
     /// The texts of the finding `id`.

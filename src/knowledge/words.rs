@@ -234,7 +234,8 @@ impl Knowledge {
     }
 
     fn registered(&self, code: EnhancedCode) -> Option<Reason> {
-        self.enhanced(code).filter(|_| self.knows_enhanced(code)).map(|meaning| meaning.reason)
+        let entry = self.enhanced_entry(code).filter(|_| self.knows_enhanced(code));
+        entry.map(|entry| entry.reason(Some(&code.class.to_string())))
     }
 }
 
@@ -242,16 +243,15 @@ impl Heard<'_> {
     /// What it says as an answer to `verb`; none where it is not known what was answered.
     #[must_use]
     pub fn answering(&self, verb: Option<Verb>) -> Reading {
-        let by_code = self.knowledge.code(self.reply.code, verb).map_or(Reason::Undetermined, |meaning| meaning.reason);
-        match &self.refusal {
-            Some(refusal) => self.refusing(refusal, verb, by_code),
-            None => {
-                let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
-                let reason = if is_told { by_code } else { Reason::Undetermined };
-                let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
-                Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
-            }
+        let entry = self.knowledge.code_entry(self.reply.code);
+        let by_code = entry.map_or(Reason::Undetermined, |entry| entry.reason(verb.map(Verb::as_str)));
+        if let Some(refusal) = &self.refusal {
+            return self.refusing(refusal, verb, by_code);
         }
+        let is_told = self.reply.code.class() != CodeClass::Unknown && by_code != Reason::Undetermined;
+        let reason = if is_told { by_code } else { Reason::Undetermined };
+        let confidence = if is_told { Confidence::Certain } else { Confidence::Unsure };
+        Reading { reason, confidence, basis: Basis::Code, conflict: None, said: None }
     }
 
     fn refusing(&self, refusal: &Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Reading {

@@ -4,13 +4,19 @@
 //! (RFC 3164, RFC 5424, journald) is taken off first. The line may be a stranger's: everything in it is bounded, and nothing is
 //! believed but its form.
 
+mod amavis;
+mod courier;
+mod dovecot;
 mod exchange;
 mod exim;
 mod haraka;
 mod json;
 mod opensmtpd;
 mod postfix;
+mod powermta;
 mod prelude;
+mod protocol;
+mod qmail;
 mod sendmail;
 mod words;
 
@@ -21,7 +27,8 @@ use super::{LIMIT, RecipientReport};
 /// What a line of a log says of a message for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Whose log it is: `postfix`, `exim`, `sendmail`, `opensmtpd`, `haraka`, `kumomta` or `exchange`.
+    /// Whose log it is: `postfix`, `exim`, `sendmail`, `opensmtpd`, `haraka`, `kumomta`, `exchange`,
+    /// `powermta`, `qmail`, `courier`, `dovecot` or `amavis`.
     pub software: &'static str,
     /// What became of the message. Where the line names several recipients alike, it is about the first.
     pub report: RecipientReport,
@@ -35,10 +42,14 @@ pub fn read(line: &str) -> Option<LogLine> {
     LogReader::default().read(line)
 }
 
-/// Reads the lines of a log one after the other. Exchange names its columns once for a whole file, so somebody has to remember.
+/// Reads the lines of a log one after the other. Some name their columns once for a whole file, or a recipient lines before what became
+/// of the message, so somebody has to remember.
 #[derive(Clone, Debug, Default)]
 pub struct LogReader {
     columns: Option<Columns>,
+    accounting: Option<powermta::Columns>,
+    asked: protocol::Asked,
+    deliveries: qmail::Deliveries,
 }
 
 impl LogReader {
@@ -55,9 +66,16 @@ impl LogReader {
             self.columns = Some(Columns::named(names));
             return if rest.is_empty() { None } else { self.read(rest) };
         }
+        if let Some(columns) = powermta::Columns::named(line) {
+            self.accounting = Some(columns);
+            return None;
+        }
         let of = |software, report: Option<RecipientReport>| report.map(|report| LogLine { software, report });
         match line.as_bytes() {
             [b'{', ..] => return json::read(line),
+            _ if exchange::is_one(line) && protocol::is_one(line) => return of("exchange", protocol::read(line, &mut self.asked)),
+            _ if powermta::is_one(line) => return of("powermta", powermta::read(line, self.accounting.as_ref())),
+            _ if qmail::is_one(line) => return of("qmail", qmail::read(line, &mut self.deliveries)),
             _ if exchange::is_one(line) => return of("exchange", exchange::read(line, self.columns.as_ref())),
             _ if exim::is_one(line) => return of("exim", exim::read(line, None)),
             _ if haraka::is_one(line) => return of("haraka", haraka::read(line)),
@@ -69,6 +87,9 @@ impl LogReader {
             Program::Exim => of("exim", exim::read(message, host)),
             Program::Sendmail => of("sendmail", sendmail::read(message, host)),
             Program::OpenSmtpd => of("opensmtpd", opensmtpd::read(message, host)),
+            Program::Courier => of("courier", courier::read(message, host)),
+            Program::Dovecot => of("dovecot", dovecot::read(message, host)),
+            Program::Amavis => of("amavis", amavis::read(message, host)),
             Program::Haraka => of("haraka", haraka::read(message)),
             Program::Unknown => by_content(message, host),
         }

@@ -97,13 +97,17 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     if let Some(notice) = feedback::read(letter).or_else(|| notification::read(letter)) {
         return notice;
     }
+    if letter.reports.is_empty() && is_other_report(letter) {
+        return Notice { kind: NoticeKind::NotABounce, reports: Vec::new(), feedback_type: None };
+    }
     let looks = Looks::of(letter);
     if !letter.reports.is_empty() || looks.is_notice() {
         let told = report::read(letter);
         let text = prose::read(letter);
         if told.is_empty()
-            && text.recipients.is_empty()
+            && !text.recipients.iter().any(Said::tells_a_code)
             && let Some(inner) = wrapped(letter, wrappings)
+            && (text.recipients.is_empty() || inner.reports.iter().any(|report| is_meant(report, &text, letter)))
         {
             return inner;
         }
@@ -128,14 +132,31 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     Notice { kind: NoticeKind::NotABounce, reports: Vec::new(), feedback_type: None }
 }
 
+/// Whether it is a report of another kind (RFC 6522): that a message was read (RFC 8098), or how TLS went (RFC 8460).
+fn is_other_report(letter: &Letter<'_>) -> bool {
+    letter.field("Content-Type").is_some_and(|value| {
+        let lower = words::cut(&value, 1000).to_ascii_lowercase();
+        lower.starts_with("multipart/report") && (lower.contains("disposition-notification") || lower.contains("tlsrpt"))
+    })
+}
+
+/// Whether an inner notice tells of a recipient whom the outer one names, or writes to. A notice may as well return another one.
+fn is_meant(report: &RecipientReport, text: &prose::Text, letter: &Letter<'_>) -> bool {
+    let outer = text.recipients.iter().filter_map(|said| said.recipient.as_ref()).chain(&letter.to);
+    report.recipient.as_ref().is_some_and(|recipient| outer.into_iter().any(|outer| address::same(outer, recipient)))
+}
+
 /// A notice that a server wrapped in its own words, as an attached mail or within the text.
 fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
     let inner = wrappings.checked_sub(1)?;
-    let found = match letter.attached {
-        Some(message) => letter::with_message(message, |letter| notice(letter, inner)),
-        None => Some(letter.quoted())
-            .filter(|quoted| looks_like_mail(quoted.as_bytes()))
-            .map(|quoted| letter::with(quoted.as_bytes(), |letter| notice(letter, inner)))?,
+    let found = if let Some(message) = letter.attached {
+        letter::with_message(message, |letter| notice(letter, inner))
+    } else {
+        let quoted = letter.quoted();
+        // A heading may stand before it.
+        let below = quoted.split_once('\n').map_or("", |(_, below)| below);
+        let quoted = [quoted, below].into_iter().find(|quoted| looks_like_mail(quoted.as_bytes()))?;
+        letter::with(quoted.as_bytes(), |letter| notice(letter, inner))
     };
     matches!(found.kind, NoticeKind::Bounce | NoticeKind::Delivered).then_some(found)
 }
@@ -155,7 +176,14 @@ fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<
             } else {
                 text.recipients.iter().position(|other| other.is_about(&said)).map(|at| text.recipients.swap_remove(at))
             };
-            said.complete_with(same.as_ref().unwrap_or(&text.all));
+            let same = same.as_ref();
+            // A report that was cut off may end within the address.
+            if let Some(whole) = same.and_then(|same| same.recipient.as_ref())
+                && said.recipient.as_ref().is_some_and(|part| part.len() < whole.len() && whole.starts_with(part.as_str()))
+            {
+                said.recipient = Some(whole.clone());
+            }
+            said.complete_with(same.unwrap_or(&text.all));
             said.into_report(Some(looks.action()))
         })
         .collect()

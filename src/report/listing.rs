@@ -1,6 +1,7 @@
 //! The list of what is known: `smtpprobe.codes/1`, and how it is shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,7 +145,7 @@ pub fn list(knowledge: &Knowledge, filter: &str) -> Listing {
     let place = if let Filter::Answers(verb) = &asked { Some(verb.as_str()) } else { None };
     let mut codes = Vec::new();
     for code in knowledge.codes() {
-        let fits = |entry: &Entry| asked.takes_code(&code.to_string(), entry);
+        let fits = |entry: &Arc<Entry>| asked.takes_code(&code.to_string(), entry);
         codes.extend(knowledge.code_entry(code).filter(fits).map(|entry| listed(code.to_string(), entry.meaning(place))));
     }
     for (subject, detail) in knowledge.enhanced_details() {

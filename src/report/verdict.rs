@@ -107,7 +107,7 @@ impl<'a> Wording<'a> {
             why,
             caveats: self.caveats(verdict),
             fix: self.fix(verdict),
-            unknown: self.unknown(verdict, text.unknown),
+            unknown: self.unknown(verdict, text.unknown.clone()),
             evidence: verdict.evidence.iter().map(evidence).collect(),
         }
     }

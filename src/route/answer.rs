@@ -14,6 +14,8 @@ use crate::target::DomainName;
 
 /// So many records of an answer are read; the rest is ignored.
 const RECORDS_LIMIT: usize = 64;
+/// So many texts: everybody wants to have one of their own at the same name to prove that it is theirs.
+const TEXTS_LIMIT: usize = 256;
 /// So many aliases are followed, as many as the resolvers in use allow at least.
 const LINKS_LIMIT: usize = 8;
 
@@ -26,9 +28,9 @@ pub(super) struct Chain {
 
 impl Chain {
     /// A chain without aliases yet.
-    pub(super) fn from(name: &DomainName) -> Result<Self, ProtoError> {
+    pub(super) fn from(name: &str) -> Result<Self, ProtoError> {
         // A name made of labels is complete: no search list applies.
-        Ok(Self { asked: Name::from_labels(name.as_str().split('.').map(str::as_bytes))?, aliases: Vec::new() })
+        Ok(Self { asked: Name::from_labels(name.split('.').map(str::as_bytes))?, aliases: Vec::new() })
     }
 
     /// The name whose records are wanted.
@@ -150,7 +152,8 @@ pub(super) const fn record_type(kind: LookupKind) -> RecordType {
 }
 
 fn records(message: &Message, name: &Name, kind: RecordType) -> Vec<RData> {
-    let records = message.answers.iter().take(RECORDS_LIMIT);
+    let limit = if kind == RecordType::TXT { TEXTS_LIMIT } else { RECORDS_LIMIT };
+    let records = message.answers.iter().take(limit);
     records
         .filter(|record| record.dns_class == DNSClass::IN && record.record_type() == kind && record.name == *name)
         .map(|record| record.data.clone())

@@ -64,7 +64,7 @@ const fn kind(address: IpAddr) -> LookupKind {
 }
 
 /// The name under which the names of `address` stand: `1.2.0.192.in-addr.arpa`.
-fn reverse(address: IpAddr) -> Option<DomainName> {
+pub(super) fn reverse(address: IpAddr) -> Option<DomainName> {
     answer::domain_name(&Name::from(address))
 }
 

@@ -4,7 +4,7 @@
 //! error: each question is kept as a [`Lookup`] with the server asked, its time and its answer. While it walks it tells of
 //! each [`Step`], so that the first address can be connected to while others are still being looked up.
 //!
-//! A DNS server is believed, but bounded: 64 records of an answer, 8 aliases, 32 mail hosts with 16 addresses each, and
+//! A DNS server is believed, but bounded: 64 records of an answer (of texts, 256), 8 aliases, 32 mail hosts with 16 addresses each, and
 //! seconds for each question.
 
 mod addresses;
@@ -13,7 +13,9 @@ mod answer;
 mod exchange;
 mod exchangers;
 mod identity;
+mod listing;
 mod lookup;
+mod records;
 mod resolver;
 mod security;
 #[cfg(test)]
@@ -28,7 +30,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::anchors::{AnchorsError, read_anchors};
 pub use self::identity::{Identity, addresses_of, identify};
+pub use self::listing::{ListAnswer, Listable, Listing, listing};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
+pub use self::records::{NameFault, QueryName, Record, Records, records};
 pub use self::resolver::Resolver;
 pub use self::security::{Doubt, Security, Validator};
 pub use self::tlsa::{TlsaAnswer, TlsaOutcome, tlsa};

@@ -89,13 +89,13 @@ impl Resolver {
     }
 
     /// The clock by which lookups are timed.
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The addresses in the system's hosts file; a file that cannot be read is an empty one.
     pub(super) fn in_hosts_file(&self, name: &DomainName) -> Vec<IpAddr> {
-        let Ok(chain) = Chain::from(name) else { return Vec::new() };
+        let Ok(chain) = Chain::from(name.as_str()) else { return Vec::new() };
         let hosts = self.hosts.get_or_init(|| Hosts::from_system().unwrap_or_default());
         [LookupKind::A, LookupKind::Aaaa]
             .into_iter()
@@ -106,6 +106,11 @@ impl Resolver {
 
     /// Looks up `kind` at `name`, and at what it is an alias of.
     pub(super) async fn lookup(&self, name: &DomainName, kind: LookupKind) -> Answer {
+        self.lookup_text(name.as_str(), kind).await
+    }
+
+    /// The same for a name that need be none of a host: its labels, with dots between them.
+    pub(super) async fn lookup_text(&self, name: &str, kind: LookupKind) -> Answer {
         let mut lookups = Vec::new();
         let Ok(mut chain) = Chain::from(name) else {
             let security = Security::Unknown(Doubt::NoAnswer);

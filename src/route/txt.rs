@@ -10,7 +10,7 @@ use crate::target::DomainName;
 /// The TXT records of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxtAnswer {
-    /// The text of each record, its strings joined, in the order of the answer; at most 64, of at most 8192 octets each. Empty if
+    /// The text of each record, its strings joined, in the order of the answer; at most 256, of at most 8192 octets each. Empty if
     /// there are none. What is no UTF-8 is replaced. The failure, if that could not be found out.
     pub records: Result<Vec<String>, LookupFailure>,
     /// Whether the answer is authentic; neither MTA-STS nor TLS-RPT asks for it.

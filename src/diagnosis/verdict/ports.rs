@@ -54,7 +54,14 @@ fn partly(case: &Case<'_>, open: &[&Given<'_>], shut: &[&Given<'_>], verdict: Ve
     if by_family && family_works && !connected {
         let text = case.knowledge.reason(Reason::FamilyBroken);
         let confidence = if verdict.twist == Twist::TheirSide { Confidence::Certain } else { Confidence::Likely };
-        return Verdict { reason: Reason::FamilyBroken, actor: text.actor, fix: text.fix, confidence, twist: Twist::Partly, ..verdict };
+        return Verdict {
+            reason: Reason::FamilyBroken,
+            actor: text.actor,
+            fix: text.fix.clone(),
+            confidence,
+            twist: Twist::Partly,
+            ..verdict
+        };
     }
     // What a control tells is more than that some are open.
     Verdict { twist: if verdict.twist == Twist::TheirSide { Twist::TheirSide } else { Twist::Partly }, ..verdict }

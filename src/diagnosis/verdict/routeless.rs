@@ -41,7 +41,7 @@ pub(super) fn by_route(case: &Case<'_>) -> Verdict {
         session: None,
         cause: None,
         twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
-        fix: text.fix,
+        fix: text.fix.clone(),
         evidence: proof,
     }
 }

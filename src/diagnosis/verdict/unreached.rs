@@ -62,7 +62,7 @@ pub(super) fn own_aside(case: &Case<'_>, shown: &[&Given<'_>], verdict: Verdict)
 fn whose_side(case: &Case<'_>, shut: &[&Given<'_>], verdict: Verdict) -> Verdict {
     let of_reason = |reason, confidence, twist, verdict: Verdict| {
         let text = case.knowledge.reason(reason);
-        Verdict { reason, confidence, twist, actor: text.actor, fix: text.fix, ..verdict }
+        Verdict { reason, confidence, twist, actor: text.actor, fix: text.fix.clone(), ..verdict }
     };
     if shut.iter().all(|given| is_local_firewall(given.session)) {
         return Verdict {

@@ -74,7 +74,7 @@ pub(super) fn read(line: &str, columns: Option<&Columns>) -> Option<RecipientRep
 }
 
 /// The cells of a line of CSV, with their quotes taken off; a doubled quote in them stays doubled.
-fn cells(line: &str) -> Vec<&str> {
+pub(super) fn cells(line: &str) -> Vec<&str> {
     let mut cells = Vec::with_capacity(32);
     let mut rest = line;
     while cells.len() < COLUMNS {

@@ -81,7 +81,15 @@ fn delivery(text: &str, action: Action) -> Option<RecipientReport> {
         because(&mut report, answer.unwrap_or_default());
         return Some(report);
     }
-    said(&mut report, why);
+    // What the system said stands before the host, what somebody else said behind it.
+    let (why, behind) = match why.split_once(" H=") {
+        Some((system, rest)) if report.remote_host.is_none() => {
+            report.remote_host = host(rest);
+            (system, rest.split_once(": ").map(|(_, said)| said))
+        }
+        _ => (why, None),
+    };
+    said(&mut report, behind.unwrap_or(why));
     (!report.diagnostic.is_empty()).then_some(report)
 }
 

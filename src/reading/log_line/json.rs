@@ -18,7 +18,10 @@ struct Record {
     peer_address: Option<Peer>,
     /// Haraka's.
     source: Option<String>,
+    /// Haraka's, and what collectors of logs call a line of any software.
     message: Option<String>,
+    /// A line of any software, as Docker keeps it.
+    log: Option<String>,
     uuid: Option<String>,
     /// journald's.
     #[serde(rename = "MESSAGE")]
@@ -67,6 +70,11 @@ pub(super) fn read(line: &str) -> Option<LogLine> {
     if let (Some(source), Some(message)) = (&record.source, &record.message) {
         let report = haraka::said(source, record.uuid.as_deref(), message)?;
         return Some(LogLine { software: "haraka", report });
+    }
+    if record.kind.is_none()
+        && let Some(line) = record.log.as_ref().or(record.message.as_ref()).filter(|line| !line.trim_start().starts_with('{'))
+    {
+        return super::read(line);
     }
     Some(LogLine { software: "kumomta", report: of_kumomta(record)? })
 }

@@ -46,7 +46,8 @@ fn delivery(daemon: &str, fields: &str, status: &str) -> Option<RecipientReport>
         "sent" | "deliverable" => Action::Delivered,
         _ => return None,
     };
-    let text = text.trim();
+    // The queue manager tells no more than this.
+    let text = if word == "expired" && text.starts_with(" returned") { status } else { text.trim() };
     let text = text.strip_prefix('(').map_or(text, |text| text.strip_suffix(')').unwrap_or(text));
     let mut report = reason(daemon, text);
     report.action = Some(action);
@@ -116,6 +117,18 @@ fn connection(report: &mut RecipientReport, text: &str) {
     }
 }
 
+/// What a check of the content found, with its verdict at the end:
+/// `Subject: … from mx.example.net[192.0.2.9]; from=<…> to=<anna@example.com> proto=ESMTP helo=<…>: 5.7.1 message looks like spam`.
+fn content(text: &str) -> RecipientReport {
+    let about = text.rfind("; from=<").map_or("", |at| &text[at..]);
+    let said = about.rsplit_once(">: ").map_or("", |(_, said)| said);
+    let mut report = RecipientReport { command: Some(Verb::DataEnd), ..RecipientReport::default() };
+    because(&mut report, said);
+    report.recipient = between(about, " to=<", ">").map(name_of);
+    report.action = Some(if report.status.is_some_and(|status| status.class == 4) { Action::Delayed } else { Action::Failed });
+    report
+}
+
 /// `RCPT from unknown[192.0.2.9]: 554 5.7.1 …; from=<> to=<anna@example.com> proto=ESMTP helo=<…>`, before it `milter-` or nothing.
 fn rejection(kind: &str, text: &str) -> Option<RecipientReport> {
     // What is only said to be rejected is taken all the same.
@@ -123,6 +136,9 @@ fn rejection(kind: &str, text: &str) -> Option<RecipientReport> {
         return None;
     }
     let (stage, rest) = text.split_once([' ', ':'])?;
+    if matches!(stage, "header" | "body" | "mime-header" | "nested-header") {
+        return Some(content(rest));
+    }
     let said = match rest.strip_prefix("from ") {
         Some(client) => client.split_once("]: ").or_else(|| client.split_once(": ")).map_or(client, |(_, said)| said),
         None => rest.trim_start(),

@@ -24,6 +24,9 @@ pub(super) enum Program<'a> {
     Sendmail,
     OpenSmtpd,
     Haraka,
+    Courier,
+    Dovecot,
+    Amavis,
     Unknown,
 }
 
@@ -34,6 +37,9 @@ impl<'a> Program<'a> {
             "sendmail" | "sm-mta" | "sm-msp-queue" => Self::Sendmail,
             "smtpd" => Self::OpenSmtpd,
             "haraka" => Self::Haraka,
+            "dovecot" => Self::Dovecot,
+            "amavis" | "amavisd" => Self::Amavis,
+            _ if name.starts_with("courier") => Self::Courier,
             // An instance or a service may have a name of its own: postfix-out/smtp, postfix/submission/smtpd.
             _ if name.starts_with("postfix") => name.rsplit_once('/').map_or(Self::Unknown, |(_, daemon)| Self::Postfix(daemon)),
             _ => Self::Unknown,

@@ -55,6 +55,13 @@ fn first_address(to: &str) -> Option<String> {
 
 /// `ruleset=check_rcpt, arg1=<anna@example.com>, relay=…, reject=553 5.3.0 …`, `Milter: to=<anna@example.com>, reject=550 …`.
 fn rejection(text: &str) -> Option<RecipientReport> {
+    // `<anna@example.com>... User unknown`
+    if let Some((recipient, words)) = text.strip_prefix('<').and_then(|text| text.split_once(">... ")) {
+        let mut report = RecipientReport { recipient: Some(name_of(recipient)), command: Some(Verb::Rcpt), ..RecipientReport::default() };
+        because(&mut report, words);
+        report.action = Some(Action::Failed);
+        return Some(report);
+    }
     let (about, said) = text.split_once(", reject=")?;
     let mut report = RecipientReport::default();
     because(&mut report, said);

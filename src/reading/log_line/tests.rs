@@ -149,7 +149,7 @@ fn postfix_tells_what_hosts_said_and_what_became_of_connections() {
         ),
         (
             "Mar  4 10:11:23 out1 postfix/qmgr[1]: 4Z0Abc: from=<bert@example.net>, status=expired, returned to sender",
-            "postfix | - | - | failed | - | - | - | - | out1 | 4Z0Abc | returned to sender",
+            "postfix | - | - | failed | - | - | - | - | out1 | 4Z0Abc | expired, returned to sender",
         ),
     ]);
 }
@@ -439,6 +439,148 @@ fn lines_of_exchange_are_read() {
     assert_eq!(line.report.reply.map(|reply| reply.code.number()), Some(552));
 }
 
+/// What a reader makes of lines that belong together.
+fn told_in_turn(lines: &[&str]) -> Vec<Option<String>> {
+    let mut reader = LogReader::default();
+    lines.iter().map(|line| reader.read(line).as_ref().map(told)).collect()
+}
+
+#[test]
+fn lines_of_qmail_are_read() {
+    check(&[
+        (
+            "@40000000656f0a1b2c3d4e5f delivery 7: failure: 192.0.2.25_does_not_like_recipient./Remote_host_said:_550_5.1.1_User_unknown/\
+             Giving_up_on_192.0.2.25./",
+            "qmail | - | - | failed | 550 | 5.1.1 | RCPT | 192.0.2.25 | - | - | User unknown",
+        ),
+        (
+            "Mar  4 10:11:23 out1 qmail: 1741083083.123456 delivery 8: deferral: Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/",
+            "qmail | - | - | delayed | - | 4.4.1 | - | - | - | - | Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)",
+        ),
+        (
+            "@40000000656f0a1b2c3d4e5f delivery 9: failure: Connected_to_192.0.2.25_but_sender_was_rejected./Remote_host_said:_550-5.7.1_no:_see/\
+             550_5.7.1_https://example.com/why/",
+            "qmail | - | - | failed | 550 | 5.7.1 | MAIL | 192.0.2.25 | - | - | no: see https://example.com/why",
+        ),
+        (
+            "2025-03-04 10:11:23.000000 delivery 10: success: 192.0.2.25_accepted_message./Remote_host_said:_250_2.0.0_OK/",
+            "qmail | - | - | delivered | 250 | 2.0.0 | DATA-END | 192.0.2.25 | - | - | OK",
+        ),
+    ]);
+    let lines = [
+        "@40000000656f0a1b00000000 starting delivery 7: msg 42 to remote anna@example.com",
+        "@40000000656f0a1b00000000 starting delivery 8: msg 43 to local bert@example.net",
+        "@40000000656f0a1b00000001 delivery 8: success: did_1+0+0/",
+        "@40000000656f0a1b00000002 delivery 7: failure: Sorry,_no_mailbox_here_by_that_name._(#5.1.1)/",
+        "@40000000656f0a1b00000003 delivery 7: failure: Sorry,_no_mailbox_here_by_that_name._(#5.1.1)/",
+    ];
+    let failed = |recipient: &str| {
+        Some(format!("qmail | {recipient} | - | failed | - | 5.1.1 | - | - | - | - | Sorry, no mailbox here by that name. (#5.1.1)"))
+    };
+    let delivered = Some("qmail | bert@example.net | - | delivered | - | - | - | - | - | - | did 1+0+0".to_owned());
+    assert_eq!(told_in_turn(&lines), [None, None, delivered, failed("anna@example.com"), failed("-")]);
+}
+
+#[test]
+fn lines_of_courier_dovecot_and_amavis_are_read() {
+    check(&[
+        (
+            "Mar  4 10:11:23 out1 courieresmtp: id=00012345.65000000.00000123,from=<bert@example.net>,addr=<anna@example.com>: 550 User unknown",
+            "courier | anna@example.com | - | failed | 550 | - | - | - | out1 | 00012345.65000000.00000123 | User unknown",
+        ),
+        (
+            "Mar  4 10:11:23 out1 courieresmtp: id=0001,from=<bert@example.net>,addr=<anna@example.com>,size=724,success: delivered: \
+             mx.example.com [192.0.2.25]",
+            "courier | anna@example.com | - | delivered | - | - | - | mx.example.com | out1 | 0001 | -",
+        ),
+        (
+            "Mar  4 10:11:23 mx1 courieresmtpd: error,relay=::ffff:192.0.2.9,from=<bert@example.net>,to=<anna@example.com>: 450 4.2.0 Greylisted",
+            "courier | anna@example.com | - | delayed | 450 | 4.2.0 | - | - | mx1 | - | Greylisted",
+        ),
+        (
+            "Mar  4 10:11:23 mx1 dovecot: lmtp(anna@example.com)<12><x>: msgid=<1@example.net>: save failed to INBOX: Quota exceeded (mailbox for \
+             user is full)",
+            "dovecot | anna@example.com | - | failed | - | - | - | - | mx1 | 1@example.net | Quota exceeded (mailbox for user is full)",
+        ),
+        (
+            "Mar  4 10:11:23 mx1 dovecot: lmtp(12): Error: lmtp-server: conn unix:pid=1,uid=1 [1]: rcpt anna@example.com: Failed to lookup user \
+             anna@example.com: 550 5.1.1 <anna@example.com> User doesn't exist",
+            "dovecot | anna@example.com | - | failed | 550 | 5.1.1 | RCPT | - | mx1 | - | <anna@example.com> User doesn't exist",
+        ),
+        (
+            "Mar  4 10:11:23 mx1 dovecot: lda(anna): sieve: msgid=<1@example.net>: stored mail into mailbox 'INBOX'",
+            "dovecot | anna | - | delivered | - | - | - | - | mx1 | 1@example.net | -",
+        ),
+        (
+            "Mar  4 10:11:23 mx1 amavis[12]: (00123-01) Blocked SPAM {RejectedInbound}, [192.0.2.9]:40000 <bert@example.net> -> <anna@example.com>, \
+             Queue-ID: 4Z0Abc, Hits: 12.3, size: 1234, 800 ms",
+            "amavis | anna@example.com | - | failed | - | - | DATA-END | - | mx1 | 4Z0Abc | Blocked SPAM {RejectedInbound}",
+        ),
+    ]);
+    for line in [
+        "Mar  4 10:11:23 mx1 amavis[12]: (00123-01) Passed CLEAN {RelayedInbound}, [192.0.2.9] <bert@example.net> -> <anna@example.com>, 800 ms",
+        "Mar  4 10:11:23 mx1 dovecot: imap-login: Login: user=<anna>, method=PLAIN",
+        "Mar  4 10:11:23 out1 courieresmtp: id=0001,from=<bert@example.net>,addr=<anna@example.com>,status: failure",
+    ] {
+        assert_eq!(read(line), None, "{line}");
+    }
+}
+
+#[test]
+fn accounting_of_powermta_is_read_with_its_columns_or_the_usual_ones() {
+    let record = "b,2025-03-04 10:11:00+0000,2025-03-04 10:10:59+0000,bert@example.net,anna@example.com,,failed,5.1.1 (bad destination mailbox \
+                  address),\"smtp;550 5.1.1 \"\"anna\"\", unknown\",mx.example.com (192.0.2.25),bad-mailbox,smtp";
+    let expected = "powermta | anna@example.com | - | failed | 550 | 5.1.1 | - | mx.example.com | - | - | \"anna\", unknown";
+    check(&[
+        (record, expected),
+        (
+            "t,2025-03-04 10:11:00+0000,2025-03-04 10:10:59+0000,bert@example.net,anna@example.com,rfc822;info@example.org,delayed,4.4.1 (no answer \
+             from host),,mx.example.com (192.0.2.25),no-answer-from-host,smtp",
+            "powermta | anna@example.com | for rfc822;info@example.org | delayed | - | 4.4.1 | - | mx.example.com | - | - | 4.4.1 (no answer from host)",
+        ),
+    ]);
+    let header = "type,timeLogged,rcpt,dsnStatus,dsnDiag";
+    let short = "rb,2025-03-04 10:11:00+0000,anna@example.com,5.2.2 (mailbox full),smtp;552 5.2.2 full";
+    let found = told_in_turn(&[header, short]);
+    assert_eq!(found, [None, Some("powermta | anna@example.com | - | failed | 552 | 5.2.2 | - | - | - | - | full".to_owned())]);
+}
+
+#[test]
+fn protocol_logs_of_exchange_tell_which_command_was_refused() {
+    let line = |number: u8, event: &str, data: &str| {
+        format!("2025-03-04T10:11:00.000Z,Outbound,08D0A1B2,{number},203.0.113.5:40000,192.0.2.25:25,{event},{data},")
+    };
+    let lines = [
+        "#Fields: date-time,connector-id,session-id,sequence-number,local-endpoint,remote-endpoint,event,data,context".to_owned(),
+        line(0, "+", ""),
+        line(1, ">", "MAIL FROM:<bert@example.net> SIZE=1234"),
+        line(2, ">", "RCPT TO:<anna@example.com>"),
+        line(3, "<", "250 2.1.0 Sender OK"),
+        line(4, "<", "550 5.1.1 User unknown"),
+        line(5, ">", "QUIT"),
+        "2025-03-04T10:11:00.000Z,MAIL01\\Default,08D0A1B3,5,192.0.2.1:25,192.0.2.9:40000,>,421 4.3.2 Service not available,".to_owned(),
+    ];
+    let found = told_in_turn(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let refused = Some("exchange | anna@example.com | - | failed | 550 | 5.1.1 | RCPT | 192.0.2.25 | - | - | User unknown".to_owned());
+    let busy = Some("exchange | - | - | delayed | 421 | 4.3.2 | - | - | 192.0.2.1 | - | Service not available".to_owned());
+    assert_eq!(found, [None, None, None, None, None, refused, None, busy]);
+}
+
+#[test]
+fn lines_are_read_however_a_container_keeps_them() {
+    let line = "Mar  4 10:11:23 out1 postfix/smtp[1]: 4Z0Abc: to=<anna@example.com>, relay=mx.example.com[192.0.2.1]:25, dsn=5.1.1, status=bounced \
+                (host mx.example.com[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command))";
+    let plain = read(line);
+    assert!(plain.is_some());
+    let docker = serde_json::json!({ "log": format!("{line}\n"), "stream": "stdout", "time": "2025-03-04T10:11:23Z" }).to_string();
+    let shipped = serde_json::json!({ "message": line, "host": "collector" }).to_string();
+    for kept in [format!("mail-1  | {line}"), format!("2025-03-04T10:11:23.000000000Z stdout F {line}"), docker, shipped] {
+        assert_eq!(read(&kept), plain, "{kept}");
+    }
+    // JSON in JSON is not followed.
+    assert_eq!(read(&serde_json::json!({ "log": "{\"log\": 1}" }).to_string()), None);
+}
+
 #[test]
 fn lines_without_reply_reason_or_outcome_are_left_alone() {
     for line in [
@@ -556,6 +698,20 @@ fn pieces() -> impl Strategy<Value = String> {
         "]",
         "{LED=",
         "}",
+        "starting delivery 7: msg 1 to remote ",
+        "delivery 7: failure: ",
+        "Remote_host_said:_550_",
+        "/",
+        "b,2025-03-04 10:11:00+0000,",
+        "type,timeLogged,",
+        "x,y,0,a:1,b:2,<,",
+        "courieresmtp: id=1,addr=<",
+        "courieresmtpd: error,",
+        "dovecot: lmtp(",
+        "msgid=<1>: save failed to INBOX: ",
+        " rcpt ",
+        "amavis[1]: Blocked SPAM, ",
+        " -> <",
     ]);
     prop::collection::vec(prop_oneof![piece.prop_map(str::to_owned), "[ -~é\n]{0,8}".prop_map(|text| text)], 0..12)
         .prop_map(|all| all.concat())

@@ -33,6 +33,11 @@ impl Said {
         self.recipient.as_ref().is_some_and(|mine| names.into_iter().flatten().any(|name| address::same(mine, name)))
     }
 
+    /// Whether a code of any kind is in it.
+    pub(super) fn tells_a_code(&self) -> bool {
+        self.reply.is_some() || self.enhanced.is_some() || self.status.is_some()
+    }
+
     /// Takes over what `other` says and this does not.
     pub(super) fn complete_with(&mut self, other: &Self) {
         fn fill<T: Clone>(mine: &mut Option<T>, other: Option<&T>) {
@@ -120,6 +125,11 @@ enum Rank {
     Enhanced,
 }
 
+/// Whether a server's refusal stands in `text`.
+pub(super) fn refuses(text: &str) -> bool {
+    candidates(text).any(|candidate| candidate.rank >= Rank::Begins)
+}
+
 /// The reply that decided; none if there is no reply code.
 pub(super) fn decisive(text: &str) -> Option<Reply> {
     let mut all = candidates(text);
@@ -128,13 +138,18 @@ pub(super) fn decisive(text: &str) -> Option<Reply> {
     for candidate in all {
         if quotes_another(text, best.at, candidate.at, candidate.rank) {
             inner.push(candidate);
-        } else if candidate.rank > best.rank && inner.is_empty() {
+        } else if (candidate.rank > best.rank || candidate.rank == best.rank && is_placeholder(text, best.at)) && inner.is_empty() {
             best = candidate;
         }
     }
     // Quoted by the one that was chosen, in the same line.
     let innermost = inner.iter().rev().find(|candidate| candidate.at > best.at && !text[best.at..candidate.at].contains('\n'));
     reply_at(text, innermost.map_or(best.at, |candidate| candidate.at))
+}
+
+/// Whether no server said it: Exchange writes 400 where it only means that it has not given up.
+fn is_placeholder(text: &str, at: usize) -> bool {
+    text[at..].starts_with("400")
 }
 
 /// Whether the number at `at` begins an answer that the one at `outer` quotes.
@@ -146,7 +161,9 @@ fn quotes_another(text: &str, outer: usize, at: usize, rank: Rank) -> bool {
     }
     let said = before.trim_end_matches(':');
     let announced = ["said", "was", "returned", "response", "error", "replied", "responded"].iter().any(|word| said.ends_with(word));
-    (before.ends_with(':') && (rank == Rank::Enhanced || announced)) || (rank == Rank::Enhanced && before.ends_with(['(', '[']))
+    (before.ends_with(':') && (rank == Rank::Enhanced || announced))
+        || (rank == Rank::Enhanced && announced && (before.contains("server") || before.contains("host")))
+        || (rank == Rank::Enhanced && before.ends_with(['(', '[']))
 }
 
 fn candidates(text: &str) -> impl Iterator<Item = Candidate> {
@@ -178,9 +195,7 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
         return None;
     }
     let before = &text[..at];
-    if before
-        .ends_with(|c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/' | '=' | '+' | '@' | '_' | '%' | '&'))
-    {
+    if before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '/' | '=' | '+' | '@' | '_' | '%' | '&')) {
         // `-> 550` has a blank; `SMTP-550` and its like have not.
         return None;
     }
@@ -202,9 +217,9 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
     if is_unit(words) {
         return None;
     }
-    let line = before.trim_end_matches([' ', '\t', '#', '\'', '"']);
+    let line = before.trim_end_matches([' ', '\t', '\u{a0}', '#', '\'', '"']);
     if line.is_empty()
-        || line.ends_with(['\n', ':', ';', '(', '[', '<', '>'])
+        || line.ends_with(['\n', ':', ';', '(', '[', '<', '>', '：', '（', '「', '“', '„', '«', '‘', '‚'])
         || line.ends_with("...")
         || line.ends_with("],")
         || rest.starts_with(['\'', '"'])

@@ -3,9 +3,11 @@
 //! A notice comes from a program and says that something failed; one of these alone is not enough. What a person quotes or forwards
 //! is that person's mail.
 
+use super::answer;
 use super::letter::Letter;
 use super::phrases::{
-    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, SYSTEM_NAMES, WEAK_WORDS,
+    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, NOT_ALL, SYSTEM_NAMES,
+    WEAK_WORDS,
 };
 use super::words;
 use crate::reading::Action;
@@ -62,9 +64,11 @@ impl<'a> Looks<'a> {
         let null = return_path
             .as_deref()
             .is_some_and(|path| path == "<>" || path.is_empty() || is_system(&local(path.trim_matches(['<', '>', ' ']))));
-        let system = is_system(&from) || SYSTEM_NAMES.any(&letter.from_name) || letter.from.is_none() && return_path.is_none_or(|_| null);
+        let system = is_system(&from) || SYSTEM_NAMES.any(&letter.from_name) || letter.from.is_none() && (return_path.is_none() || null);
         let author = match system {
             true if from.contains("daemon") => Author::Daemon,
+            // A person may answer under that name, too; programs leave the envelope empty.
+            true if is_by_hand(&subject) && return_path.as_deref().is_some_and(|path| path.contains('@')) => Author::Person,
             true => Author::System,
             false if is_by_hand(&subject) => Author::Person,
             false => Author::Unknown,
@@ -108,7 +112,9 @@ impl<'a> Looks<'a> {
         let strong = || FAILED_WORDS.any(self.text);
         match (self.author, self.envelope) {
             (Author::System, Envelope::Open) => subject,
-            (Author::Daemon | Author::System, _) => subject || strong() || WEAK_WORDS.any(self.text),
+            (Author::Daemon | Author::System, _) => {
+                subject || strong() || WEAK_WORDS.any(self.text) || DELIVERED.any(self.text) || answer::refuses(self.text)
+            }
             _ if self.is_away_subject() || (self.automatic && !subject) => false,
             (_, Envelope::Null) => subject || strong(),
             (_, Envelope::Program) => subject && strong(),
@@ -135,6 +141,9 @@ impl<'a> Looks<'a> {
     /// What was done with the message, where nobody says it in a field.
     pub(super) fn action(&self) -> Action {
         let own = words::cut(self.text, 2000);
+        if DELIVERED.any(own) && !NOT_ALL.any(own) {
+            return Action::Delivered;
+        }
         let delayed = DELAYED.any(&self.subject) || (DELAYED.any(own) && !FINAL.any(own));
         if delayed { Action::Delayed } else { Action::Failed }
     }
@@ -158,7 +167,11 @@ fn is_system(local: &str) -> bool {
         "mail-system",
         "double-bounce",
     ];
-    NAMES.contains(&local) || local.ends_with("mailer-daemon") || local.starts_with("mailer-daemon")
+    // Exchange has the same number in every organisation.
+    NAMES.contains(&local)
+        || local.ends_with("mailer-daemon")
+        || local.starts_with("mailer-daemon")
+        || local.starts_with("microsoftexchange329e71ec88ae4615bbc36ab6ce41109e")
 }
 
 /// Whether a mailing list's software writes under that local part.

@@ -59,7 +59,14 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         if said.reply.is_none() && said.diagnostic.is_empty() || single && wanting {
             said.complete_with(&all);
         }
+        if said.remote_host.is_none() {
+            said.remote_host = told.as_ref().and_then(|told| told.sole_host.clone());
+        }
         said.reporting_mta.clone_from(&reporter);
+        if !said.tells_a_code() && !said.diagnostic.is_empty() && !WHY.any(words::cut(&said.diagnostic, 60)) {
+            // What follows the address is something else; the reason may stand before it.
+            said.diagnostic = words::line(&format!("{before} {}", said.diagnostic));
+        }
         if said.diagnostic.is_empty() {
             said.diagnostic = words::line(before);
         }
@@ -86,8 +93,9 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let mut guessed = Vec::new();
     if recipients.is_empty() {
         let in_sentence = in_sentence(own, letter);
-        if let Some((Mention::Meant, recipient)) = in_sentence {
-            recipients.push(Said { recipient: Some(recipient.to_owned()), ..all.clone() });
+        if let Some((Mention::Meant | Mention::Labelled, recipient)) = in_sentence {
+            let original = labelled(own, "original address:").map(str::to_owned);
+            recipients.push(Said { recipient: Some(recipient.to_owned()), original, ..all.clone() });
         } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
@@ -126,12 +134,17 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
     let mut current: Option<usize> = None;
     let mut indent = usize::MAX;
     let mut at = 0;
+    let mut last = "";
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
         // A line that stands deeper than the first one was folded.
         let depth = line.len() - line.trim_start().len();
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent) {
+        let is_sender = announces_sender(last);
+        if !line.trim_ascii().is_empty() {
+            last = line;
+        }
+        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent && !is_sender) {
             indent = indent.min(depth.saturating_add(1));
             if entries.is_empty() {
                 before = &text[..start];
@@ -163,6 +176,13 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         }
     }
     (before, entries)
+}
+
+/// Whether the address in the next line is the sender's: `A message sent by`.
+fn announces_sender(line: &str) -> bool {
+    let end = line.trim_end().trim_end_matches(':');
+    let end = &end.as_bytes()[end.len().saturating_sub(8)..];
+    end.eq_ignore_ascii_case(b" sent by") || end.ends_with(b"sender")
 }
 
 /// The addresses that open a line, each with what follows it; none if none does.
@@ -221,7 +241,38 @@ enum Mention {
     There,
     /// The word before it says so.
     Meant,
+    /// It stands alone behind the name of such a field.
+    Labelled,
 }
+
+/// The address behind a label that begins a line.
+fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| address::all(words::after(line.trim_start(), label)?).next().map(|found| found.text))
+}
+
+/// Whether an address stands behind such a label as `Recipient address:` alone in its line.
+fn is_labelled(line: &str) -> bool {
+    const LABELS: [&str; 12] = [
+        "recipient",
+        "failed recipient",
+        "final recipient",
+        "empfänger",
+        "destinataire",
+        "destinatario",
+        "destinatário",
+        "получатель",
+        "收件人",
+        "宛先",
+        "받는사람",
+        "ontvanger",
+    ];
+    let Some((label, rest)) = line.split_once([':', '：']).filter(|_| line.len() < 100) else { return false };
+    let label = label.trim().to_lowercase();
+    LABELS.iter().any(|known| label.starts_with(known)) && rest.trim_matches([' ', '\t', '<', '[', '"']).is_empty()
+}
+
+/// What stands before what looks like an address and is none.
+static MESSAGE_ID: Phrases = Phrases::new(&["message-id"]);
 
 /// The address in a sentence about delivery.
 fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a str)> {
@@ -261,11 +312,13 @@ fn in_sentence<'a>(text: &'a str, letter: &Letter<'_>) -> Option<(Mention, &'a s
         let before = text[..found.place.start].trim_end_matches(|c: char| !c.is_alphanumeric());
         let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default().to_lowercase();
         let line = text[..found.place.start].rsplit('\n').next().unwrap_or_default();
-        if NOT_ABOUT.contains(&word.as_str()) || words::starts(line.trim_start(), "from") || words::starts(line.trim_start(), "message-id")
-        {
+        let tried = before.ends_with("tried to contact") || before.ends_with("tried to reach") || before.ends_with("tried to email");
+        let of_message = MESSAGE_ID.any(words::cut(line, 200));
+        if (NOT_ABOUT.contains(&word.as_str()) && !tried) || of_message || words::starts(line.trim_start(), "from") {
             continue;
         }
-        let rank = match (own(found.text), ABOUT.contains(&word.as_str())) {
+        let rank = match (own(found.text), tried || ABOUT.contains(&word.as_str())) {
+            (false, _) if is_labelled(line) => Mention::Labelled,
             (false, true) => Mention::Meant,
             (false, false) => Mention::There,
             (true, true) => Mention::Own,
@@ -287,6 +340,16 @@ static REPORTER: Phrases = Phrases::new(&[
     "generating server:",
     "amavisd-new at host",
     "mail server on",
+    "james mail server at",
+    "haraka mail program at",
+    "indimail mta at",
+    "generando servidor:",
+    "servidor de generación:",
+    "generierender server:",
+    "serveur de génération :",
+    "server di generazione:",
+    "genererande server:",
+    "生成サーバー:",
     "mail system at",
     "relay on",
 ]);

@@ -7,7 +7,8 @@ use super::fields::{Field, Item, items};
 use super::letter::Letter;
 use super::words::Phrases;
 use super::{RECIPIENTS, address, words};
-use crate::reading::Action;
+use crate::reading::{Action, reply};
+use crate::smtp::{CodeClass, Reply};
 
 /// Fields that tell a report within a text.
 static FIELDS: Phrases = Phrases::new(&["final-recipient:", "original-recipient:", "diagnostic-code:"]);
@@ -106,7 +107,7 @@ fn of_recipient(field: &Field<'_>, group: &mut Said) {
     } else if field.is("Diagnostic-Code") {
         let text = field.typed().1;
         let said = answer::read(text);
-        group.reply = said.reply;
+        group.reply = said.reply.or_else(|| success(text).filter(|_| field.typed().0.eq_ignore_ascii_case("smtp")));
         group.enhanced = said.enhanced;
         group.command = said.command;
         group.diagnostic = if is_exit_status(field) { format!("exit status {text}") } else { said.diagnostic };
@@ -114,6 +115,12 @@ fn of_recipient(field: &Field<'_>, group: &mut Said) {
             group.remote_host = said.remote_host;
         }
     }
+}
+
+/// The reply of a host that took the message.
+fn success(text: &str) -> Option<Reply> {
+    reply::leading_code(text).filter(|code| code.class() == CodeClass::Success)?;
+    reply::replies(text, 1).ok()?.into_iter().next()
 }
 
 /// The words of a comment, as in `5.2.1 (mailbox disabled)`.

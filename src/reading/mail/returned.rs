@@ -75,7 +75,8 @@ fn begins_message(line: &str) -> bool {
     one_beginning(bare, &SENTENCES).is_some()
         || one_beginning(bare, &HEADINGS).and_then(|heading| words::after(bare, heading)).is_some_and(|rest| {
             let letters = rest.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-            letters.clone().count() <= 2 && rest.len() < 60 && !rest.contains('@')
+            // What Exchange tells of it stands before its own words on why.
+            letters.clone().count() <= 2 && rest.len() < 60 && !rest.contains('@') && !words::starts(rest.trim_start(), "details")
         })
 }
 

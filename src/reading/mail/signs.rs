@@ -45,6 +45,29 @@ static SIGNS: Phrases = Phrases::new(&[
     "server at ",
     "smtp server ",
     "server ",
+    "transferring to ",
+    "remote mta ",
+    "your message was rejected by ",
+    "message rejected by: ",
+    "connection refused by ",
+    "timed out with ",
+    "receiving host: ",
+    "le serveur ",
+    "el servidor ",
+    "il server ",
+    "de server ",
+    "serwer ",
+    "сервер ",
+    "des servers ",
+    "mail server: ",
+    " said 4",
+    " said 5",
+    " replied 4",
+    " replied 5",
+    " ha risposto",
+    " a répondu",
+    " respondió",
+    " antwortete",
 ]);
 
 /// What a sign tells, and where.
@@ -73,7 +96,7 @@ impl Sign {
             9 => Self::Means(Verb::Connect),
             12 | 17 | 20 => Self::Means(Verb::Data),
             5 | 10 | 13 | 15 | 18 => Self::Means(Verb::Rcpt),
-            21..=24 => Self::HostBefore,
+            21..=24 | 55..=62 => Self::HostBefore,
             32 => Self::DomainFollows,
             _ => Self::HostFollows,
         }
@@ -89,6 +112,7 @@ pub(super) fn read(text: &str) -> (Option<Verb>, Option<&str>) {
             Sign::CommandFollows => command = command.or_else(|| verb(&words::cut(rest, 40).to_ascii_lowercase())),
             Sign::Means(verb) => command = command.or(Some(verb)),
             Sign::HostBefore => host = host.or_else(|| last_host(&text[..start])),
+            Sign::HostFollows if names_itself(&text[..start]) => {}
             Sign::HostFollows => host = host.or_else(|| words::host(rest)),
             Sign::DomainFollows => {
                 host = host.or_else(|| rest.find(" by ").and_then(|by| words::after(&rest[by..], " by ")).and_then(words::host));
@@ -96,6 +120,13 @@ pub(super) fn read(text: &str) -> (Option<Verb>, Option<&str>) {
         }
     }
     (command, host.or_else(|| numbered_host(text)))
+}
+
+/// Whether a text ends in the words of a program that introduces itself: `This is the James mail server at `.
+fn names_itself(before: &str) -> bool {
+    let from = before.len().saturating_sub(40);
+    let end = &before.as_bytes()[from..];
+    memchr::memmem::rfind(end, b"his is the ").is_some_and(|at| !end[at..].contains(&b'.'))
 }
 
 /// The host at the end of a text: `name`, or `name [address]`.
@@ -139,4 +170,30 @@ pub(super) fn verb(text: &str) -> Option<Verb> {
         text = text.strip_prefix(lead).unwrap_or(text);
     }
     NAMES.iter().find(|(name, _)| text.starts_with(name)).map(|(_, verb)| *verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_tell_command_and_host() {
+        for (text, command, host) in [
+            ("host mx1.example.net[192.0.2.25] said: 550 no (in reply to RCPT TO command)", Some(Verb::Rcpt), Some("mx1.example.net")),
+            ("192.0.2.25 does not like recipient. Remote host said: 550 no", Some(Verb::Rcpt), Some("192.0.2.25")),
+            ("192.0.2.25 failed after I sent the message.", Some(Verb::DataEnd), Some("192.0.2.25")),
+            ("lost connection with mx1.example.net[192.0.2.25] while sending MAIL FROM", Some(Verb::Mail), Some("mx1.example.net")),
+            ("rejected by the server for the domain example.net by mx1.example.net. [192.0.2.25].", None, Some("mx1.example.net")),
+            ("Error transferring to mx1.example.net; 550 no", None, Some("mx1.example.net")),
+            ("Deferred: Connection refused by mx1.example.net.", None, Some("mx1.example.net")),
+            ("Remote MTA mx1.example.net: SMTP diagnostic: 550 no", None, Some("mx1.example.net")),
+            ("Mail server: mx1.example.net Answer: 550 no", None, Some("mx1.example.net")),
+            ("mx1.example.net said 550 no", None, Some("mx1.example.net")),
+            ("Il server: mx1.example.net ha risposto: 550 no", None, Some("mx1.example.net")),
+            ("Hi. This is the James mail server at mail.example.com. 550 no", None, None),
+            ("blocked using bl.example.org", None, None),
+        ] {
+            assert_eq!(read(text), (command, host), "{text}");
+        }
+    }
 }

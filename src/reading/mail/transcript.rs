@@ -26,6 +26,8 @@ pub(super) struct Session {
     pub(super) command: Option<Verb>,
     /// Who refused.
     pub(super) host: Option<String>,
+    /// The host that was talked to, if there was but one.
+    pub(super) sole_host: Option<String>,
     /// Whom the refusals are about.
     pub(super) recipients: Vec<Said>,
 }
@@ -35,6 +37,8 @@ pub(super) struct Session {
 struct Reader {
     session: Session,
     host: Option<String>,
+    /// The hosts so far; two tell that there is not one alone.
+    hosts: Vec<Option<String>>,
     command: Option<Verb>,
     recipient: Option<String>,
     /// A refusal that no verdict followed yet.
@@ -60,13 +64,13 @@ pub(super) fn read(text: &str) -> Option<Session> {
         } else if let Some(said) = marked(line, &CLIENT) {
             reader.asked(said);
         } else if let Some(rest) = words::after(line.trim_start_matches(['.', ' ']), "while talking to ") {
-            reader.host = words::host(rest).map(str::to_owned);
-            reader.open = None;
+            reader.talks_to(words::host(rest).map(str::to_owned));
         } else {
             reader.verdict(line);
         }
     }
-    let session = reader.session;
+    let mut session = reader.session;
+    session.sole_host = if let [host] = reader.hosts.as_mut_slice() { host.take() } else { None };
     (session.reply.is_some() || !session.recipients.is_empty()).then_some(session)
 }
 
@@ -93,6 +97,14 @@ fn refuses(reply: &Reply) -> bool {
 }
 
 impl Reader {
+    fn talks_to(&mut self, host: Option<String>) {
+        if self.hosts.len() < 2 && !self.hosts.contains(&host) {
+            self.hosts.push(host.clone());
+        }
+        self.host = host;
+        self.open = None;
+    }
+
     fn asked(&mut self, said: &str) {
         let lower = words::cut(said, 40).to_ascii_lowercase();
         let verb = if lower.trim_end() == "mail" { Some(Verb::Mail) } else { signs::verb(&lower) };
@@ -159,7 +171,7 @@ impl Reader {
             reply,
             diagnostic: words::line(words),
             command: self.command,
-            remote_host: self.host.clone(),
+            remote_host: self.host.clone().or_else(|| signs::read(words).1.map(str::to_owned)),
             ..Said::default()
         });
     }

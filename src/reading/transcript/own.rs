@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::super::failure;
 use crate::knowledge::{Entry, Knowledge};
@@ -139,7 +140,7 @@ impl Own {
     fn explains(&self, text: &str, open: &[String]) -> bool {
         let (Some(knowledge), Some(reply)) = (&self.knowledge, Reply::parse(&open.join("\r\n"))) else { return false };
         let reading = knowledge.read(&reply, None);
-        let of_entry = |entry: Entry| {
+        let of_entry = |entry: Arc<Entry>| {
             let places: Vec<Option<&str>> = entry.at.keys().map(|place| Some(place.as_str())).chain([None]).collect();
             places.into_iter().map(|place| entry.meaning(place).title).collect::<Vec<_>>()
         };
@@ -147,7 +148,7 @@ impl Own {
         let by_enhanced = reply.enhanced.and_then(|code| knowledge.enhanced(code)).map(|meaning| meaning.title);
         by_code
             .chain(by_enhanced)
-            .chain([knowledge.reason(reading.reason).title])
+            .chain([knowledge.reason(reading.reason).title.clone()])
             .any(|title| text.strip_prefix(title.as_str()).is_some_and(|rest| rest.starts_with([':', '.'])))
     }
 }

@@ -1,5 +1,7 @@
 //! How two codes stand to each other: which of the sentences that tell codes apart fits them.
 
+use std::sync::Arc;
+
 use crate::knowledge::{Entry, Knowledge};
 use crate::reading::{EnhancedPattern, Topic};
 use crate::report::explanation::{ExplanationPart, Standing, answer_kind, explain_topic};
@@ -9,7 +11,7 @@ use crate::smtp::{EnhancedCode, ReplyCode};
 pub(super) struct Side {
     pub(super) topic: Topic,
     pub(super) part: ExplanationPart,
-    pub(super) entry: Option<Entry>,
+    pub(super) entry: Option<Arc<Entry>>,
 }
 
 impl Side {

@@ -41,10 +41,10 @@ fn of_code(knowledge: &Knowledge, code: ReplyCode, verb: Option<Verb>) -> Explan
     let refused = matches!(code.class(), CodeClass::Transient | CodeClass::Permanent);
     ExplanationPart {
         says: Some(meaning.says),
-        standing: standing(knowledge, code),
+        standing: standing(knowledge, code, &entry),
         places: if verb.is_none() { places_of_code(&entry) } else { Vec::new() },
         companions: companions(knowledge, &entry, None),
-        answers: entry.commands,
+        answers: entry.commands.clone(),
         closes: entry.closes,
         references: merged(meaning.references, &entry.references),
         ..ExplanationPart::new(
@@ -138,9 +138,9 @@ pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: 
         mentions: Mentions::of(reply),
         provider,
         conflict: annotation.conflict,
-        standing: standing(knowledge, reply.code),
+        standing: standing(knowledge, reply.code, &entry),
         places,
-        answers: entry.commands,
+        answers: entry.commands.clone(),
         closes: entry.closes,
         references: annotation.references,
         ..ExplanationPart::new(
@@ -208,6 +208,7 @@ impl ExplanationPart {
             queue_id: None,
             diagnostic: None,
             mentions: Mentions::default(),
+            listings: Vec::new(),
             feedback_type: None,
             references: Vec::new(),
         }
@@ -259,15 +260,14 @@ fn nothing_known(knowledge: &Knowledge, phrases: &str, reply: ReplyPart, verb: O
     ExplanationPart { says: Some(text.says), standing: Standing::NoCode, references: text.references, ..part }
 }
 
-fn standing(knowledge: &Knowledge, code: ReplyCode) -> Standing {
-    match knowledge.code_entry(code).map(|entry| entry.status) {
+fn standing(knowledge: &Knowledge, code: ReplyCode, entry: &Entry) -> Standing {
+    match entry.status {
         _ if !knowledge.knows_code(code) => Standing::Unlisted,
-        None => Standing::NoCode,
-        Some(CodeStatus::Standard) => Standing::Standard,
-        Some(CodeStatus::RegistryOnly) => Standing::RegistryOnly,
-        Some(CodeStatus::Experimental) => Standing::Experimental,
-        Some(CodeStatus::Obsolete) => Standing::Obsolete,
-        Some(CodeStatus::Nonstandard) => Standing::Nonstandard,
+        CodeStatus::Standard => Standing::Standard,
+        CodeStatus::RegistryOnly => Standing::RegistryOnly,
+        CodeStatus::Experimental => Standing::Experimental,
+        CodeStatus::Obsolete => Standing::Obsolete,
+        CodeStatus::Nonstandard => Standing::Nonstandard,
     }
 }
 

@@ -1,12 +1,14 @@
 //! What an offline input means: the contract `smtpprobe.explanation/1`, and how it is shown.
 
 mod build;
+mod listings;
 mod recipient;
 mod recording;
 mod summary;
 mod text;
 
 pub use build::{explain, explain_topic};
+pub use listings::{ListQuestion, ListingAnswer, ListingPart};
 pub use summary::{SUMMARY_SCHEMA, Summary, SummaryRow};
 pub use text::{headline, render};
 
@@ -212,6 +214,9 @@ pub struct ExplanationPart {
     /// What the reply talks about.
     #[serde(skip_serializing_if = "Mentions::is_empty", default)]
     pub mentions: Mentions,
+    /// What the block list that the reply names says itself, where it was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub listings: Vec<ListingPart>,
     /// What a complaint is about: `abuse`, `auth-failure`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feedback_type: Option<String>,

@@ -27,7 +27,7 @@ pub(super) fn of_notice(knowledge: &Knowledge, notice: &Notice) -> Vec<Explanati
         .map(|report| match notice.kind {
             NoticeKind::Vacation => told(knowledge, "vacation", report),
             NoticeKind::Feedback => ExplanationPart { feedback_type: notice.feedback_type.clone(), ..told(knowledge, "feedback", report) },
-            NoticeKind::Bounce | NoticeKind::Delivered | NoticeKind::NotABounce => of_recipient(knowledge, report),
+            NoticeKind::Bounce | NoticeKind::Delivered | NoticeKind::NotABounce => with_status(of_recipient(knowledge, report), report),
         })
         .collect()
 }
@@ -41,6 +41,18 @@ pub(super) fn of_recipient(knowledge: &Knowledge, report: &RecipientReport) -> E
         Some(Action::Failed | Action::Delayed) | None => refused(knowledge, report),
     };
     with_fields(part, report)
+}
+
+/// With the report's own code (Status) where the reply had none, or one that tells the class alone. A log's line has no such field: what
+/// stands there is made up by who writes it.
+fn with_status(mut part: ExplanationPart, report: &RecipientReport) -> ExplanationPart {
+    let own = part.reply.enhanced.as_deref();
+    if own.is_none_or(|own| own.ends_with(".0.0"))
+        && let Some(status) = report.status
+    {
+        part.reply.enhanced = Some(status.to_string());
+    }
+    part
 }
 
 /// The fields that stand in the report itself.
@@ -70,6 +82,11 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
     }
     let Some(stand_in) = stand_in(report) else { return by_reply.unwrap_or_else(|| told(knowledge, "unexplained", report)) };
     let by_words = explained(&stand_in);
+    if by_reply.is_none() && by_words.basis == BasisName::Code {
+        // No server has sent that number: it only stands for what was done.
+        let permanence = if report.action == Some(Action::Delayed) { Permanence::Temporary } else { Permanence::Permanent };
+        return ExplanationPart { permanence, ..told(knowledge, "unexplained", report) };
+    }
     match by_reply {
         // The number of the reply says more than words that say nothing.
         Some(part) if by_words.basis == BasisName::Code || part.basis == by_words.basis => part,

@@ -88,7 +88,7 @@ impl Summary {
         let head = |key: &str| heads.get(key).cloned().unwrap_or_default();
         let cells = |row: &SummaryRow| {
             let destination = if row.destination.is_empty() { "-".to_owned() } else { row.destination.clone() };
-            vec![row.count.to_string(), knowledge.reason(row.reason).title, destination, name_in(&actors, row.actor)]
+            vec![row.count.to_string(), knowledge.reason(row.reason).title.clone(), destination, name_in(&actors, row.actor)]
         };
         let table =
             Table { head: ["count", "reason", "destination", "actor"].map(head).to_vec(), rows: self.rows.iter().map(cells).collect() };

@@ -75,6 +75,7 @@ struct Phrases {
     new_address: String,
     queued: String,
     read: String,
+    asked: String,
 }
 
 /// Draws an explanation.
@@ -171,6 +172,9 @@ impl<'a> Sheet<'a> {
         }
         self.recipient(part);
         self.mentions(&part.mentions);
+        for listing in &part.listings {
+            self.say(&self.phrases.asked.clone(), PLAIN, &listing.text);
+        }
         self.say(&self.phrases.means.clone(), PLAIN, &part.meaning);
         self.say(&self.phrases.when.clone(), SOFT, &part.when);
         if part.basis != BasisName::Report {
@@ -302,7 +306,7 @@ impl<'a> Sheet<'a> {
             "code" => Some(part.reply.name()),
             "enhanced" => Some(enhanced.clone()),
             "words" => Some(part.words.clone().unwrap_or_default()),
-            "other" => part.conflict.map(|reason| self.knowledge.reason(reason).title),
+            "other" => part.conflict.map(|reason| self.knowledge.reason(reason).title.clone()),
             "place" => part.command.map(|verb| self.answered(verb.as_str())),
             _ => None,
         };

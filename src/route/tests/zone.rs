@@ -12,7 +12,7 @@ use std::time::Duration;
 use hickory_resolver::proto::dnssec::rdata::{DNSSECRData, DS};
 use hickory_resolver::proto::op::{Edns, Message, Metadata, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
-use hickory_resolver::proto::rr::rdata::{CNAME, MX, SOA, TLSA, TXT};
+use hickory_resolver::proto::rr::rdata::{CNAME, MX, PTR, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -287,6 +287,7 @@ pub(super) fn rdata(kind: &str, data: &str) -> RData {
             RData::MX(MX::new(preference.parse().unwrap(), name(exchange)))
         }
         "A" | "AAAA" => RData::from(data.parse::<std::net::IpAddr>().unwrap()),
+        "PTR" => RData::PTR(PTR(name(data))),
         "TXT" => RData::TXT(TXT::new(data.split('|').map(str::to_owned).collect())),
         "TLSA" => {
             let numbers: Vec<u8> = data.split(' ').map(|number| number.parse().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The user's own side: the name of this host.
+//! The name of this host.
 
 use std::fs;
 
