@@ -145,6 +145,6 @@ fn in_their_terms(knowledge: &Knowledge, reason: Reason, by_number: Option<Meani
 #[must_use]
 pub fn annotate_all(knowledge: &Knowledge, host: Option<&str>, transcript: &Transcript) -> Vec<(usize, Annotation)> {
     let greeting = transcript.reply_to(Verb::Connect, Purpose::Target).map(|answer| answer.reply.text());
-    let speaker = Speaker { host, greeting: greeting.as_deref() };
+    let speaker = Speaker { host, greeting: greeting.as_deref(), ..Speaker::default() };
     transcript.replies().map(|Answer { event, verb, reply, .. }| (event, annotate_from(knowledge, speaker, Some(verb), reply))).collect()
 }

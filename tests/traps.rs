@@ -541,7 +541,7 @@ fn no_reply_misleads() {
     let mut wrong = Vec::new();
     for Row(trap, text, verb, host, reason, also) in TEXTS {
         let reply = first(text);
-        let found = annotate_from(&knowledge, Speaker { host: *host, greeting: None }, *verb, &reply);
+        let found = annotate_from(&knowledge, Speaker { host: *host, ..Speaker::default() }, *verb, &reply);
         if host.is_none() {
             let parts = explain(&knowledge, &read(text).expect(text), *verb).explanations;
             assert_eq!(parts[0].reason, found.reason, "trap {trap}: {text}");

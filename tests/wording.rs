@@ -112,7 +112,7 @@ fn real_refusals_are_read_rightly() {
         let part = explanation.explanations.iter().find(same).or_else(|| explanation.explanations.get(place));
         judge.count(&mut mails, row, part, file);
     }
-    for (name, score, least) in [("mails", &mails, 0.93), ("replies", &replies, 0.89), ("log lines", &lines, 0.89)] {
+    for (name, score, least) in [("mails", &mails, 0.935), ("replies", &replies, 0.9), ("log lines", &lines, 0.89)] {
         eprintln!("{name}: {} of {} have the right reason, {:.1} %", score.right, score.all, 100.0 * score.share());
         assert!(std::env::var_os("SHOW").is_some() || score.share() >= least, "{name}");
     }

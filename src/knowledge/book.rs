@@ -41,10 +41,12 @@ pub(super) struct Book {
     /// As a person calls it: `Gmail`.
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// Names of its mail hosts, `*.` for any labels before.
+    /// Names of its mail hosts, `*` for any labels.
     mx: Vec<String>,
     /// What its greeting has in it, in small letters.
     greeting: Vec<String>,
+    /// Domains whose mail it takes itself, written like names of hosts.
+    domains: Vec<String>,
     text: &'static str,
     slots: Vec<Slot>,
 }
@@ -66,6 +68,7 @@ impl Book {
             kind: Kind::Generic,
             mx: Vec::new(),
             greeting: Vec::new(),
+            domains: Vec::new(),
             text,
             slots: scan.rules.iter().map(slot).collect(),
         };
@@ -75,6 +78,7 @@ impl Book {
                 "kind" => book.kind = kind(value),
                 "mx" => book.mx.extend(strings(value).map(str::to_owned)),
                 "greeting" => book.greeting.extend(strings(value).map(str::to_owned)),
+                "domains" => book.domains.extend(strings(value).map(str::to_owned)),
                 _ => {}
             }
         }
@@ -83,12 +87,8 @@ impl Book {
 
     /// Whether this is who runs the host, or greets so; both in small letters.
     fn is(&self, host: Option<&str>, greeting: Option<&str>) -> bool {
-        let named = |pattern: &String| match (pattern.strip_prefix('*'), host) {
-            (Some(end), Some(host)) => host.len() > end.len() && host.ends_with(end),
-            (None, Some(host)) => host == pattern,
-            (_, None) => false,
-        };
-        self.mx.iter().any(named) || greeting.is_some_and(|greeting| self.greeting.iter().any(|mark| greeting.contains(mark.as_str())))
+        let named = |host: &str| self.mx.iter().any(|pattern| is_named(host, pattern));
+        host.is_some_and(named) || greeting.is_some_and(|greeting| self.greeting.iter().any(|mark| greeting.contains(mark.as_str())))
     }
 
     pub(super) fn rule(&self, number: usize) -> Option<&Rule> {
@@ -105,6 +105,7 @@ impl Book {
             kind: Kind::Own,
             mx: Vec::new(),
             greeting: Vec::new(),
+            domains: Vec::new(),
             text: "",
             slots: rules.into_iter().map(slot).collect(),
         }
@@ -115,6 +116,12 @@ impl Book {
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
+}
+
+/// Whether `name` is as `pattern` says, whose `*` stands for anything.
+fn is_named(name: &str, pattern: &str) -> bool {
+    let Some((begin, end)) = pattern.split_once('*') else { return name == pattern };
+    name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).is_some_and(|any| !any.is_empty())
 }
 
 /// The strings of a line's value: `["a", "b"]` or `"a"`, without escapes.
@@ -139,6 +146,8 @@ pub struct Speaker<'a> {
     pub host: Option<&'a str>,
     /// What it greeted with.
     pub greeting: Option<&'a str>,
+    /// The domain of the recipient that it speaks of: a provider's own is told by it where host and greeting tell nobody.
+    pub domain: Option<&'a str>,
 }
 
 /// A file of the user's own rules.
@@ -312,7 +321,14 @@ impl Library {
             return Vec::new();
         }
         let (host, greeting) = (speaker.host.map(str::to_ascii_lowercase), speaker.greeting.map(str::to_lowercase));
-        let books = self.books.iter().enumerate();
-        books.filter(|(_, book)| book.is(host.as_deref(), greeting.as_deref())).map(|(place, _)| place).collect()
+        let books = || self.books.iter().enumerate();
+        let mut places: Vec<usize> =
+            books().filter(|(_, book)| book.is(host.as_deref(), greeting.as_deref())).map(|(place, _)| place).collect();
+        let is_told = places.iter().any(|place| matches!(self.books[*place].kind, Kind::Provider | Kind::Gateway));
+        if let Some(domain) = speaker.domain.filter(|_| !is_told).map(str::to_ascii_lowercase) {
+            let serves = |book: &Book| book.domains.iter().any(|pattern| is_named(&domain, pattern));
+            places.extend(books().filter(|(_, book)| serves(book)).map(|(place, _)| place));
+        }
+        places
     }
 }

@@ -315,8 +315,8 @@ fn what_a_code_means_to_one_provider_is_whole() {
 #[test]
 fn what_a_code_means_to_one_provider_counts_where_it_speaks() {
     let knowledge = Knowledge::english();
-    let google = Speaker { host: Some("aspmx.l.google.com"), greeting: None };
-    let microsoft = Speaker { host: None, greeting: Some("220 mx1.example.com Microsoft ESMTP MAIL Service ready") };
+    let google = Speaker { host: Some("aspmx.l.google.com"), ..Speaker::default() };
+    let microsoft = Speaker { greeting: Some("220 mx1.example.com Microsoft ESMTP MAIL Service ready"), ..Speaker::default() };
     for (text, speaker, verb, reason, basis) in [
         ("550 5.7.29 no", Speaker::default(), Verb::DataEnd, Reason::AuthChecksFailed, Basis::Enhanced),
         ("550 5.7.29 no", google, Verb::DataEnd, Reason::TlsRequired, Basis::Enhanced),
@@ -334,6 +334,44 @@ fn what_a_code_means_to_one_provider_counts_where_it_speaks() {
     // Words beat it, and what it says is noted.
     let reading = knowledge.hear(google, &reply("550 5.7.29 The mailbox is full")).answering(Some(Verb::DataEnd));
     assert_eq!((reading.reason, reading.conflict), (Reason::MailboxFull, Some(Reason::TlsRequired)));
+}
+
+#[test]
+fn the_recipients_domain_tells_whose_words_they_are_where_nothing_else_does() {
+    let knowledge = Knowledge::english();
+    let domain = Speaker { domain: Some("Docomo.ne.jp"), ..Speaker::default() };
+    let google = Speaker { host: Some("aspmx.l.google.com"), ..domain };
+    let relay = Speaker { host: Some("mx1.example.net"), ..domain };
+    for (text, speaker, reason, provider) in [
+        ("552 Too much mail data", Speaker::default(), Reason::MessageTooBig, None),
+        ("552 Too much mail data", domain, Reason::MailboxFull, Some("NTT docomo")),
+        ("552 Too much mail data", relay, Reason::MailboxFull, Some("NTT docomo")),
+        ("552 Too much mail data", google, Reason::MessageTooBig, None),
+        ("552 Too much mail data anna@docomo.ne.jp", Speaker::default(), Reason::MailboxFull, Some("NTT docomo")),
+        ("552 Too much mail data anna@docomo.ne.jp.example.com", Speaker::default(), Reason::MessageTooBig, None),
+        // Whose domain that of the sender is tells nothing of the server.
+        ("552 Too much mail data of the sender <anna@docomo.ne.jp>", Speaker::default(), Reason::MessageTooBig, None),
+    ] {
+        let reply = reply(text);
+        let reading = knowledge.hear(speaker, &reply).answering(Some(Verb::Rcpt));
+        let named = reading.said.and_then(|said| said.provider);
+        assert_eq!((reading.reason, named.as_deref()), (reason, provider), "{text} from {speaker:?}");
+    }
+}
+
+#[test]
+fn a_host_is_told_by_what_stands_around_the_star() {
+    let knowledge = Knowledge::english();
+    for (host, provider) in [
+        ("inbound-smtp.eu-west-1.amazonaws.com", Some("Amazon SES")),
+        ("Inbound-SMTP.eu-west-1.amazonaws.com", Some("Amazon SES")),
+        ("inbound-smtp.amazonaws.com", None),
+        ("mx.inbound-smtp.eu-west-1.amazonaws.com", None),
+    ] {
+        let reply = reply("454 Temporary service failure");
+        let reading = knowledge.hear(Speaker { host: Some(host), ..Speaker::default() }, &reply).answering(Some(Verb::Rcpt));
+        assert_eq!(reading.said.and_then(|said| said.provider).as_deref(), provider, "{host}");
+    }
 }
 
 /// Replies that mislead, and what is to be concluded from them.
@@ -432,6 +470,9 @@ fn misleading_replies_are_read_with_care() {
             &[Certain, Likely],
         ),
         ("551 5.7.1 Relaying denied", Some(Rcpt), Reason::RelayDenied, &[Certain, Likely]),
+        ("550 5.1.7 No such domain example.net", Some(Mail), Reason::SenderRejected, &[Certain, Unsure]),
+        ("550 5.1.8 <a@example.net>: unknown user", None, Reason::SenderRejected, &[Certain]),
+        ("550 5.1.2 No such domain example.net", Some(Rcpt), Reason::DomainUnknown, &[Certain]),
         // 521: the host takes no mail, unless it names a list or an address.
         ("521 mx1.example.com does not accept mail", Some(Connect), Reason::NoMailService, &[Certain, Likely, Unsure]),
         (

@@ -135,7 +135,10 @@ fn fits_stage(reason: Reason, verb: Option<Verb>) -> bool {
 fn quoted(text: &str) -> Option<(&str, Reply)> {
     let (before, inner) = text.rsplit_once(" said: ")?;
     let (asked, host) = before.rsplit_once("address: host ")?;
-    let reply = Reply::parse(inner).filter(|_| asked.ends_with("undeliverable ") || asked.ends_with("unverified "))?;
+    // Of a sender, what that host says of a mailbox is no news about the recipient's.
+    let is_recipient = !asked.to_ascii_lowercase().contains("sender address");
+    let is_asked = is_recipient && (asked.ends_with("undeliverable ") || asked.ends_with("unverified "));
+    let reply = Reply::parse(inner).filter(|_| is_asked)?;
     Some((host.split(['[', ' ']).next()?, reply))
 }
 
@@ -150,6 +153,15 @@ fn from_inside(reason: Reason, verb: Option<Verb>) -> Reason {
     match (reason, verb) {
         (Reason::ConnectionRefused | Reason::ConnectionClosed | Reason::HostUnreachable, Some(_)) => Reason::RoutingError,
         (reason, _) => reason,
+    }
+}
+
+/// "No such domain" is the sender's where 5.1.7 or 5.1.8 says that it speaks of the sender's address (RFC 3463 section 3.2).
+fn of_sender(reason: Reason, enhanced: Option<EnhancedCode>) -> Reason {
+    let is_senders = enhanced.is_some_and(|code| code.subject == 1 && matches!(code.detail, 7 | 8));
+    match reason {
+        Reason::UserUnknown | Reason::DomainUnknown if is_senders => Reason::SenderRejected,
+        reason => reason,
     }
 }
 
@@ -168,6 +180,14 @@ pub(super) fn without_addresses(text: &str) -> String {
         rest = if is_address { tail } else { after };
     }
     plain + rest
+}
+
+/// The domain of the recipient whom `text` echoes; none if it echoes nobody, or speaks of the sender. `low` is it in small letters.
+fn echoed<'a>(text: &'a str, low: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once('@')?;
+    let domain = rest.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '-').next()?;
+    let is_senders = low.contains("sender") || low.contains("mail from");
+    Some(domain.trim_end_matches('.')).filter(|domain| !domain.is_empty() && !is_senders)
 }
 
 /// A reply that was looked at once, to be read as the answer to one command or another.
@@ -227,7 +247,9 @@ impl Knowledge {
         let refusal = || {
             let whole = reply.text();
             let text = without_addresses(&whole);
-            let Look { speakers, candidates } = self.library().look(speaker, &text.to_lowercase());
+            let low = text.to_lowercase();
+            let speaker = Speaker { domain: speaker.domain.or_else(|| echoed(&whole, &low)), ..speaker };
+            let Look { speakers, candidates } = self.library().look(speaker, &low);
             let private = reply.enhanced.and_then(|code| self.private(&speakers, code));
             let registered = reply.enhanced.and_then(|code| self.registered(code));
             let behind = quoted(&whole).map(|(host, reply)| (host.to_owned(), reply));
@@ -254,6 +276,10 @@ impl Heard<'_> {
                 let words = whole_words(text, place.start, place.end);
                 let said = match private {
                     Some(owned) => Said::by_number(owned, words),
+                    // A cause and a remedy that were written for the recipient's address are none for the sender's.
+                    None if reason == Reason::SenderRejected && rule.reason != reason => {
+                        Said { cause: None, actor: None, fix: None, ..Said::of(candidate, rule, words) }
+                    }
                     None => Said::of(candidate, rule, words),
                 };
                 (Basis::Wording(rule.id.clone()), Some(said))
@@ -291,7 +317,7 @@ impl Heard<'_> {
         let tells = |reason: &Reason| telling(reason) || (private.is_some() && *reason == Reason::PolicyRejected);
         let by_number = by_enhanced.filter(tells).filter(|reason| fits_stage(*reason, verb));
         if let Some((host, inner)) = behind {
-            let speaker = Speaker { host: Some(host), greeting: None };
+            let speaker = Speaker { host: Some(host), ..Speaker::default() };
             let behind = self.knowledge.hear(speaker, inner).answering(verb.or(Some(Verb::Rcpt)));
             if matches!(behind.basis, Basis::Wording(_)) {
                 let conflict = by_number.filter(|reason| *reason != behind.reason);
@@ -310,7 +336,8 @@ impl Heard<'_> {
         let found = found.filter(|(found, rule, _)| by_number.is_none() || !is_empty(found, rule));
         if let Some((found, rule, place)) = found {
             let strange = found.is_strange();
-            let conflict = by_number.filter(|reason| *reason != rule.reason);
+            let reason = of_sender(from_inside(rule.reason, verb), self.reply.enhanced);
+            let conflict = by_number.filter(|number| *number != reason);
             let confidence = match by_number {
                 Some(_) if conflict.is_none() => Confidence::Certain,
                 // Words that may mean something else, against a number that says so.
@@ -321,7 +348,7 @@ impl Heard<'_> {
             };
             let private = private.filter(|owned| found.book.kind == Kind::Generic && owned.private.reason == rule.reason);
             let ground = Ground::Words { candidate: found, rule, place, private };
-            return Conclusion { reason: from_inside(rule.reason, verb), confidence, conflict, ground };
+            return Conclusion { reason, confidence, conflict, ground };
         }
         if let Some(reason) = by_number {
             let confidence = if reason == by_code { Confidence::Certain } else { Confidence::Likely };

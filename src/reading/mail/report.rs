@@ -110,7 +110,7 @@ fn of_recipient(field: &Field<'_>, group: &mut Said) {
         group.reply = said.reply.or_else(|| success(text).filter(|_| field.typed().0.eq_ignore_ascii_case("smtp")));
         group.enhanced = said.enhanced;
         group.command = said.command;
-        group.diagnostic = said.diagnostic;
+        group.diagnostic = if is_exit_status(field) { format!("exit status {text}") } else { said.diagnostic };
         if group.remote_host.is_none() {
             group.remote_host = said.remote_host;
         }
@@ -126,6 +126,12 @@ fn success(text: &str) -> Option<Reply> {
 /// The words of a comment, as in `5.2.1 (mailbox disabled)`.
 fn comment(text: &str) -> String {
     words::line(text.trim().strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or_default())
+}
+
+/// Whether it is the status of a program that Sendmail gave the message to, as in `X-Unix; 127`.
+fn is_exit_status(field: &Field<'_>) -> bool {
+    let (kind, text) = field.typed();
+    kind.eq_ignore_ascii_case("x-unix") && !text.is_empty() && text.len() <= 3 && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
 fn action(value: &str) -> Option<Action> {

@@ -111,6 +111,22 @@ fn xtext_is_undone_where_it_must_be() {
 }
 
 #[test]
+fn a_bare_number_of_a_program_is_its_exit_status() {
+    let head = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n";
+    for (field, words) in [
+        ("X-Unix; 127", "exit status 127"),
+        ("x-unix; 75", "exit status 75"),
+        ("x-unix; procmail: program failure", "procmail: program failure"),
+        ("x-other; 127", "127"),
+    ] {
+        let fields = format!("Final-Recipient: rfc822; a@example.net\nAction: failed\nDiagnostic-Code: {field}\n");
+        let part = format!("--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; a.example\n\n{fields}");
+        let notice = read(format!("{HEAD}{head}\n{part}\n--b--\n").as_bytes());
+        assert_eq!(notice.reports[0].diagnostic, words, "{field}");
+    }
+}
+
+#[test]
 fn a_mail_is_told_from_what_was_taken_out_of_one() {
     for (text, mail) in [
         ("From: a@example.com\nSubject: x\n\ntext", true),

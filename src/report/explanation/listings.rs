@@ -160,10 +160,7 @@ mod tests {
                 Some(("zen.spamhaus.org", "192.0.2.10")),
             ),
             ("550 5.7.1 [192.0.2.10] is listed at psbl.org", Some(("psbl.surriel.com", "192.0.2.10"))),
-            (
-                "554 5.7.1 Sender address [shop@bad.example] blocked using dbl.spamhaus.org; bad.example listed at dbl.spamhaus.org",
-                Some(("dbl.spamhaus.org", "bad.example")),
-            ),
+            ("550 5.7.1 bad.example is listed at dbl.spamhaus.org", Some(("dbl.spamhaus.org", "bad.example"))),
             ("554 5.7.1 Client host [2001:db8::7] blocked using bl.example.org", Some(("bl.example.org", "2001:db8::7"))),
             ("554 5.7.1 blocked using zen.spamhaus.org", None),
             ("550 5.1.1 no such user at [192.0.2.10]", None),

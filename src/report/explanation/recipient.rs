@@ -73,7 +73,10 @@ fn with_fields(part: ExplanationPart, report: &RecipientReport) -> ExplanationPa
 
 /// By the reply, if its words tell a cause; else by all the words there are.
 fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
-    let speaker = Speaker { host: report.remote_host.as_deref(), greeting: None };
+    // Words that are no reply are those of whoever wrote the report.
+    let recipient = report.recipient.as_deref().filter(|_| report.reply.is_some());
+    let domain = recipient.and_then(|recipient| Some(recipient.rsplit_once('@')?.1));
+    let speaker = Speaker { host: report.remote_host.as_deref(), greeting: None, domain };
     let explained = |reply: &Reply| of_reply_from(knowledge, speaker, reply, report.command);
     let by_reply = report.reply.as_ref().map(|reply| explained(&unfolded(reply)));
     if let Some(part) = by_reply.as_ref().filter(|part| part.basis == BasisName::Wording) {

@@ -36,7 +36,7 @@ fn explained(knowledge: &Knowledge, kind: InputKind, records: Vec<(Option<String
 /// Every reply, as the answer to what was said.
 fn replies(knowledge: &Knowledge, host: Option<&str>, transcript: &Transcript) -> Vec<ExplanationPart> {
     let greeting = transcript.replies().next().map(|answer| answer.reply.text().to_lowercase());
-    let speaker = Speaker { host, greeting: greeting.as_deref() };
+    let speaker = Speaker { host, greeting: greeting.as_deref(), ..Speaker::default() };
     transcript.replies().map(|answer| of_reply_from(knowledge, speaker, answer.reply, Some(answer.verb))).collect()
 }
 
