@@ -33,6 +33,7 @@ pub mod annotation;
 pub mod demo;
 pub mod diagnosis;
 pub mod knowledge;
+pub mod message;
 pub mod policy;
 pub mod probe;
 pub mod reading;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Each module with the modules of the crate that it may name, from the ground up. `cli` is the command's own and sees everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("target", &[]),
-    ("smtp", &["target"]),
-    ("settings", &["smtp", "target"]),
+    ("message", &["target"]),
+    ("smtp", &["message", "target"]),
+    ("settings", &["message", "smtp", "target"]),
     ("policy", &["smtp", "target"]),
     ("sender", &["target"]),
     ("knowledge", &["smtp"]),
@@ -29,7 +30,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["demo", "route"]),
     ("hyper", &["transport"]),
     ("http_body_util", &["transport"]),
-    ("lettre", &["smtp", "target"]),
+    ("lettre", &["message", "smtp", "target"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("socket2", &["demo", "transport"]),
