@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["policy", "settings", "smtp", "target"]),
     ("annotation", &["knowledge", "smtp"]),
     ("reading", &["knowledge", "smtp"]),
-    ("probe", &["knowledge", "policy", "route", "sender", "settings", "smtp", "target", "transport"]),
+    ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "policy", "probe", "route", "settings", "smtp", "target"]),
     ("report", &["annotation", "diagnosis", "knowledge", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
     ("demo", &["settings", "target"]),

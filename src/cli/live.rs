@@ -57,6 +57,7 @@ fn last_word(transcript: &Transcript) -> String {
         Some(Event::Connected(_)) => "connected".to_owned(),
         Some(Event::Sent { command, .. }) => format!("-> {command}"),
         Some(Event::Received { reply, .. }) => format!("<- {}", quote(reply)),
+        Some(Event::Content { written, of, .. }) => format!("-> {written} of {of} octets"),
         Some(Event::Secured(tls)) => tls.version.clone(),
         Some(Event::Surveyed(legacy)) => legacy.version.to_string(),
         Some(Event::Premature { .. }) => "** unexpected bytes".to_owned(),

@@ -98,7 +98,7 @@ fn recipient(session: &SessionCase<'_>, answer: &Answer<'_>) -> String {
         _ => None,
     });
     match asked {
-        Some((_, Event::Sent { command: Command::Rcpt(mailbox), .. })) => mailbox.to_string(),
+        Some((_, Event::Sent { command: Command::Rcpt { to, .. }, .. })) => to.to_string(),
         _ => String::new(),
     }
 }

@@ -179,3 +179,6 @@ impl Signer {
         Ok(message.headed(&format!("DKIM-Signature:{value}{}\r\n", lines.join("\r\n\t ")))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

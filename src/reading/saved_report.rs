@@ -145,6 +145,14 @@ fn conversation(session: SessionView) -> Conversation {
     }
 }
 
+/// `10 of 20 octets`; unless it is said, all of them stand for the whole message with its end.
+fn content(text: &str) -> Option<Event> {
+    let (octets, ended) = text.strip_suffix(" without their end").map_or((text, true), |octets| (octets, false));
+    let (written, of) = octets.strip_suffix(" octets")?.split_once(" of ")?;
+    let (written, of) = (written.parse().ok()?, of.parse().ok()?);
+    Some(Event::Content { written, of, whole: ended && written == of })
+}
+
 /// A value by its name in JSON; none if it is none that is known today.
 fn named<T: DeserializeOwned>(name: Option<&str>) -> Option<T> {
     serde_json::from_value(Value::from(name?)).ok()
@@ -184,6 +192,7 @@ impl Course {
                 let command = Command::read(&line).unwrap_or_else(|| Command::Said(Said::unknown(&line)));
                 Event::Sent { command, purpose }
             }
+            "content" => content(view.text.as_deref()?)?,
             "reply" => {
                 let verb = named(view.answers.as_deref()).unwrap_or(Verb::Connect);
                 let answers = if view.unasked { Answers::Nothing } else { self.answers(verb, purpose) };
@@ -215,7 +224,11 @@ impl Course {
         if verb == Verb::Connect {
             return Answers::Connection;
         }
-        let is_it = |event: &Event| matches!(event, Event::Sent { command, purpose: whose } if command.verb() == verb && *whose == purpose);
+        let is_it = |event: &Event| match event {
+            Event::Sent { command, purpose: whose } => command.verb() == verb && *whose == purpose,
+            Event::Content { whole, .. } => *whole && verb == Verb::DataEnd,
+            _ => false,
+        };
         let sent = || self.events.iter().enumerate().filter(|(_, (_, event))| is_it(event)).map(|(index, _)| index);
         match sent().find(|index| !self.answered.contains(index)).or_else(|| sent().next_back()) {
             Some(index) => {

@@ -60,6 +60,7 @@ mod tests {
         // RFC 6376 §3.4.5.
         assert_eq!(relaxed_field(b"A", b" X\r\n"), b"a:X");
         assert_eq!(relaxed_field(b"B", b" Y\t\r\n\tZ  \r\n"), b"b:Y Z");
+        assert_eq!(relaxed_body(b"x\r\n \t\r\n"), b"x\r\n", "blanks alone are an empty line");
         assert_eq!(relaxed_body(b" C \r\nD \t E\r\n\r\n\r\n"), b" C\r\nD E\r\n");
     }
 
