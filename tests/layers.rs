@@ -18,9 +18,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("annotation", &["knowledge", "smtp"]),
     ("reading", &["knowledge", "smtp"]),
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
-    ("diagnosis", &["annotation", "knowledge", "policy", "probe", "route", "settings", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
-    ("demo", &["settings", "target"]),
+    ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
+    ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
+    ("demo", &["message", "settings", "smtp", "target"]),
 ];
 
 /// Packages that touch network, runtime or command line, with the modules that may name them.

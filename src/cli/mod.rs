@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod explain;
 mod live;
+mod message;
 mod output;
 
 use std::collections::BTreeMap;
@@ -227,7 +228,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 /// The whole path for one target; also whether the user stopped it.
 async fn one(input: &str, target: &Target, settings: &Settings, knowledge: &Knowledge, output: &Output) -> (Report, bool) {
-    let live = Live::new(output.is_live());
+    let live = Live::new(output.is_live(), !output.is_verdict_alone());
     let interrupt = async {
         // Without a handler for it, Ctrl-C ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {

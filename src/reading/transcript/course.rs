@@ -275,6 +275,7 @@ impl Course {
 
     fn sent(&mut self, command: Command) {
         let verb = command.verb();
+        let is_chunk = verb == Verb::Bdat || matches!(command, Command::Bdat { .. });
         let purpose = if verb == Verb::Quit && self.purpose != Purpose::Injection { Purpose::Target } else { self.purpose };
         let event = self.now.transcript.events.len();
         self.push(Event::Sent { command, purpose });
@@ -285,7 +286,7 @@ impl Course {
         }
         let answers = if verb == Verb::LmtpData { self.taken.clamp(1, LINES) } else { 1 };
         self.waiting.extend((0..answers).map(|_| Awaited { verb, event, purpose }));
-        if verb == Verb::Bdat {
+        if is_chunk {
             self.body = Body::Chunk;
         }
     }
