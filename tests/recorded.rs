@@ -8,7 +8,7 @@ use smtpprobe::report::{EventKind, Look, Report, render};
 use smtpprobe::smtp::{Event, Transcript};
 
 /// Addresses of the demo, for what may happen in a session.
-const ADDRESSES: [&str; 12] = [
+const ADDRESSES: [&str; 15] = [
     "anna@demo.test",
     "full@demo.test",
     "nobody@demo.test",
@@ -21,6 +21,9 @@ const ADDRESSES: [&str; 12] = [
     "anna@old-tls.test",
     "anna@expired.test",
     "smtps://smtp.demo.test",
+    "delivered@demo.test",
+    "doubt@demo.test",
+    "spam@demo.test",
 ];
 
 /// The report of a probe in the demo's world, as it is saved.
@@ -34,6 +37,7 @@ fn told(event: &Event) -> Option<String> {
         Event::Sent { command, purpose } => Some(format!("-> {command} {purpose:?}")),
         Event::Received { verb, purpose, reply, .. } => Some(format!("<- {verb:?} {purpose:?} {} {}", reply.code, reply.text())),
         Event::Broke { failure, .. } => Some(format!("** {:?}", failure.kind)),
+        Event::Content { written, of, whole } => Some(format!("-> {written} of {of} {whole}")),
         Event::Secured(facts) => Some(format!("== {}", facts.version)),
         Event::Connected(_) | Event::Premature { .. } | Event::Surveyed(_) => None,
     }
@@ -68,6 +72,7 @@ fn saved_reports_hold_their_sessions() {
                         assert_eq!(reply.flaws.is_empty(), part.raw.is_none(), "{address}: {reply:?}");
                     }
                     Event::Premature { .. } => assert_eq!(part.kind, EventKind::Premature),
+                    Event::Content { .. } => assert_eq!(part.kind, EventKind::Content),
                     Event::Secured(_) => assert_eq!(part.kind, EventKind::Secured),
                     Event::Surveyed(_) => assert_eq!(part.kind, EventKind::Surveyed),
                     Event::Broke { failure, .. } => assert_eq!(Some(smtpprobe::diagnosis::failure_words(failure)), part.failure),

@@ -100,7 +100,9 @@ impl MessageOptions {
     fn signer(&self) -> Result<Option<Signer>, Trouble> {
         let Some(file) = self.dkim_key.as_deref().filter(|_| self.send.is_some()) else { return Ok(None) };
         let (Some(domain), Some(selector)) = (&self.dkim_domain, &self.dkim_selector) else {
-            return Err(Trouble::Usage("--dkim-key needs --dkim-domain and --dkim-selector: who signs, and where the public key stands".to_owned()));
+            return Err(Trouble::Usage(
+                "--dkim-key needs --dkim-domain and --dkim-selector: who signs, and where the public key stands".to_owned(),
+            ));
         };
         let pem = read(file, KEY_LIMIT)?;
         let key = SigningKey::from_pem(&pem).map_err(|error| wrong(file, &error))?;
@@ -111,8 +113,10 @@ impl MessageOptions {
 /// The message in a file, signed if it is to be.
 fn given(file: &Path, signer: Option<&Signer>) -> Result<Message, Trouble> {
     let message = Message::new(read(file, SIZE_LIMIT as u64)?).map_err(|error| wrong(file, &error))?;
-    let signed = signer.map(|signer| signer.sign(&message, SystemTime::now())).transpose().map_err(|error| wrong(file, &error))?;
-    Ok(signed.unwrap_or(message))
+    match signer {
+        Some(signer) => signer.sign(&message, SystemTime::now()).map_err(|error| wrong(file, &error)),
+        None => Ok(message),
+    }
 }
 
 /// At most `limit` octets of a file, or of standard input.

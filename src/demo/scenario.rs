@@ -149,6 +149,7 @@ pub enum ScenarioError {
 /// What a scenario asks of the probe, in milliseconds and octets.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file; enums begin behind it")]
 pub(super) struct Probe {
     timeout: Option<u64>,
     connect_timeout: Option<u64>,

@@ -7,7 +7,12 @@ use crate::smtp::{Event, Reply};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "come_back", severity: Severity::Note, reference: "RFC 6647 section 5", check: |case| due(case, |come| come.named) },
-    Rule { id: "come_back_usually", severity: Severity::Note, reference: "RFC 6647 section 5", check: |case| due(case, |come| !come.named) },
+    Rule {
+        id: "come_back_usually",
+        severity: Severity::Note,
+        reference: "RFC 6647 section 5",
+        check: |case| due(case, |come| !come.named),
+    },
     Rule { id: "wait_too_long", severity: Severity::Note, reference: "RFC 6647 section 5", check: wait_too_long },
     Rule { id: "greylisting_passed", severity: Severity::Note, reference: "RFC 6647 section 5", check: |case| came_back(case, true) },
     Rule { id: "greylisting_goes_on", severity: Severity::Warning, reference: "RFC 6647 section 5", check: |case| came_back(case, false) },

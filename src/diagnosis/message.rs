@@ -44,9 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "line_ends_mended",
         severity: Severity::Note,
         reference: "RFC 5321 section 2.3.8",
-        check: |case| {
-            of_message(case, |message| Some(message.mended_line_ends()).filter(|mended| *mended > 0).map(|mended| mended.to_string()))
-        },
+        check: |case| of_message(case, |message| message.had_odd_line_ends().then(|| message.mended_line_ends().to_string())),
     },
 ];
 
@@ -70,7 +68,8 @@ fn refused_ahead(case: &Case<'_>) -> Vec<Evidence> {
         let events = &session.facts.transcript.events;
         let (broken_off, part) = events.iter().enumerate().rfind(|(_, (_, event))| matches!(event, Event::Content { .. }))?;
         let (_, Event::Content { written, of, whole: false }) = part else { return None };
-        let ahead = |answer: &Answer<'_>| answer.event == broken_off + 1 && matches!(answer.verb, Verb::DataEnd | Verb::Bdat) && !answer.is_yes();
+        let ahead =
+            |answer: &Answer<'_>| answer.event == broken_off + 1 && matches!(answer.verb, Verb::DataEnd | Verb::Bdat) && !answer.is_yes();
         let answer = session.facts.transcript.replies().find(ahead)?;
         Some(Evidence::reply(index, session, &answer).with("written", written.to_string()).with("size", of.to_string()))
     });

@@ -30,7 +30,8 @@ fn session(host: usize, address: &str, events: Vec<(Elapsed, Event)>, reached: O
         address,
         tls: TlsUse::IfOffered,
         transcript: Transcript { began: at(0), events, reached },
-        dane: None, come_back: None,
+        dane: None,
+        come_back: None,
     }
 }
 

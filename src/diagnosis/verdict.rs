@@ -152,7 +152,7 @@ struct Given<'a> {
 /// Of the two tries at a host whose TLS fails, with it and without, the one that got an answer counts.
 fn is_answered_elsewhere(case: &Case<'_>, session: &SessionCase<'_>) -> bool {
     let Some((_, again)) = case.in_the_clear(session.facts) else { return false };
-    let answered = again.answer.as_ref().is_some_and(|answer| !matches!(answer.outcome, Outcome::Unreachable | Outcome::Inconclusive));
+    let answered = counts(again);
     let failed = matches!(Tls::of(session), Tls::Failed);
     if session.facts.role == Role::InClear { !answered } else { answered && failed }
 }

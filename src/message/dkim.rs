@@ -55,7 +55,9 @@ enum Pair {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It has no private key in PEM.
-    #[error("there is no private key in it; it should be PEM that begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")]
+    #[error(
+        "there is no private key in it; it should be PEM that begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----"
+    )]
     NoKey,
     /// It is of a kind that DKIM does not know.
     #[error("the key is neither RSA nor Ed25519, and DKIM knows no others")]

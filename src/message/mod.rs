@@ -10,7 +10,7 @@ mod stuffed;
 use std::fmt;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memmem};
 
 pub use self::compose::{ComposeError, TestMessage};
 pub use self::stuffed::Stuffed;
@@ -31,6 +31,7 @@ pub struct Message {
     header_end: usize,
     longest_line: usize,
     mended: usize,
+    mixed: bool,
     eight_bit: bool,
     nul: bool,
 }
@@ -55,7 +56,11 @@ impl Message {
         if octets.is_empty() {
             return Err(MessageError::Empty);
         }
-        let (wire, mended) = if octets.len() > SIZE_LIMIT { return Err(MessageError::TooLong) } else { normalised(octets) };
+        if octets.len() > SIZE_LIMIT {
+            return Err(MessageError::TooLong);
+        }
+        let mixed = is_mixed(&octets);
+        let (wire, mended) = normalised(octets);
         if wire.len() > SIZE_LIMIT {
             return Err(MessageError::TooLong);
         }
@@ -70,6 +75,7 @@ impl Message {
             header_end,
             longest_line,
             mended,
+            mixed,
             eight_bit: !wire.is_ascii(),
             nul: memchr(0, &wire).is_some(),
             wire: Arc::new(wire),
@@ -119,6 +125,12 @@ impl Message {
         self.mended
     }
 
+    /// Whether it was given with line ends that are CR alone, or of more than one kind, as no text should be.
+    #[must_use]
+    pub const fn had_odd_line_ends(&self) -> bool {
+        self.mixed
+    }
+
     /// Whether a NUL is in it, which no message may have (RFC 5322 §4.1) and servers refuse, drop or replace.
     #[must_use]
     pub const fn has_nul(&self) -> bool {
@@ -154,8 +166,8 @@ impl Message {
 
     /// The same message with a field on top; `field` is in wire form.
     fn headed(&self, field: &str) -> Result<Self, MessageError> {
-        let mended = self.mended;
-        Ok(Self { mended, ..Self::new([field.as_bytes(), self.octets()].concat())? })
+        let (mended, mixed) = (self.mended, self.mixed);
+        Ok(Self { mended, mixed, ..Self::new([field.as_bytes(), self.octets()].concat())? })
     }
 }
 
@@ -164,6 +176,19 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message").field("size", &self.size()).field("longest_line", &self.longest_line).finish_non_exhaustive()
     }
+}
+
+/// Whether a line ends with CR alone, or lines end with LF and with CRLF.
+fn is_mixed(octets: &[u8]) -> bool {
+    let (mut lone, mut both) = (false, false);
+    for at in memchr2_iter(b'\r', b'\n', octets) {
+        match octets[at] {
+            b'\r' if octets.get(at + 1) != Some(&b'\n') => return true,
+            b'\r' => both = true,
+            _ => lone |= at == 0 || octets[at - 1] != b'\r',
+        }
+    }
+    lone && both
 }
 
 /// Each line end as CRLF, one at the very end, and how many were not so.

@@ -48,6 +48,9 @@ fn line_ends_of_every_kind_become_those_of_the_wire() {
         let message = message(given);
         assert_eq!((message.octets(), message.mended_line_ends()), (wire.as_bytes(), mended), "{given:?}");
     }
+    for (given, odd) in [("a\nb\n", false), ("a\r\nb", false), ("a\r", true), ("a\nb\r\n", true), ("a\r\nb\n", true), ("\n\r\n", true)] {
+        assert_eq!(message(given).had_odd_line_ends(), odd, "{given:?}");
+    }
     assert_eq!(Message::new(Vec::new()), Err(MessageError::Empty));
     assert_eq!(Message::new(vec![b'x'; SIZE_LIMIT + 1]), Err(MessageError::TooLong));
 }
@@ -82,12 +85,9 @@ fn fields_are_read_with_their_folds() {
 
 #[test]
 fn dots_at_the_start_of_a_line_are_doubled_and_one_ends_it() {
-    for (given, stuffed) in [
-        (".\n", "..\r\n.\r\n"),
-        ("a.\n.b\n..\n", "a.\r\n..b\r\n...\r\n.\r\n"),
-        ("\n", "\r\n.\r\n"),
-        ("a\r.\r\n", "a\r\n..\r\n.\r\n"),
-    ] {
+    for (given, stuffed) in
+        [(".\n", "..\r\n.\r\n"), ("a.\n.b\n..\n", "a.\r\n..b\r\n...\r\n.\r\n"), ("\n", "\r\n.\r\n"), ("a\r.\r\n", "a\r\n..\r\n.\r\n")]
+    {
         assert_eq!(message(given).stuffed().flatten().collect::<Vec<u8>>(), stuffed.as_bytes(), "{given:?}");
     }
     // A dot that begins a piece, and one that begins the line at its border.

@@ -59,11 +59,7 @@ pub(super) fn come_back(knowledge: &Knowledge, session: &SessionFacts) -> Option
     let speaker = Speaker { host: Some(&host), greeting: greeting.as_deref() };
     let reading = knowledge.read_from(speaker, answer.reply, Some(answer.verb));
     let named = Mentions::of(answer.reply).wait.filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    (reading.reason == Reason::Greylisted).then(|| ComeBack {
-        event: answer.event,
-        after: named.unwrap_or(USUAL),
-        named: named.is_some(),
-    })
+    (reading.reason == Reason::Greylisted).then(|| ComeBack { event: answer.event, after: named.unwrap_or(USUAL), named: named.is_some() })
 }
 
 /// The waits of one probe.
@@ -103,16 +99,18 @@ impl Patience {
             last.into_iter().filter_map(|session| Some((session, come_back(knowledge, session)?))).collect();
         due.truncate(if self.alone { 1 } else { usize::MAX });
         let after = due.iter().map(|(_, come_back)| come_back.after).max().filter(|_| !settled);
-        let Some(time) = after.map(|after| after + MARGIN) else {
+        let Some(after) = after else {
             if self.end.is_none() && !self.waited.is_zero() {
                 self.end = Some(WaitEnd::Answered);
             }
             return None;
         };
-        if self.waited + time > self.limit + MARGIN {
-            self.end = Some(WaitEnd::TooLong(time));
+        let left = self.limit.saturating_sub(self.waited);
+        if after > left {
+            self.end = Some(WaitEnd::TooLong(after));
             return None;
         }
+        let time = left.min(after + MARGIN);
         let again = |(session, _): &(&SessionFacts, ComeBack)| {
             Some(Attempt {
                 role: Role::Retry,

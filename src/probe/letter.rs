@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::time::SystemTime;
 
-use super::plan::Attempt;
 use super::Conversations;
+use super::plan::Attempt;
 use crate::message::{Message, TestMessage};
 use crate::settings::Letter;
 use crate::smtp::{FailureKind, HelloName, Stage};
@@ -33,13 +33,15 @@ impl<P> Conversations<'_, P> {
         if !attempt.role.asks_the_question() || attempt.until < Stage::Message {
             return Ok(None);
         }
-        let written = self.desk.get_or_init(|| match letter {
+        let written = self.state.desk.get_or_init(|| match letter {
             Letter::Given(message) => Ok(Written { message: message.clone(), is_test: false }),
             Letter::Test(signer) => {
                 let now = SystemTime::now();
                 let message = self.test_message(recipient, attempt, now).compose().map_err(|error| error.to_string())?;
-                let signed = signer.as_ref().map(|signer| signer.sign(&message, now)).transpose();
-                let message = signed.map_err(|error| error.to_string())?.unwrap_or(message);
+                let message = match signer {
+                    Some(signer) => signer.sign(&message, now).map_err(|error| error.to_string())?,
+                    None => message,
+                };
                 Ok(Written { message, is_test: true })
             }
         });

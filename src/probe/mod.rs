@@ -16,6 +16,7 @@ mod policy_host;
 mod recorded;
 mod vantage;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -214,8 +215,9 @@ pub fn until(target: &Target, settings: &Settings) -> Stage {
 }
 
 /// With a message to deliver, one host is asked after the other, and none after it may have been delivered.
-fn delivers(target: &Target, settings: &Settings) -> bool {
-    settings.letter.is_some() && target.mailbox().is_some() && until(target, settings) >= Stage::Message
+fn as_delivering<'a>(target: &Target, settings: &'a Settings) -> Cow<'a, Settings> {
+    let delivers = settings.letter.is_some() && target.mailbox().is_some() && until(target, settings) >= Stage::Message;
+    if delivers { Cow::Owned(Settings { walk: Walk::First, ..settings.clone() }) } else { Cow::Borrowed(settings) }
 }
 
 /// Probes `target`, and gives back what happened. It ends by itself; when `interrupt` ends first, what had happened by then is
@@ -229,32 +231,22 @@ pub async fn probe(
     interrupt: impl Future<Output = ()>,
     progress: impl Fn(Progress<'_>),
 ) -> Facts {
-    let alone;
-    let settings = if delivers(target, settings) {
-        alone = Settings { walk: Walk::First, ..settings.clone() };
-        &alone
-    } else {
-        settings
-    };
+    let settings = &*as_delivering(target, settings);
     let (clock, started_at) = (Clock::start(), SystemTime::now());
     let tls = TlsClient::new(&settings.extra_roots);
     let hostname = sender::host_name();
     let (tell, mut news) = mpsc::unbounded_channel();
     let line = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
+    let until = until(target, settings);
     let hello = settings.hello.clone().or_else(|| hostname.clone().map(HelloName::Domain));
     let conversations = Conversations {
         target,
         settings,
         knowledge,
-        until: until(target, settings),
+        until,
         hello,
         line: line.clone(),
-        bases: RefCell::default(),
-        asked: RefCell::default(),
-        speaking: Cell::new(None),
-        delivering: Cell::new(None),
-        desk: Desk::new(),
-        locals: RefCell::default(),
+        state: Shared::default(),
         news: tell,
         progress: &progress,
     };
@@ -267,9 +259,9 @@ pub async fn probe(
     let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), policies, clock);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
     let mut running = FuturesUnordered::new();
-    let mut patience = Patience::new(settings, conversations.until);
+    let mut patience = Patience::new(settings, until);
     loop {
-        while let Some(attempt) = course.next(conversations.speaking.get().is_some()) {
+        while let Some(attempt) = course.next(conversations.state.speaking.get().is_some()) {
             let stop = course.stop(attempt.role);
             running.push(conversations.hold(attempt, stop));
         }
@@ -285,7 +277,7 @@ pub async fn probe(
             biased;
             () = &mut interrupt, if !halted => Happening::Stopped(FailureKind::Interrupted),
             // Nobody hangs up on a message that may be delivered already.
-            () = &mut deadline, if !halted && conversations.delivering.get().is_none() => Happening::Stopped(FailureKind::ProbeTimeOver),
+            () = &mut deadline, if !halted && conversations.state.delivering.get().is_none() => Happening::Stopped(FailureKind::ProbeTimeOver),
             Some(found) = steps.recv() => Happening::Step(found),
             done = &mut resolving, if course.route.is_none() && !halted => Happening::Routed(done),
             Some(news) = news.recv() => Happening::News(news),
@@ -304,7 +296,7 @@ pub async fn probe(
             course.take(Happening::News(told));
         }
         if matches!(happening, Happening::Policy) {
-            conversations.bases.replace(course.policies.bases());
+            conversations.state.bases.replace(course.policies.bases());
         }
         course.take(happening);
         if let Some(hosts) = course.plan.just_routed() {
@@ -315,24 +307,20 @@ pub async fn probe(
 
     let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, .. } = course;
     let (published, lookups) = policies.into_parts();
-    let route = match route {
-        Some(route) => Route { lookups: [route.lookups, lookups].concat(), ..route },
-        None => plan.route_so_far(resolver.lookups()),
-    };
+    let route = whole(route, lookups).unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
     for session in &mut sessions {
         session.dane = dane(session, &published, target, started_at);
         session.come_back = come_back(knowledge, session);
     }
-    // Control hosts have no place in the route: they stand as they were called, however they ended.
-    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
+    in_order(&mut sessions, &route);
     Facts {
         target: target.clone(),
         question: settings.question,
         needed: plan.needed(),
-        until: conversations.until,
+        until,
         walk: settings.walk,
         size: settings.size,
-        letter: conversations.desk.into_inner().and_then(Result::ok),
+        letter: conversations.state.desk.into_inner().and_then(Result::ok),
         handling: settings.handling,
         waited: patience.and_then(Patience::into_waited),
         started_at,
@@ -345,6 +333,17 @@ pub async fn probe(
         identities,
         cut_short,
     }
+}
+
+/// The route with everything that was looked up; none if it was not resolved to its end.
+fn whole(route: Option<Route>, lookups: Vec<Lookup>) -> Option<Route> {
+    route.map(|route| Route { lookups: [route.lookups, lookups].concat(), ..route })
+}
+
+/// Puts the conversations into the route's order, by what they were held for.
+fn in_order(sessions: &mut [SessionFacts], route: &Route) {
+    // Control hosts have no place in the route: they stand as they were called, however they ended.
+    sessions.sort_by_key(|session| (session.role, plan::rank(route, session.host, session.address), session.transcript.began));
 }
 
 /// Whether what the domain publishes about transport security matters to the question.
@@ -377,6 +376,14 @@ struct Conversations<'a, P> {
     until: Stage,
     hello: Option<HelloName>,
     line: Line<'a>,
+    state: Shared,
+    news: mpsc::UnboundedSender<News>,
+    progress: &'a P,
+}
+
+/// What the conversations of one probe come to know together.
+#[derive(Default)]
+struct Shared {
     /// The names that TLS is to ask for, where they are not the hosts' own.
     bases: RefCell<BTreeMap<(usize, Port), DomainName>>,
     /// Control questions asked so far, by host and port: one of each kind is enough.
@@ -389,8 +396,6 @@ struct Conversations<'a, P> {
     desk: Desk,
     /// The local address of each connection, to come back from the same one.
     locals: RefCell<BTreeMap<SocketAddr, IpAddr>>,
-    news: mpsc::UnboundedSender<News>,
-    progress: &'a P,
 }
 
 impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
@@ -422,9 +427,9 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let watch = |session: &mut Session| {
             self.keep_to_one(&attempt, session);
             if session.is_delivering() {
-                self.delivering.set(Some(attempt.address));
-            } else if self.delivering.get() == Some(attempt.address) {
-                self.delivering.set(None);
+                self.state.delivering.set(Some(attempt.address));
+            } else if self.state.delivering.get() == Some(attempt.address) {
+                self.state.delivering.set(None);
             }
             for news in told.news(&attempt, session.transcript()) {
                 // Whoever listens is gone only when the probe is over.
@@ -445,25 +450,30 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             (self.progress)(Progress::Session { name: &attempt.name, address: attempt.address, transcript, over });
         };
         let in_all = self.settings.times.session.unwrap_or(Duration::MAX);
-        let from_there = self.locals.borrow().get(&attempt.address).copied().filter(|_| attempt.role == Role::Retry);
+        let from_there = self.state.locals.borrow().get(&attempt.address).copied().filter(|_| attempt.role == Role::Retry);
         let bound = from_there.map(|local| Settings { bind: Some(local), ..self.settings.clone() });
         let settings = bound.as_ref().unwrap_or(self.settings);
         let line = Line { settings, connect_timeout: attempt.connect_timeout.min(in_all), ..self.line };
-        let base = || self.bases.borrow().get(&(attempt.host?, attempt.port)).cloned();
+        let base = || self.state.bases.borrow().get(&(attempt.host?, attempt.port)).cloned();
         let transcript = line.hold(&attempt.name, base, attempt.address, session, stop, watch).await;
-        for place in [&self.speaking, &self.delivering] {
+        for place in [&self.state.speaking, &self.state.delivering] {
             if place.get() == Some(attempt.address) {
                 place.set(None);
             }
         }
         if let Some(ends) = ends(&transcript) {
-            self.locals.borrow_mut().insert(attempt.address, ends.local.ip());
+            self.state.locals.borrow_mut().insert(attempt.address, ends.local.ip());
         }
         (attempt, transcript)
     }
 
     /// Waits where servers greylist and waiting is wanted. Returns whether there is something to ask again.
-    async fn wait(&self, patience: Option<&mut Patience>, course: &mut Course<'_>, mut interrupt: Pin<&mut impl Future<Output = ()>>) -> bool {
+    async fn wait(
+        &self,
+        patience: Option<&mut Patience>,
+        course: &mut Course<'_>,
+        mut interrupt: Pin<&mut impl Future<Output = ()>>,
+    ) -> bool {
         let Some(patience) = patience.filter(|_| course.cut_short.is_none()) else { return false };
         let Some(wait) = patience.next(&course.sessions, self.knowledge, self.settings.connect_timeout) else { return false };
         let began = Instant::now();
@@ -522,7 +532,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// Adds a control question, in a transaction of its own, unless this host was asked it already on that port.
     fn ask(&self, purpose: Purpose, attempt: &Attempt, session: &mut Session) {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
-        if self.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
+        if self.state.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
             let (from, handling) = (self.settings.from.clone(), Handling::default());
             session.enqueue(Transaction { from, recipients: vec![recipient], size: None, handling, message: None, purpose });
         }
@@ -533,8 +543,8 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let connected = session.transcript().reached == Some(Stage::Connect);
         let one_at_a_time = attempt.role == Role::Asked || (self.until >= Stage::Message && attempt.role.asks_the_question());
         if self.settings.walk == Walk::First && one_at_a_time && connected {
-            match self.speaking.get() {
-                None => self.speaking.set(Some(attempt.address)),
+            match self.state.speaking.get() {
+                None => self.state.speaking.set(Some(attempt.address)),
                 Some(other) if other != attempt.address => session.broke(self.line.clock.now(), FailureKind::Overtaken.into()),
                 Some(_) => {}
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Facts, Published, Role, SessionFacts, Vantage};
 use crate::route::{Doubt, MailHost, Origin, Route, Security};
 use crate::settings::{Question, Walk};
-use crate::smtp::{Handling, Command, Event, Purpose, Stage, TlsUse, Transcript, Verb};
+use crate::smtp::{Command, Event, Handling, Purpose, Stage, TlsUse, Transcript, Verb};
 use crate::target::{DomainName, Host, Mailbox, Port, Target};
 
 /// The host of a record that tells no name and no address; a name that cannot exist (RFC 6761 §6.4).

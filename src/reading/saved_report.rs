@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::papers::{CertificateView, OldTlsView};
 use super::conversation::tls_facts;
-use super::{Conversation, LIMIT, failure, reply};
+use super::{Conversation, LIMIT, content, failure, reply};
 use crate::smtp::{
     Answers, Command, Connected, Elapsed, Event, Failure, IcmpError, Item, Purpose, Reply, ReplyReader, Said, Stage, Transcript, Verb,
 };
@@ -145,14 +145,6 @@ fn conversation(session: SessionView) -> Conversation {
     }
 }
 
-/// `10 of 20 octets`; unless it is said, all of them stand for the whole message with its end.
-fn content(text: &str) -> Option<Event> {
-    let (octets, ended) = text.strip_suffix(" without their end").map_or((text, true), |octets| (octets, false));
-    let (written, of) = octets.strip_suffix(" octets")?.split_once(" of ")?;
-    let (written, of) = (written.parse().ok()?, of.parse().ok()?);
-    Some(Event::Content { written, of, whole: ended && written == of })
-}
-
 /// A value by its name in JSON; none if it is none that is known today.
 fn named<T: DeserializeOwned>(name: Option<&str>) -> Option<T> {
     serde_json::from_value(Value::from(name?)).ok()
@@ -192,7 +184,7 @@ impl Course {
                 let command = Command::read(&line).unwrap_or_else(|| Command::Said(Said::unknown(&line)));
                 Event::Sent { command, purpose }
             }
-            "content" => content(view.text.as_deref()?)?,
+            "content" => content::of_words(view.text.as_deref()?)?,
             "reply" => {
                 let verb = named(view.answers.as_deref()).unwrap_or(Verb::Connect);
                 let answers = if view.unasked { Answers::Nothing } else { self.answers(verb, purpose) };

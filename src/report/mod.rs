@@ -17,8 +17,8 @@ mod terminal;
 mod verdict;
 
 pub use build::report;
-pub use letter::{DkimPart, LetterPart, LetterState};
 pub use json::{array, lines, schema};
+pub use letter::{DkimPart, LetterPart, LetterState};
 pub use page::Look;
 pub use published::{DeliveryPart, ListedPart, MtaStsPart, TlsRptPart, TlsaPart};
 pub use safe::safe;
@@ -682,7 +682,8 @@ pub struct VerdictPart {
     pub summary: String,
     /// The proof in words, then what it means.
     pub why: Vec<String>,
-    /// What TLS and policies take from it: that it was given in the clear, or that some senders hold mail back all the same.
+    /// What is to be known beside it: that it was given in the clear, that some senders hold mail back all the same, that a message
+    /// taken is not yet in the inbox, or when to come back to a server that greylists.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub caveats: Vec<String>,
     /// What to do, the reader's next step first.

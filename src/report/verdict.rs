@@ -75,6 +75,8 @@ struct VerdictPhrases {
     maybe_delivered_why: String,
     maybe_delivered_fix: String,
     second_try: String,
+    come_back: String,
+    come_back_usually: String,
 }
 
 /// Places named in one sentence.
@@ -212,6 +214,10 @@ impl<'a> Wording<'a> {
         let shown = verdict.session.and_then(|index| self.case.sessions.get(index));
         if let Some(waited) = self.case.facts.waited.filter(|_| shown.is_some_and(|session| session.facts.role == Role::Retry)) {
             told.push(fill(&self.phrases.second_try, |_| Some(seconds(waited.waited))));
+        }
+        if let Some(come_back) = shown.and_then(|session| session.facts.come_back).filter(|_| verdict.reason == Reason::Greylisted) {
+            let template = if come_back.named { &self.phrases.come_back } else { &self.phrases.come_back_usually };
+            told.push(fill(template, |_| Some(seconds(come_back.after))));
         }
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {

@@ -71,7 +71,8 @@ pub struct MailParameters {
 impl MailParameters {
     /// In lettre's words.
     fn named(&self) -> Vec<MailParameter> {
-        let other = |keyword: &str, value: Option<&str>| MailParameter::Other { keyword: keyword.to_owned(), value: value.map(str::to_owned) };
+        let other =
+            |keyword: &str, value: Option<&str>| MailParameter::Other { keyword: keyword.to_owned(), value: value.map(str::to_owned) };
         let size = self.size.map(|size| MailParameter::Size(usize::try_from(size).unwrap_or(usize::MAX)));
         let body = self.eight_bit.then_some(MailParameter::Body(MailBodyParameter::EightBitMime));
         let smtputf8 = self.smtputf8.then_some(MailParameter::SmtpUtfEight);

@@ -20,7 +20,7 @@ pub struct Handling {
 impl Handling {
     /// Whether notifications are spoken of, which takes DSN.
     #[must_use]
-    pub const fn needs_dsn(&self) -> bool {
+    pub const fn needs_dsn(self) -> bool {
         self.notify.is_some() || self.ret.is_some()
     }
 }

@@ -193,11 +193,7 @@ impl Session {
             }
             _ => times.command,
         };
-        if self.outbox.is_empty() {
-            Need::Read(self.waiting.left(times, limit))
-        } else {
-            Need::Write(self.lines())
-        }
+        if self.outbox.is_empty() { Need::Read(self.waiting.left(times, limit)) } else { Need::Write(self.lines()) }
     }
 
     fn lines(&self) -> Vec<u8> {
@@ -494,7 +490,7 @@ impl Session {
         let addresses = from.iter().chain(&recipients);
         let smtputf8 = addresses.into_iter().any(Mailbox::needs_smtputf8) || message.as_ref().is_some_and(Message::needs_smtputf8);
         let certificate = self.transcript.tls().map(|tls| &tls.verdict);
-        if let Some(failure) = missing(&handling, message.as_ref(), smtputf8, self.capabilities.as_ref(), certificate) {
+        if let Some(failure) = missing(handling, message.as_ref(), smtputf8, self.capabilities.as_ref(), certificate) {
             self.fail(failure.into());
             return false;
         }

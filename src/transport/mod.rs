@@ -127,10 +127,12 @@ impl Line<'_> {
                 timeout(limit, wire.write(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.sent(self.clock.now());
             }
-            Need::WriteSome(bytes, limit) => match timeout(limit, wire.exchange(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))?? {
-                Exchanged::Written(count) => session.wrote(self.clock.now(), count),
-                Exchanged::Read(bytes) => session.received(self.clock.now(), &bytes),
-            },
+            Need::WriteSome(bytes, limit) => {
+                match timeout(limit, wire.exchange(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))?? {
+                    Exchanged::Written(count) => session.wrote(self.clock.now(), count),
+                    Exchanged::Read(bytes) => session.received(self.clock.now(), &bytes),
+                }
+            }
             Need::Read(limit) => {
                 let mut bytes = [0; READ_SIZE];
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;

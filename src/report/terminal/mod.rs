@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
-use super::{EvidencePart, FindingPart, HostPart, Report, SessionPart, VerdictPart, safe};
+use super::{EvidencePart, FindingPart, HostPart, LetterState, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
 use crate::probe::Role;
@@ -51,6 +51,7 @@ struct Phrases {
     message: String,
     letter: String,
     no_id: String,
+    not_sent: String,
     signed: String,
     queued: String,
     left_out: String,
@@ -222,7 +223,8 @@ impl View<'_> {
             fill(&self.phrases.signed, |slot| Some(if slot == "domain" { dkim.domain.clone() } else { dkim.selector.clone() }))
         });
         let queued = letter.queue_id.as_ref().map(|id| fill(&self.phrases.queued, |_| Some(id.clone())));
-        let words: Vec<String> = [Some(told), signed, queued].into_iter().flatten().collect();
+        let not_sent = (letter.state == LetterState::NotSent).then(|| self.phrases.not_sent.clone());
+        let words: Vec<String> = [Some(told), signed, queued, not_sent].into_iter().flatten().collect();
         let label = format!("{}  ", self.phrases.message);
         self.page.paragraph(BOLD, &label, INDENT, &words.join("; "));
         self.page.gap();

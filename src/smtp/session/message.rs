@@ -113,7 +113,7 @@ impl Outgoing {
 
 /// What a transaction needs of the server; the first that it does not offer, or cannot give over this connection.
 pub(super) fn missing(
-    handling: &Handling,
+    handling: Handling,
     message: Option<&Message>,
     smtputf8: bool,
     offered: Option<&Capabilities>,

@@ -127,7 +127,8 @@ fn without_leave_no_message_goes_out() {
     let (_, wire) = deliver(dialogue(Stage::Message), control, &TO_354, 100);
     assert!(wire.is_empty());
     // Before 354 chunks are never announced.
-    let (said, wire) = deliver(dialogue(Stage::Data), chunks(TEXT), &["220 hi|", "250-hi|250 CHUNKING|", "250 ok|", "250 ok|", "354 go|"], 100);
+    let (said, wire) =
+        deliver(dialogue(Stage::Data), chunks(TEXT), &["220 hi|", "250-hi|250 CHUNKING|", "250 ok|", "250 ok|", "354 go|"], 100);
     assert_eq!((said.last().unwrap().as_str(), wire.len()), ("<- 354 to DATA", 0));
 }
 
@@ -158,7 +159,8 @@ fn chunks_are_counted_and_each_is_answered() {
     assert!(wire == message.octets());
 
     // A chunk that is refused is the last one, and a yes to a part is no yes to the message.
-    let (said, _) = deliver(dialogue(Stage::Message), chunks(&large), &[&TO_RCPT[..], &["250 ok|", "552 full|", "221 bye|"]].concat(), 100_000);
+    let (said, _) =
+        deliver(dialogue(Stage::Message), chunks(&large), &[&TO_RCPT[..], &["250 ok|", "552 full|", "221 bye|"]].concat(), 100_000);
     assert_eq!(said[11..], ["-> 2097152 of 2240014", "<- 552 to BDAT", "-> QUIT", "<- 221 to QUIT"]);
 }
 
@@ -179,7 +181,10 @@ fn what_is_needed_and_not_offered_ends_it_before_mail() {
         // REQUIRETLS in the clear is no offer.
         let offers = if keyword == "REQUIRETLS" { "250-hi|250 REQUIRETLS|" } else { "250 hi|" };
         let (said, wire) = deliver(dialogue(Stage::Message), transaction, &["220 hi|", offers, "221 bye|"], 100);
-        assert_eq!(said[2..], ["<- 250 to EHLO".to_owned(), format!("!! mail NotOffered({keyword:?})"), "-> QUIT".to_owned(), "<- 221 to QUIT".to_owned()]);
+        assert_eq!(
+            said[2..],
+            ["<- 250 to EHLO".to_owned(), format!("!! mail NotOffered({keyword:?})"), "-> QUIT".to_owned(), "<- 221 to QUIT".to_owned()]
+        );
         assert!(wire.is_empty());
     }
 }
@@ -187,10 +192,15 @@ fn what_is_needed_and_not_offered_ends_it_before_mail() {
 #[test]
 fn what_is_offered_is_asked_for() {
     let all = Transaction {
-        handling: Handling { notify: Some("success,failure".parse().unwrap()), ret: Some(crate::smtp::Ret::Headers), ..Handling::default() },
+        handling: Handling {
+            notify: Some("success,failure".parse().unwrap()),
+            ret: Some(crate::smtp::Ret::Headers),
+            ..Handling::default()
+        },
         ..letter("Subject: \u{f6}\n\nbody\n")
     };
-    let acts = ["220 hi|", "250-hi|250-SIZE 1000|250-8BITMIME|250-SMTPUTF8|250 DSN|", "250 ok|", "250 ok|", "354 go|", "250 ok|", "221 bye|"];
+    let acts =
+        ["220 hi|", "250-hi|250-SIZE 1000|250-8BITMIME|250-SMTPUTF8|250 DSN|", "250 ok|", "250 ok|", "354 go|", "250 ok|", "221 bye|"];
     let (said, _) = deliver(dialogue(Stage::Message), all, &acts, 100);
     assert_eq!(said[3], "-> MAIL FROM:<> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS");
     assert_eq!(said[5], "-> RCPT TO:<a@example.com> NOTIFY=SUCCESS,FAILURE");
