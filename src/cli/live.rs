@@ -31,11 +31,11 @@ impl Live {
                 self.draw(lines, address, words, over);
             }
             (Some(lines), Progress::Waiting(Pause { name, address, left, .. })) => {
-                let words = format!("{}  greylisted, asked again in {} s", safe(&place(name, address)), left.as_secs());
+                let words = format!("{}  greylisted, asked again in {} s", safe(&place(name, address)), whole_seconds(left));
                 self.draw(lines, address, words, left.is_zero());
             }
             (None, Progress::Waiting(Pause { name, address, left, begins: true })) if self.announces => {
-                eprintln!("smtpprobe: {} greylists; asked again in {} s", safe(&place(name, address)), left.as_secs());
+                eprintln!("smtpprobe: {} greylists; asked again in {} s", safe(&place(name, address)), whole_seconds(left));
             }
             _ => {}
         }
@@ -70,6 +70,11 @@ impl Live {
             let _ = lines.clear();
         }
     }
+}
+
+/// Seconds, the last one begun counted as one.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// The last thing said, by either side.

@@ -23,8 +23,8 @@ const KEY_LIMIT: u64 = 64 * 1024;
 #[command(next_help_heading = "Message")]
 pub(crate) struct MessageOptions {
     /// Deliver a test message, or the one in FILE (- is standard input). Without this option nothing is ever delivered, and it cannot be set elsewhere than here
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["until", "size"])]
-    send: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with_all = ["until", "size"])]
+    send: Option<Option<PathBuf>>,
     /// Ask for notifications of delivery: never, or some of success,failure,delay
     #[arg(long, value_name = "WHEN", env = "SMTPPROBE_NOTIFY", hide_env = true)]
     notify: Option<Notify>,
@@ -65,10 +65,10 @@ impl MessageOptions {
     /// `base` with what the options stand for; the message and the key are read from their files.
     pub(crate) fn settings(&self, base: Settings) -> Result<Settings, Trouble> {
         let signer = self.signer()?;
-        let letter = match self.send.as_deref() {
+        let letter = match &self.send {
             None => None,
-            Some(file) if file.as_os_str().is_empty() => Some(Letter::Test(signer)),
-            Some(file) => Some(Letter::Given(given(file, signer.as_ref())?)),
+            Some(None) => Some(Letter::Test(signer)),
+            Some(Some(file)) => Some(Letter::Given(given(file, signer.as_ref())?)),
         };
         Ok(Settings {
             letter,

@@ -683,7 +683,7 @@ pub struct VerdictPart {
     /// The proof in words, then what it means.
     pub why: Vec<String>,
     /// What is to be known beside it: that it was given in the clear, that some senders hold mail back all the same, that a message
-    /// taken is not yet in the inbox, or when to come back to a server that greylists.
+    /// taken is not yet in the inbox, or that it was greylisted at first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub caveats: Vec<String>,
     /// What to do, the reader's next step first.

@@ -215,10 +215,6 @@ impl<'a> Wording<'a> {
         if let Some(waited) = self.case.facts.waited.filter(|_| shown.is_some_and(|session| session.facts.role == Role::Retry)) {
             told.push(fill(&self.phrases.second_try, |_| Some(seconds(waited.waited))));
         }
-        if let Some(come_back) = shown.and_then(|session| session.facts.come_back).filter(|_| verdict.reason == Reason::Greylisted) {
-            let template = if come_back.named { &self.phrases.come_back } else { &self.phrases.come_back_usually };
-            told.push(fill(template, |_| Some(seconds(come_back.after))));
-        }
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");
@@ -434,6 +430,10 @@ impl<'a> Wording<'a> {
                 vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
             }
             (Twist::CutShort, _) => Vec::new(),
+            (_, Outcome::Deferred) if self.come_back(verdict).is_some() => {
+                let others = verdict.fix.iter().filter(|fix| fix.actor != Actor::Wait).cloned();
+                self.come_back(verdict).map(|words| say(Actor::Wait, &words)).into_iter().chain(others).collect()
+            }
             (Twist::MaybeDelivered, _) => vec![say(Actor::SenderUser, &self.phrases.maybe_delivered_fix)],
             (_, Outcome::Accepted) if self.case.facts.until >= Stage::Message => {
                 let id = part(self.case).and_then(|letter| letter.queue_id);
@@ -454,6 +454,14 @@ impl<'a> Wording<'a> {
             }
             _ => verdict.fix.clone(),
         }
+    }
+
+    /// When to ask again where the server greylists; none where it does not.
+    fn come_back(&self, verdict: &Verdict) -> Option<String> {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index)).filter(|_| verdict.reason == Reason::Greylisted)?;
+        let come_back = shown.facts.come_back?;
+        let template = if come_back.named { &self.phrases.come_back } else { &self.phrases.come_back_usually };
+        Some(fill(template, |_| Some(seconds(come_back.after))))
     }
 
     fn unknown(&self, verdict: &Verdict, usual: Option<String>) -> Option<String> {
