@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
+use smtpprobe::diagnosis::{Case, judge};
 use smtpprobe::knowledge::Knowledge;
+use smtpprobe::probe::{Facts, Recorded};
 use smtpprobe::reading::{saved_report, transcript};
 use smtpprobe::report::{EventKind, Look, Report, render};
 use smtpprobe::smtp::{Event, Transcript};
@@ -79,6 +81,22 @@ fn saved_reports_hold_their_sessions() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_became_of_a_message_is_told_of_a_record_as_of_the_probe() {
+    let knowledge = Knowledge::english();
+    for address in ["delivered@demo.test", "doubt@demo.test", "spam@demo.test"] {
+        let text = saved(address);
+        let report: Report = serde_json::from_str(&text).expect("a report");
+        let read = saved_report::read(&text).expect("a report").remove(0);
+        let conversations = read.conversations.into_iter();
+        let recorded = conversations.map(|held| Recorded { host: held.host, peer: held.peer, transcript: held.transcript }).collect();
+        let facts = Facts::recorded(None, recorded);
+        let verdict = judge(&Case::new(&facts, &knowledge));
+        let same = (report.verdict.outcome, report.verdict.reason, report.verdict.stage);
+        assert_eq!((verdict.outcome, verdict.reason, verdict.stage), same, "{address}");
     }
 }
 

@@ -22,7 +22,7 @@ const TARGETS: &str =
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 accepted, 1 rejected, 2 wrong usage, 3 deferred, 4 unreachable, 5 inconclusive, 70 own failure, 130 stopped.
-Each long option can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
+Each long option but --send can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
 No message is delivered without --send: a probe ends with QUIT after RCPT TO.";
 
 const PORTS_EXAMPLES: &str = "\

@@ -229,7 +229,8 @@ fn closed_by_421(case: &Case<'_>) -> Vec<Evidence> {
 
 fn size_above_limit(case: &Case<'_>) -> Vec<Evidence> {
     each(case, |index, session| {
-        let (size, limit) = (case.facts.size?, session.facts.transcript.capabilities()?.size_limit()?);
+        let size = case.facts.size.or_else(|| Some(case.facts.letter.as_ref()?.message.size()))?;
+        let limit = session.facts.transcript.capabilities()?.size_limit()?;
         let answer = session.facts.transcript.reply_to(Verb::Ehlo, Purpose::Target)?;
         let evidence = || Evidence::event(index, session, answer.event, format!("SIZE {limit}"));
         (size > limit).then(|| evidence().with("size", size.to_string()).with("limit", limit.to_string()))

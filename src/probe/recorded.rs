@@ -120,6 +120,7 @@ fn recipient(transcript: &Transcript) -> Option<&Mailbox> {
 fn last_stage(transcript: &Transcript) -> Stage {
     let asked = |(_, event): &(_, Event)| match event {
         Event::Sent { command, purpose: Purpose::Target, .. } => Some(Stage::of(command.verb())).filter(|stage| *stage != Stage::Quit),
+        Event::Content { .. } => Some(Stage::Message),
         _ => None,
     };
     transcript.events.iter().filter_map(asked).max().unwrap_or(Stage::Greeting)

@@ -32,7 +32,7 @@ use crate::target::{DomainName, Host};
 
 /// Writing a few commands ends within this time, or the peer has stopped reading.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
-/// After the probe was stopped, QUIT gets this long to leave.
+/// After the probe was stopped, QUIT gets this long to leave, and so does the farewell of TLS.
 const PARTING_LIMIT: Duration = Duration::from_millis(200);
 /// Bytes read at once.
 const READ_SIZE: usize = 4096;
@@ -100,7 +100,8 @@ impl Line<'_> {
                 session.broke(self.clock.now(), failure);
             }
         }
-        wire.close().await;
+        // With a message broken off, a peer that reads nothing would hold up the farewell of TLS for ever.
+        let _ = timeout(PARTING_LIMIT, wire.close()).await;
         session.into_transcript()
     }
 
