@@ -379,6 +379,13 @@ fn a_message_is_sent_only_where_it_is_asked_for() {
     let given = report(&["anna@demo.test", &format!("--send={}", file.display()), "--from", "me@example.net"]);
     std::fs::remove_file(&file).unwrap();
     assert_eq!((&given["message"]["subject"], &given["message"]["size"]), (&"hello".into(), &43.into()));
+    // What arrived is shown where everything is.
+    let shown = smtpprobe(&["demo", "anna@demo.test", "--send", "-v"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("What arrived at ") && shown.contains("\n  From: postmaster@") && shown.contains("  This is a test message."),
+        "{shown}"
+    );
     // From standard input.
     let mut piped = smtpprobe(&["demo", "anna@demo.test", "--send=-", "-q"]);
     let mut piped = piped.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,8 @@
 //! Messages that are really sent, to servers of the demo's mail world: what arrives, how often, and what is told of it.
 
 use std::future::Future;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use smtpprobe::demo::{Arrived, Said, Scenario, World};
@@ -9,8 +11,9 @@ use smtpprobe::knowledge::Knowledge;
 use smtpprobe::message::Message;
 use smtpprobe::message::dkim::{Signer, SigningKey};
 use smtpprobe::probe::{Facts, Role, WaitEnd, probe};
-use smtpprobe::settings::{Letter, Settings};
-use smtpprobe::smtp::{Event, Handling, ReplyCode, Stage, Transfer, Verb};
+use smtpprobe::settings::{Letter, Policies, Settings};
+use smtpprobe::smtp::{Event, Handling, ReplyCode, Stage, StageTimes, Transfer, Verb};
+use smtpprobe::target::{Host, Port};
 
 const HEAD: &str = r#"
 address = "anna@sent.test"
@@ -170,6 +173,51 @@ fn a_refusal_in_the_middle_is_heard_and_the_rest_stays_here() {
     let silence = "[[server.reply]]\nto = \".\"\nafter_octets = 50000\nthen = \"reset\"";
     let sent = delivered(silence, Letter::Given(large()));
     assert!(sent.arrived.is_empty() && sent.verdict.twist != Twist::MaybeDelivered, "{:?}", sent.verdict);
+}
+
+/// A server that answers in its own words, each after a line of the client's, and reads nothing more after the last of them.
+fn deaf(words: &'static [&'static str]) -> (SocketAddr, std::thread::JoinHandle<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut lines = BufReader::new(stream.try_clone().expect("a second hold of it"));
+        for (turn, said) in words.iter().enumerate() {
+            if turn > 0 {
+                lines.read_line(&mut String::new()).expect("a line");
+            }
+            stream.write_all(said.as_bytes()).expect("it can be said");
+        }
+        stream
+    });
+    (address, serving)
+}
+
+#[test]
+fn a_server_that_stops_reading_is_heard_and_not_waited_for() {
+    const UP_TO_DATA: [&str; 5] = ["220 deaf.test\r\n", "250 deaf.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"];
+    const REFUSING: [&str; 5] = ["220 deaf.test\r\n", "250 deaf.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n552 5.3.4 no\r\n"];
+    for (words, outcome, stage) in [(&UP_TO_DATA, Outcome::Inconclusive, Stage::Message), (&REFUSING, Outcome::Rejected, Stage::Message)] {
+        let (address, serving) = deaf(words);
+        let times = StageTimes { block: Duration::from_millis(800), ..StageTimes::default() };
+        let port = Port::try_from(address.port()).expect("a port");
+        let settings = Settings {
+            servers: vec![(Host::Address(address.ip()), Some(port))],
+            letter: Some(Letter::Given(large())),
+            policies: Policies::Off,
+            times,
+            ..Settings::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let knowledge = Knowledge::english();
+        let target = "anna@deaf.test".parse().expect("a target");
+        let began = std::time::Instant::now();
+        let facts = runtime.block_on(probe(&target, &settings, &knowledge, std::future::pending(), |_| {}));
+        assert!(began.elapsed() < Duration::from_secs(20));
+        let verdict = judge(&Case::new(&facts, &knowledge));
+        assert_eq!((verdict.outcome, verdict.stage, verdict.twist), (outcome, stage, Twist::None), "{verdict:?}");
+        drop(serving.join());
+    }
 }
 
 #[test]

@@ -204,11 +204,17 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &OutputArgs
     let runtime = runtime()?;
     let mut settings = options.settings()?;
     hurry(&mut settings, &output);
-    let (report, stopped) = runtime.block_on(async {
+    let (report, stopped, arrived) = runtime.block_on(async {
         let world = World::start(scenario).await?;
-        Ok::<_, io::Error>(one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await)
+        let (report, stopped) = one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await;
+        Ok::<_, io::Error>((report, stopped, world.arrived()))
     })?;
     output.report(&report, &knowledge)?;
+    if output.is_unfolded() {
+        for message in &arrived {
+            output.write(&output::arrived(message, &knowledge.phrases("demo")))?;
+        }
+    }
     runtime.shutdown_background();
     let reports = [report];
     output.close()?;
