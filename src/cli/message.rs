@@ -24,6 +24,7 @@ const KEY_LIMIT: u64 = 64 * 1024;
 pub(crate) struct MessageOptions {
     /// Deliver a test message, or the one in FILE (- is standard input). Without this option nothing is ever delivered, and it cannot be set elsewhere than here
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with_all = ["until", "size"])]
+    #[allow(clippy::option_option, reason = "clap's form of an option that may stand without its value")]
     send: Option<Option<PathBuf>>,
     /// Ask for notifications of delivery: never, or some of success,failure,delay
     #[arg(long, value_name = "WHEN", env = "SMTPPROBE_NOTIFY", hide_env = true)]

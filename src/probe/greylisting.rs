@@ -1,18 +1,25 @@
 //! Greylisting: when to come back, and coming back (RFC 6647).
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
+use super::course::{Course, Happening};
 use super::plan::Attempt;
-use super::{Role, SessionFacts};
+use super::{Conversations, Progress, Role, SessionFacts};
 use crate::knowledge::{Knowledge, Reason, Speaker};
 use crate::reading::Mentions;
 use crate::settings::{Question, Settings, Walk};
-use crate::smtp::{Answer, CodeClass, Purpose, Stage, Verb};
+use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, Verb};
 use crate::target::{Host, Port};
 
 /// How long to stay away where the server does not say: Postgrey and rspamd turn a first contact away for 5 minutes.
 const USUAL: Duration = Duration::from_secs(300);
+/// How often whoever watches is told how long there is to wait.
+const TICK: Duration = Duration::from_secs(1);
 /// Coming back at the very second may be too early by a fraction of it.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -155,4 +162,42 @@ pub struct Pause<'a> {
     pub left: Duration,
     /// Whether it has just begun.
     pub begins: bool,
+}
+
+impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
+    /// Waits where servers greylist and waiting is wanted. Returns whether there is something to ask again.
+    pub(super) async fn wait(
+        &self,
+        patience: Option<&mut Patience>,
+        course: &mut Course<'_>,
+        mut interrupt: Pin<&mut impl Future<Output = ()>>,
+    ) -> bool {
+        let Some(patience) = patience.filter(|_| course.cut_short.is_none()) else { return false };
+        let Some(wait) = patience.next(&course.sessions, self.knowledge, self.settings.connect_timeout) else { return false };
+        let began = Instant::now();
+        loop {
+            let waited = began.elapsed();
+            let left = wait.time.saturating_sub(waited);
+            if let Some(first) = wait.attempts.first() {
+                let pause = Pause { name: &first.name, address: first.address, left, begins: waited < TICK };
+                (self.progress)(Progress::Waiting(pause));
+            }
+            if left.is_zero() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = &mut interrupt => {
+                    patience.has_waited(began.elapsed());
+                    patience.broken_off();
+                    course.take(Happening::Stopped(FailureKind::Interrupted));
+                    return false;
+                }
+                () = sleep(left.min(TICK)) => {}
+            }
+        }
+        patience.has_waited(wait.time);
+        course.ask_again(wait.attempts);
+        true
+    }
 }

@@ -1,12 +1,13 @@
 //! What a probe delivers: written once, however many hosts are asked.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::time::SystemTime;
 
-use super::Conversations;
 use super::plan::Attempt;
+use super::{Conversations, until};
 use crate::message::{Message, TestMessage};
-use crate::settings::Letter;
+use crate::settings::{Letter, Settings, Walk};
 use crate::smtp::{FailureKind, HelloName, Stage};
 use crate::target::{DomainName, Mailbox, Target};
 use crate::transport::source;
@@ -22,6 +23,12 @@ pub struct Written {
 
 /// The letter of a probe, once it is written.
 pub(super) type Desk = OnceCell<Result<Written, String>>;
+
+/// With a message to deliver, one host is asked after the other, and none after it may have been delivered.
+pub(super) fn as_delivering<'a>(target: &Target, settings: &'a Settings) -> Cow<'a, Settings> {
+    let delivers = settings.letter.is_some() && target.mailbox().is_some() && until(target, settings) >= Stage::Message;
+    if delivers { Cow::Owned(Settings { walk: Walk::First, ..settings.clone() }) } else { Cow::Borrowed(settings) }
+}
 
 impl<P> Conversations<'_, P> {
     /// The message for the session that `attempt` begins; none if it carries none.

@@ -16,12 +16,11 @@ mod policy_host;
 mod recorded;
 mod vantage;
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
@@ -34,8 +33,8 @@ use self::course::{Course, Happening};
 use self::errands::News;
 pub use self::greylisting::{ComeBack, Pause, WaitEnd, Waited};
 use self::greylisting::{Patience, come_back};
-use self::letter::Desk;
 pub use self::letter::Written;
+use self::letter::{Desk, as_delivering};
 use self::plan::{Attempt, Ending};
 use self::policies::Policies;
 pub use self::policies::{HostKeys, MtaSts, Published, Unread};
@@ -60,8 +59,6 @@ use crate::transport::{Line, Stop, TlsClient};
 const BESIDE_LIMIT: Duration = Duration::from_secs(5);
 /// The same where next to nothing is left of the time for connecting.
 const BESIDE_LEAST: Duration = Duration::from_secs(1);
-/// How often whoever watches is told how long there is to wait.
-const TICK: Duration = Duration::from_secs(1);
 
 /// What happened in one probe: plain facts, without any judgement.
 #[derive(Clone, Debug)]
@@ -212,12 +209,6 @@ pub fn until(target: &Target, settings: &Settings) -> Stage {
     let until = settings.until.unwrap_or(usual);
     // Without a message there is nothing to go on with after 354.
     if settings.letter.is_none() { until.min(Stage::Data) } else { until }
-}
-
-/// With a message to deliver, one host is asked after the other, and none after it may have been delivered.
-fn as_delivering<'a>(target: &Target, settings: &'a Settings) -> Cow<'a, Settings> {
-    let delivers = settings.letter.is_some() && target.mailbox().is_some() && until(target, settings) >= Stage::Message;
-    if delivers { Cow::Owned(Settings { walk: Walk::First, ..settings.clone() }) } else { Cow::Borrowed(settings) }
 }
 
 /// Probes `target`, and gives back what happened. It ends by itself; when `interrupt` ends first, what had happened by then is
@@ -465,42 +456,6 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             self.state.locals.borrow_mut().insert(attempt.address, ends.local.ip());
         }
         (attempt, transcript)
-    }
-
-    /// Waits where servers greylist and waiting is wanted. Returns whether there is something to ask again.
-    async fn wait(
-        &self,
-        patience: Option<&mut Patience>,
-        course: &mut Course<'_>,
-        mut interrupt: Pin<&mut impl Future<Output = ()>>,
-    ) -> bool {
-        let Some(patience) = patience.filter(|_| course.cut_short.is_none()) else { return false };
-        let Some(wait) = patience.next(&course.sessions, self.knowledge, self.settings.connect_timeout) else { return false };
-        let began = Instant::now();
-        loop {
-            let waited = began.elapsed();
-            let left = wait.time.saturating_sub(waited);
-            if let Some(first) = wait.attempts.first() {
-                let pause = Pause { name: &first.name, address: first.address, left, begins: waited < TICK };
-                (self.progress)(Progress::Waiting(pause));
-            }
-            if left.is_zero() {
-                break;
-            }
-            tokio::select! {
-                biased;
-                () = &mut interrupt => {
-                    patience.has_waited(began.elapsed());
-                    patience.broken_off();
-                    course.take(Happening::Stopped(FailureKind::Interrupted));
-                    return false;
-                }
-                () = sleep(left.min(TICK)) => {}
-            }
-        }
-        patience.has_waited(wait.time);
-        course.ask_again(wait.attempts);
-        true
     }
 
     /// Nobody waits for the reply to QUIT where a port is all that was asked for. QUIT itself is sent. Nor is anybody waited for
