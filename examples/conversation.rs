@@ -8,7 +8,7 @@ use std::time::Duration;
 use smtpprobe::annotation::annotate;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::smtp::{
-    Connected, Dialogue, Elapsed, FailureKind, Handshake, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
+    Connected, Dialogue, Elapsed, FailureKind, Handling, Handshake, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +22,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         times,
     };
     let mut session = Session::new(dialogue, Elapsed::default());
-    session.enqueue(Transaction { from: None, recipients: vec!["anna@example.com".parse()?], size: None, purpose: Purpose::Target });
+    session.enqueue(Transaction {
+        from: None,
+        recipients: vec!["anna@example.com".parse()?],
+        size: None,
+        handling: Handling::default(),
+        message: None,
+        purpose: Purpose::Target,
+    });
 
     // What the server sends, and after how many seconds.
     let mut server = [
@@ -48,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 _ => session.broke(now, FailureKind::TimedOut(patience).into()),
             },
-            Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
+            Need::WriteSome(..) | Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
             Need::Close => break,
         }
     }

@@ -16,6 +16,8 @@
 //! A probe asks whether mail is taken, or which ports can be reached ([`settings::Question`]); beside the attempts asked for it makes
 //! a few that tell whose fault a failure is ([`probe::Role`]).
 //!
+//! A probe delivers nothing, unless it is given a [`message`] to deliver: then hosts are asked one after the other, and one gets it once.
+//!
 //! Beside the mail hosts a domain may publish how mail is to be sent to it: [`policy`] reads that, the probe looks it up while the
 //! conversations go on, and the diagnosis tells what senders make of it that go by it.
 //!
@@ -35,6 +37,7 @@ pub mod annotation;
 pub mod demo;
 pub mod diagnosis;
 pub mod knowledge;
+pub mod message;
 pub mod policy;
 pub mod probe;
 pub mod reading;

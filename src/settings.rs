@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::smtp::{Elapsed, HelloName, Stage, StageTimes, TlsUse};
+use crate::message::Message;
+use crate::message::dkim::Signer;
+use crate::smtp::{Elapsed, Handling, HelloName, Stage, StageTimes, TlsUse};
 use crate::target::{DomainName, Host, Mailbox, Port};
 
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
@@ -16,11 +18,18 @@ pub struct Settings {
     pub from: Option<Mailbox>,
     /// The name in EHLO; none takes the address literal of each connection's own address.
     pub hello: Option<HelloName>,
-    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox, [`Stage::StartTls`] for a domain or host, and for
+    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox ([`Stage::Message`] if there is one to send), [`Stage::StartTls`] for a domain or host, and for
     /// [`Question::Ports`] as far as it takes to tell what a port is: the greeting, or the TLS handshake on port 465.
     pub until: Option<Stage>,
     /// Octets to declare with SIZE in MAIL, where the server offers it (RFC 1870).
     pub size: Option<u64>,
+    /// What to deliver to the mailbox; none delivers nothing. With one, hosts are asked one after the other, as in
+    /// [`Walk::First`], so that it is delivered once.
+    pub letter: Option<Letter>,
+    /// How a message is to be handled.
+    pub handling: Handling,
+    /// How long to wait in all where a server greylists, before the question is put again; none does not wait.
+    pub wait: Option<Duration>,
     /// The ports to ask; empty takes the target's own port, else 25, and for [`Question::Ports`] 25, 465 and 587.
     pub ports: Vec<Port>,
     /// Hosts to ask instead of those that MX names.
@@ -52,7 +61,8 @@ pub struct Settings {
     pub resolve: BTreeMap<DomainName, Vec<IpAddr>>,
     /// The local address to connect from; it also decides the family.
     pub bind: Option<IpAddr>,
-    /// For the whole probe.
+    /// For the whole probe, but for the waits that [`wait`](Self::wait) allows, each of which begins it anew; nor does it cut short
+    /// a message that is being handed over.
     pub timeout: Duration,
     /// For each TCP connection, if the whole session has as much time.
     pub connect_timeout: Duration,
@@ -72,6 +82,9 @@ impl Default for Settings {
             hello: None,
             until: None,
             size: None,
+            letter: None,
+            handling: Handling::default(),
+            wait: None,
             ports: Vec::new(),
             servers: Vec::new(),
             families: Families::default(),
@@ -98,6 +111,15 @@ impl Default for Settings {
 
 /// Two large domains that have nothing to do with each other, and whose mail hosts take connections on port 25 from everywhere.
 const CONTROL_DOMAINS: [&str; 2] = ["gmail.com", "outlook.com"];
+
+/// What is delivered.
+#[derive(Clone, Debug)]
+pub enum Letter {
+    /// A test message that is composed for the target, and signed if there is a signer.
+    Test(Option<Signer>),
+    /// This one, as it is.
+    Given(Message),
+}
 
 /// What is to be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -375,3 +375,72 @@ fn ctrl_c_says_quit_where_it_can() {
     assert_eq!(lines.next().unwrap().unwrap(), "QUIT");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
 }
+
+#[test]
+fn a_message_is_sent_only_where_it_is_asked_for() {
+    let report = |arguments: &[&str]| -> serde_json::Value {
+        let output = smtpprobe(&[&["demo", "-o", "json"], arguments].concat()).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    };
+    let sent = report(&["anna@demo.test", "--send"]);
+    assert_eq!((&sent["message"]["state"], &sent["message"]["test"]), (&"taken".into(), &true.into()));
+    assert!(sent["message"]["from"].as_str().is_some_and(|from| from.starts_with("postmaster@")), "{}", sent["message"]);
+    assert_eq!(report(&["anna@demo.test"])["message"], serde_json::Value::Null);
+
+    let file = std::env::temp_dir().join(format!("smtpprobe-letter-{}.eml", std::process::id()));
+    std::fs::write(&file, "From: me@example.net\nSubject: hello\n\n.\n").unwrap();
+    let given = report(&["anna@demo.test", &format!("--send={}", file.display()), "--from", "me@example.net"]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!((&given["message"]["subject"], &given["message"]["size"]), (&"hello".into(), &43.into()));
+    // What arrived is shown where everything is.
+    let shown = smtpprobe(&["demo", "anna@demo.test", "--send", "-v"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("What arrived at ") && shown.contains("\n  From: postmaster@") && shown.contains("  This is a test message."),
+        "{shown}"
+    );
+    // From standard input.
+    let mut piped = smtpprobe(&["demo", "anna@demo.test", "--send=-", "-q"]);
+    let mut piped = piped.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut piped.stdin.take().unwrap(), b"Subject: x\n\ny\n").unwrap();
+    let piped = piped.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&piped.stdout).starts_with("ACCEPTED  anna@demo.test: The server took the message"), "{piped:?}");
+
+    for (arguments, words) in [
+        (&["demo.test", "--send"][..], "--send delivers to a mailbox"),
+        (&["anna@demo.test", "--send", "letter.eml"], "--send=letter.eml"),
+        (&["anna@demo.test", "--send=/nonexistent/letter.eml"], "/nonexistent/letter.eml: "),
+        (&["anna@demo.test", "--send", "--until", "rcpt"], "--until"),
+        (&["anna@demo.test", "--send", "--size", "30M"], "--size"),
+        (&["anna@demo.test", "--send", "--dkim-key", "key.pem"], "--dkim-selector"),
+        (&["anna@demo.test", "--send", "--dkim-key", "/nonexistent", "--dkim-domain", "a.test", "--dkim-selector", "s"], "/nonexistent: "),
+        (&["anna@demo.test", "--notify", "always"], "success,failure,delay"),
+        (&["anna@demo.test", "--wait=soon"], "number of seconds"),
+    ] {
+        let output = smtpprobe(arguments).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.contains(words) && complaint.lines().count() == 1, "{arguments:?}: {complaint}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
+    }
+    // Nothing but the command line sends: neither the environment nor a file.
+    let untouched = smtpprobe(&["demo", "-o", "json", "anna@demo.test"]).env("SMTPPROBE_SEND", "true").output().unwrap();
+    let untouched: serde_json::Value = serde_json::from_slice(&untouched.stdout).unwrap();
+    assert_eq!(untouched["message"], serde_json::Value::Null);
+    let config = std::env::temp_dir().join(format!("smtpprobe-send-{}.toml", std::process::id()));
+    std::fs::write(&config, "send = true\n").unwrap();
+    let refused = smtpprobe(&["demo", "anna@demo.test", "--config"]).arg(&config).output().unwrap();
+    std::fs::remove_file(&config).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn a_wait_is_announced_once_where_nobody_watches() {
+    let output = smtpprobe(&["demo", "greylisted@demo.test", "--wait=20", "-o", "json"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["wait"]["end"]), (Some(0), &"answered".into()));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.lines().count() == 1 && told.contains("mx1.demo.test 192.0.2.1:25 greylists; asked again in 6 s"), "{told}");
+    let roles: Vec<&str> =
+        report["sessions"].as_array().unwrap().iter().map(|session| session["role"].as_str().unwrap_or("asked")).collect();
+    assert_eq!(roles, ["asked", "retry"]);
+}

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Each module with the modules of the crate that it may name, from the ground up. `cli` is the command's own and sees everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("target", &[]),
-    ("smtp", &["target"]),
-    ("settings", &["smtp", "target"]),
+    ("message", &["target"]),
+    ("smtp", &["message", "target"]),
+    ("settings", &["message", "smtp", "target"]),
     ("policy", &["smtp", "target"]),
     ("knowledge", &["smtp"]),
     ("route", &["policy", "settings", "smtp", "target"]),
@@ -16,10 +17,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["policy", "settings", "smtp", "target"]),
     ("annotation", &["knowledge", "smtp"]),
     ("reading", &["knowledge", "smtp"]),
-    ("probe", &["knowledge", "policy", "route", "sender", "settings", "smtp", "target", "transport"]),
-    ("diagnosis", &["annotation", "knowledge", "policy", "probe", "route", "settings", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
-    ("demo", &["settings", "target"]),
+    ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
+    ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
+    ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
+    ("demo", &["message", "settings", "smtp", "target"]),
 ];
 
 /// Packages that touch network, runtime or command line, with the modules that may name them.
@@ -29,7 +30,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["demo", "route"]),
     ("hyper", &["transport"]),
     ("http_body_util", &["transport"]),
-    ("lettre", &["smtp", "target"]),
+    ("lettre", &["message", "smtp", "target"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("socket2", &["demo", "transport"]),

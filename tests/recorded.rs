@@ -2,13 +2,15 @@
 
 use std::process::Command;
 
+use smtpprobe::diagnosis::{Case, judge};
 use smtpprobe::knowledge::Knowledge;
+use smtpprobe::probe::{Facts, Recorded};
 use smtpprobe::reading::{saved_report, transcript};
 use smtpprobe::report::{EventKind, Look, Report, render};
 use smtpprobe::smtp::{Event, Transcript};
 
 /// Addresses of the demo, for what may happen in a session.
-const ADDRESSES: [&str; 12] = [
+const ADDRESSES: [&str; 15] = [
     "anna@demo.test",
     "full@demo.test",
     "nobody@demo.test",
@@ -21,6 +23,9 @@ const ADDRESSES: [&str; 12] = [
     "anna@old-tls.test",
     "anna@expired.test",
     "smtps://smtp.demo.test",
+    "delivered@demo.test",
+    "doubt@demo.test",
+    "spam@demo.test",
 ];
 
 /// The report of a probe in the demo's world, as it is saved.
@@ -34,6 +39,7 @@ fn told(event: &Event) -> Option<String> {
         Event::Sent { command, purpose } => Some(format!("-> {command} {purpose:?}")),
         Event::Received { verb, purpose, reply, .. } => Some(format!("<- {verb:?} {purpose:?} {} {}", reply.code, reply.text())),
         Event::Broke { failure, .. } => Some(format!("** {:?}", failure.kind)),
+        Event::Content { written, of, whole } => Some(format!("-> {written} of {of} {whole}")),
         Event::Secured(facts) => Some(format!("== {}", facts.version)),
         Event::Connected(_) | Event::Premature { .. } | Event::Surveyed(_) => None,
     }
@@ -68,12 +74,29 @@ fn saved_reports_hold_their_sessions() {
                         assert_eq!(reply.flaws.is_empty(), part.raw.is_none(), "{address}: {reply:?}");
                     }
                     Event::Premature { .. } => assert_eq!(part.kind, EventKind::Premature),
+                    Event::Content { .. } => assert_eq!(part.kind, EventKind::Content),
                     Event::Secured(_) => assert_eq!(part.kind, EventKind::Secured),
                     Event::Surveyed(_) => assert_eq!(part.kind, EventKind::Surveyed),
                     Event::Broke { failure, .. } => assert_eq!(Some(smtpprobe::diagnosis::failure_words(failure)), part.failure),
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_became_of_a_message_is_told_of_a_record_as_of_the_probe() {
+    let knowledge = Knowledge::english();
+    for address in ["delivered@demo.test", "doubt@demo.test", "spam@demo.test"] {
+        let text = saved(address);
+        let report: Report = serde_json::from_str(&text).expect("a report");
+        let read = saved_report::read(&text).expect("a report").remove(0);
+        let conversations = read.conversations.into_iter();
+        let recorded = conversations.map(|held| Recorded { host: held.host, peer: held.peer, transcript: held.transcript }).collect();
+        let facts = Facts::recorded(None, recorded);
+        let verdict = judge(&Case::new(&facts, &knowledge));
+        let same = (report.verdict.outcome, report.verdict.reason, report.verdict.stage);
+        assert_eq!((verdict.outcome, verdict.reason, verdict.stage), same, "{address}");
     }
 }
 

@@ -12,7 +12,7 @@ use smtpprobe::demo::{Scenario, World, scenarios};
 use smtpprobe::diagnosis::{Case, diagnose, judge};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::probe::{Role, probe};
-use smtpprobe::report::{EventKind, EventPart, Look, LookupPart, Report, SessionPart, headline, render, report};
+use smtpprobe::report::{EventKind, EventPart, LetterPart, Look, LookupPart, Report, SessionPart, headline, render, report};
 use smtpprobe::settings::Settings;
 use smtpprobe::smtp::Stage;
 
@@ -115,6 +115,13 @@ fn account(report: &Report) -> String {
     if !controls.is_empty() {
         let _ = writeln!(text, "\ncontrol questions\n  {}", controls.join("\n  "));
     }
+    if let Some(message) = &report.message {
+        let LetterPart { state, size, sent, transfer, message_id, queue_id, session, .. } = message;
+        let _ = writeln!(text, "\nmessage {state:?}, {sent} of {size} by {transfer}, session {session:?}, {message_id:?}, {queue_id:?}");
+    }
+    if let Some(wait) = &report.wait {
+        let _ = writeln!(text, "\nwaited {} of {} ms, {}, next {:?}", wait.waited_ms, wait.limit_ms, wait.end, wait.next_ms);
+    }
     text.push_str("\nfindings\n");
     for finding in &report.findings {
         let mut proof: Vec<String> = finding.evidence.iter().map(|evidence| dateless(&evidence.quote)).collect();
@@ -181,6 +188,7 @@ fn line(session: &SessionPart, event: &EventPart) -> String {
             let certificate = session.certificate.as_ref().expect("what is secured has a certificate");
             format!("== {} {}, {:?} days left", certificate.version, certificate.verdict, certificate.own.days_left)
         }
+        EventKind::Content => format!("-> (message) {}", event.text.as_deref().unwrap_or_default()),
         EventKind::Surveyed => format!("== would choose {}", event.text.as_deref().unwrap_or_default()),
         EventKind::Failed => format!("!! {} {}", event.stage, event.failure.as_deref().unwrap_or_default()),
     }
@@ -290,6 +298,12 @@ const SCREENS: &[&str] = &[
     "own-dane-no-starttls",
     "own-sts-invalid",
     "own-injectable",
+    "delivered",
+    "closes-after-message",
+    "own-sent-refused-ahead",
+    "own-waited-out",
+    "own-waited-too-long",
+    "greylisted",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.

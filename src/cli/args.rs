@@ -14,6 +14,7 @@ use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
 use smtpprobe::transport::read_roots;
 
 use super::Trouble;
+use super::message::MessageOptions;
 use super::output::{Colour, Format};
 
 const TARGETS: &str =
@@ -21,8 +22,8 @@ const TARGETS: &str =
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 accepted, 1 rejected, 2 wrong usage, 3 deferred, 4 unreachable, 5 inconclusive, 70 own failure, 130 stopped.
-Each long option can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
-No message is ever delivered: a probe ends with QUIT after RCPT TO.";
+Each long option but --send can be set in the environment: SMTPPROBE_TIMEOUT=20. A target called like a command goes after --.
+No message is delivered without --send: a probe ends with QUIT after RCPT TO.";
 
 const PORTS_EXAMPLES: &str = "\
 Examples:
@@ -152,7 +153,7 @@ pub(crate) struct ProbeOptions {
     /// Last step to take [default: rcpt for a mailbox, starttls otherwise]
     #[arg(long, value_name = "STAGE", env = "SMTPPROBE_UNTIL", hide_env = true)]
     until: Option<Until>,
-    /// Size of the message to declare in MAIL FROM; K, M and G are powers of 1024
+    /// Size of a message to declare in MAIL FROM, while none is sent; K, M and G are powers of 1024
     #[arg(long, value_name = "BYTES", value_parser = octets, env = "SMTPPROBE_SIZE", hide_env = true)]
     size: Option<u64>,
     /// When to ask a made-up address or postmaster, too
@@ -180,6 +181,8 @@ pub(crate) struct ProbeOptions {
     /// For each other reply to begin
     #[arg(long, value_name = "SECONDS", value_parser = duration, env = "SMTPPROBE_COMMAND_TIMEOUT", hide_env = true, help_heading = "Times")]
     command_timeout: Option<Duration>,
+    #[command(flatten)]
+    message: MessageOptions,
     #[command(flatten)]
     route: RouteOptions,
 }
@@ -373,7 +376,7 @@ impl ProbeOptions {
             (None, Some(command)) => base.timeout.max(base.connect_timeout + command),
             _ => base.timeout,
         };
-        Ok(Settings {
+        self.message.settings(Settings {
             from,
             hello: self.helo.clone(),
             until: self.until.map(Into::into),
@@ -402,6 +405,7 @@ impl ProbeOptions {
 
     /// Whether the last step asked for can be taken with `target`.
     pub(crate) fn fits(&self, target: &Target) -> Result<(), Trouble> {
+        self.message.fits(target)?;
         match self.until {
             Some(Until::Rcpt | Until::Data) if target.mailbox().is_none() => Err(Trouble::Usage(format!(
                 "--until rcpt and data need a mailbox, such as user@{target}; for {target} the last step is mail"
@@ -460,7 +464,7 @@ pub(crate) fn octets(text: &str) -> Result<u64, String> {
     digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "it should be a number of seconds above 0, such as 10 or 2.5".to_owned())
 }

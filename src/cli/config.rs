@@ -53,7 +53,8 @@ impl Config {
     /// `command` with the file's values for defaults, except where `matches` has an option that rules the value out.
     pub(crate) fn apply(&self, command: Command, matches: &ArgMatches) -> Result<Command, Trouble> {
         let known = |name: &str| {
-            let names = |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some(name) && name != "config");
+            let names =
+                |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some(name) && !matches!(name, "config" | "send"));
             names(&command) || command.get_subcommands().any(names)
         };
         if let Some(name) = self.values.keys().find(|name| !known(name)) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use smtpprobe::diagnosis::{place, quote};
-use smtpprobe::probe::Progress;
+use smtpprobe::probe::{Pause, Progress};
 use smtpprobe::report::safe;
 use smtpprobe::smtp::{Event, Transcript};
 
@@ -15,16 +15,38 @@ use smtpprobe::smtp::{Event, Transcript};
 pub(crate) struct Live {
     lines: Option<MultiProgress>,
     open: RefCell<BTreeMap<SocketAddr, ProgressBar>>,
+    /// Whether a long wait is told where no lines are drawn.
+    announces: bool,
 }
 
 impl Live {
-    pub(crate) fn new(wanted: bool) -> Self {
-        Self { lines: wanted.then(MultiProgress::new), open: RefCell::default() }
+    pub(crate) fn new(wanted: bool, announces: bool) -> Self {
+        Self { lines: wanted.then(MultiProgress::new), open: RefCell::default(), announces }
     }
 
     pub(crate) fn show(&self, progress: Progress<'_>) {
-        let (Some(lines), Progress::Session { name, address, transcript, over }) = (&self.lines, progress) else { return };
+        match (&self.lines, progress) {
+            (Some(lines), Progress::Session { name, address, transcript, over }) => {
+                let words = format!("{}  {}", safe(&place(name, address)), last_word(transcript));
+                self.draw(lines, address, words, over);
+            }
+            (Some(lines), Progress::Waiting(Pause { name, address, left, .. })) => {
+                let words = format!("{}  greylisted, asked again in {} s", safe(&place(name, address)), whole_seconds(left));
+                self.draw(lines, address, words, left.is_zero());
+            }
+            (None, Progress::Waiting(Pause { name, address, left, begins: true })) if self.announces => {
+                eprintln!("smtpprobe: {} greylists; asked again in {} s", safe(&place(name, address)), whole_seconds(left));
+            }
+            _ => {}
+        }
+    }
+
+    fn draw(&self, lines: &MultiProgress, address: SocketAddr, words: String, over: bool) {
         let mut open = self.open.borrow_mut();
+        // A line that was taken away does not come back.
+        if open.get(&address).is_some_and(ProgressBar::is_finished) {
+            open.remove(&address);
+        }
         let line = open.entry(address).or_insert_with(|| {
             let line = lines.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -33,7 +55,7 @@ impl Live {
             line.enable_steady_tick(Duration::from_millis(120));
             line
         });
-        line.set_message(format!("{}  {}", safe(&place(name, address)), last_word(transcript)));
+        line.set_message(words);
         if over {
             line.finish_and_clear();
         }
@@ -50,6 +72,11 @@ impl Live {
     }
 }
 
+/// Seconds, the last one begun counted as one.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
 /// The last thing said, by either side.
 fn last_word(transcript: &Transcript) -> String {
     let words = match transcript.events.last().map(|(_, event)| event) {
@@ -57,6 +84,7 @@ fn last_word(transcript: &Transcript) -> String {
         Some(Event::Connected(_)) => "connected".to_owned(),
         Some(Event::Sent { command, .. }) => format!("-> {command}"),
         Some(Event::Received { reply, .. }) => format!("<- {}", quote(reply)),
+        Some(Event::Content { written, of, .. }) => format!("-> {written} of {of} octets"),
         Some(Event::Secured(tls)) => tls.version.clone(),
         Some(Event::Surveyed(legacy)) => legacy.version.to_string(),
         Some(Event::Premature { .. }) => "** unexpected bytes".to_owned(),

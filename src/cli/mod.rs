@@ -7,6 +7,7 @@ mod config;
 mod explain;
 mod lists;
 mod live;
+mod message;
 mod output;
 mod utf16;
 
@@ -205,11 +206,17 @@ fn demo(address: Option<&str>, options: &args::ProbeOptions, output: &ReportArgs
     let runtime = runtime()?;
     let mut settings = options.settings()?;
     hurry(&mut settings, &output);
-    let (report, stopped) = runtime.block_on(async {
+    let (report, stopped, arrived) = runtime.block_on(async {
         let world = World::start(scenario).await?;
-        Ok::<_, io::Error>(one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await)
+        let (report, stopped) = one(&scenario.address, &target, &world.settings(settings), &knowledge, &output).await;
+        Ok::<_, io::Error>((report, stopped, world.arrived()))
     })?;
     output.report(&report, &knowledge)?;
+    if output.is_unfolded() {
+        for message in &arrived {
+            output.write(&output::arrived(message, &knowledge.phrases("demo")))?;
+        }
+    }
     runtime.shutdown_background();
     let reports = [report];
     output.close()?;
@@ -229,7 +236,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 /// The whole path for one target; also whether the user stopped it.
 async fn one(input: &str, target: &Target, settings: &Settings, knowledge: &Knowledge, output: &Output) -> (Report, bool) {
-    let live = Live::new(output.is_live());
+    let live = Live::new(output.is_live(), !output.is_verdict_alone());
     let interrupt = async {
         // Without a handler for it, Ctrl-C ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {

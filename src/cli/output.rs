@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use smtpprobe::demo::Scenario;
+use smtpprobe::demo::{Arrived, Scenario};
 use smtpprobe::diagnosis::fill;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::{self, Look, Report, Table, safe};
@@ -39,6 +39,8 @@ pub(crate) enum Colour {
     Never,
 }
 
+/// Lines of a message that arrived in the demo's world.
+const SHOWN_LINES: usize = 100;
 /// Columns in a pipe.
 const PIPE_WIDTH: usize = 80;
 
@@ -118,6 +120,11 @@ impl Output {
 
     pub(crate) const fn is_text(&self) -> bool {
         matches!(self.format, Format::Text)
+    }
+
+    /// Whether everything is shown to people.
+    pub(crate) fn is_unfolded(&self) -> bool {
+        self.format == Format::Text && self.look.verbose
     }
 
     pub(crate) fn look(&self) -> Look {
@@ -232,6 +239,22 @@ impl Output {
 /// A JSON object as it stands within an array.
 fn within(object: &str) -> String {
     format!("  {}", object.trim_end().replace('\n', "\n  "))
+}
+
+/// A message as it arrived in the demo's world, line by line; of a long one the beginning.
+pub(crate) fn arrived(message: &Arrived, phrases: &BTreeMap<String, String>) -> String {
+    let phrase = |key: &str, value: String| fill(phrases.get(key).map_or("", String::as_str), |_| Some(value.clone()));
+    let text = String::from_utf8_lossy(&message.octets);
+    let mut lines = text.lines();
+    let mut shown = format!("\n{}\n", phrase("arrived", message.to.to_string()));
+    for line in lines.by_ref().take(SHOWN_LINES) {
+        let _ = writeln!(shown, "  {}", safe(line));
+    }
+    let more = lines.count();
+    if more > 0 {
+        let _ = writeln!(shown, "  {}", phrase("arrived_more", more.to_string()));
+    }
+    shown
 }
 
 /// The demo's mailboxes, a line each.

@@ -50,7 +50,9 @@ pub(super) enum Moment<'a> {
     Connected,
     /// A command came.
     Said(&'a str),
-    /// The dot that ends the message came.
+    /// So many octets of the message have come.
+    Grown(usize),
+    /// The dot that ends the message came, or its last chunk.
     MessageOver,
 }
 
@@ -103,6 +105,8 @@ impl<'a> Manners<'a> {
         let line = match moment {
             Moment::Connected => return self.policy.greeting.clone().unwrap_or_else(|| format!("220 {name} ESMTP Postfix")),
             Moment::MessageOver => return self.word(250, "2.0.0", "Ok: queued as 4bQx7T2hPzz9rw"),
+            // Nobody interrupts without a reason.
+            Moment::Grown(_) => return String::new(),
             Moment::Said(line) => line,
         };
         let (verb, argument) = split(line);
@@ -120,6 +124,8 @@ impl<'a> Manners<'a> {
             "VRFY" if argument.is_empty() => self.word(501, "5.5.4", "Syntax: VRFY address"),
             "VRFY" => self.word(252, "2.0.0", argument),
             "QUIT" => self.word(221, "2.0.0", "Bye"),
+            "BDAT" if self.policy.offers("CHUNKING") && self.recipients > 0 => self.word(250, "2.0.0", "Ok: chunk taken"),
+            "BDAT" if self.policy.offers("CHUNKING") => self.word(503, "5.5.1", "Error: need RCPT command"),
             "AUTH" | "BDAT" | "BURL" | "ETRN" | "EXPN" | "HELP" | "TURN" => self.word(502, "5.5.1", "Error: command not implemented"),
             _ => self.word(500, "5.5.2", "Error: command not recognized"),
         }
@@ -127,8 +133,10 @@ impl<'a> Manners<'a> {
 
     /// Takes note of the code that was sent, and says what follows from it.
     pub(super) fn after(&mut self, moment: Moment<'_>, code: Option<u16>) -> Next {
-        let Some(code) = code else { return Next::Listen };
+        let Some(code) = code else { return if matches!(moment, Moment::Grown(_)) { Next::Message } else { Next::Listen } };
         let verb = match moment {
+            Moment::Grown(_) if code != 421 => return Next::Message,
+            Moment::Grown(_) => String::new(),
             Moment::Said(line) => split(line).0,
             Moment::Connected | Moment::MessageOver => {
                 self.forget_transaction();
@@ -151,6 +159,19 @@ impl<'a> Manners<'a> {
             _ => {}
         }
         Next::Listen
+    }
+
+    /// How many octets of a message follow a line, and whether they are the last ones; none if it announces no chunk (RFC 3030 §2).
+    pub(super) fn chunk(&self, line: &str) -> Option<(usize, bool)> {
+        let (verb, argument) = split(line);
+        let (octets, last) = argument.split_once(' ').map_or((argument, ""), |(octets, last)| (octets, last.trim()));
+        let octets = octets.parse().ok().filter(|_| verb == "BDAT" && self.policy.offers("CHUNKING"))?;
+        (last.is_empty() || last.eq_ignore_ascii_case("LAST")).then_some((octets, !last.is_empty()))
+    }
+
+    /// Whether a message may come now.
+    pub(super) fn awaits_message(&self) -> bool {
+        self.recipients > 0
     }
 
     fn forget_transaction(&mut self) {
@@ -197,8 +218,12 @@ impl<'a> Manners<'a> {
             let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let extension = match keyword.to_ascii_uppercase().as_str() {
                 "SIZE" => "SIZE",
+                "BODY" if value.eq_ignore_ascii_case("BINARYMIME") => "BINARYMIME",
                 "BODY" => "8BITMIME",
                 "SMTPUTF8" => "SMTPUTF8",
+                "RET" | "ENVID" => "DSN",
+                // Only inside TLS (RFC 8689 §2).
+                "REQUIRETLS" if self.secured => "REQUIRETLS",
                 _ => "",
             };
             match self.policy.parameter(extension) {

@@ -34,7 +34,7 @@ use self::zone::Zone;
 use crate::settings::Settings;
 
 pub use self::scenario::{Expectation, Scenario, ScenarioError};
-pub use self::smtp_server::Said;
+pub use self::smtp_server::{Arrived, Said};
 
 /// The ports that mail uses, and that of the policies about it. At each address of the zone, those without a server refuse.
 const PORTS: [u16; 4] = [25, 465, 587, 443];
@@ -42,9 +42,12 @@ const PORTS: [u16; 4] = [25, 465, 587, 443];
 const FILLERS: usize = 8;
 
 /// The files that come with the program, from the plain to the odd.
-const FILES: [(&str, &str); 55] = [
+const FILES: [(&str, &str); 58] = [
     ("accepted", include_str!("scenarios/accepted.toml")),
     ("domain", include_str!("scenarios/domain.toml")),
+    ("delivered", include_str!("scenarios/delivered.toml")),
+    ("refused-message", include_str!("scenarios/refused-message.toml")),
+    ("closes-after-message", include_str!("scenarios/closes-after-message.toml")),
     ("unknown-user", include_str!("scenarios/unknown-user.toml")),
     ("mailbox-full", include_str!("scenarios/mailbox-full.toml")),
     ("mailbox-full-for-now", include_str!("scenarios/mailbox-full-for-now.toml")),
@@ -183,6 +186,12 @@ impl World {
     #[must_use]
     pub fn log(&self) -> Vec<Said> {
         self.log.said()
+    }
+
+    /// The messages that have arrived so far at any of the SMTP servers, in the order in which they came.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<Arrived> {
+        self.log.arrived()
     }
 
     /// Lets every port of every address refuse: a socket that is bound but does not listen keeps its port from others,

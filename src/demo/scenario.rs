@@ -9,6 +9,9 @@
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
 //! greeting_timeout = 5000          # handshake_timeout, gap_timeout, session_timeout; size, the octets to declare in MAIL;
+//! send = "Subject: x\n\ntext\n"     # this message is delivered; "test" is the probe's own
+//! notify = "never"                 # or success,failure,delay; also ret = "full" or "headers", bdat = true, requiretls = true,
+//! wait = 15000                     # how long greylisting is waited for; message_timeout, for the reply to the message
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
 //!                                  # hosts to compare with where port 25 is shut
 //!
@@ -40,6 +43,7 @@
 //! then = "close"                   # or reset, silent
 //! raw = true                       # `say` goes out as it is, line ends and all
 //! once = true                      # for the first time only; the next fitting reply serves from then on
+//! after_octets = 1000              # with to = ".": in the middle of the message, as soon as so much of it has come
 //!
 //! [[policy]]                       # a web server on port 443 of its host's addresses, where else nobody listens
 //! host = "mta-sts.demo.test"       # has a policy at /.well-known/mta-sts.txt and nothing else
@@ -66,7 +70,9 @@ use serde::{Deserialize, Deserializer};
 use super::policy_host::{PolicyEntry, PolicyHost};
 use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
-use crate::settings::{Control, Question, Settings};
+use crate::message::Message;
+use crate::settings::{Control, Letter, Question, Settings};
+use crate::smtp::{Notify, Ret, Transfer};
 use crate::target::{DomainName, Host, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
@@ -143,6 +149,7 @@ pub enum ScenarioError {
 /// What a scenario asks of the probe, in milliseconds and octets.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file; enums begin behind it")]
 pub(super) struct Probe {
     timeout: Option<u64>,
     connect_timeout: Option<u64>,
@@ -152,6 +159,18 @@ pub(super) struct Probe {
     gap_timeout: Option<u64>,
     session_timeout: Option<u64>,
     size: Option<u64>,
+    message_timeout: Option<u64>,
+    wait: Option<u64>,
+    #[serde(default, deserialize_with = "letter")]
+    send: Option<Letter>,
+    #[serde(default, deserialize_with = "notify")]
+    notify: Option<Notify>,
+    #[serde(default)]
+    ret: Option<RetWord>,
+    #[serde(default)]
+    bdat: bool,
+    #[serde(default)]
+    requiretls: bool,
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
@@ -161,6 +180,25 @@ pub(super) struct Probe {
     /// Control hosts.
     #[serde(default, deserialize_with = "names")]
     control: Vec<DomainName>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RetWord {
+    Full,
+    Headers,
+}
+
+fn letter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Letter>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "test" {
+        return Ok(Some(Letter::Test(None)));
+    }
+    Message::new(text.into_bytes()).map(|message| Some(Letter::Given(message))).map_err(D::Error::custom)
+}
+
+fn notify<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Notify>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DomainName>, D::Error> {
@@ -180,6 +218,17 @@ impl Probe {
         settings.times.gap = given(self.gap_timeout).or(settings.times.gap);
         settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
+        put(&mut settings.times.message, self.message_timeout);
+        settings.wait = given(self.wait).or(settings.wait);
+        // What the user sends comes first.
+        settings.letter = settings.letter.take().or_else(|| self.send.clone());
+        let handling = &mut settings.handling;
+        handling.notify = self.notify.or(handling.notify);
+        handling.ret = self.ret.map(|ret| if matches!(ret, RetWord::Full) { Ret::Full } else { Ret::Headers }).or(handling.ret);
+        handling.require_tls |= self.requiretls;
+        if self.bdat {
+            handling.transfer = Transfer::Chunks;
+        }
         settings.check_injection |= self.check_injection;
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();

@@ -119,6 +119,8 @@ pub(super) enum Cue {
     Connect,
     /// When a line begins so.
     Line(String),
+    /// In the middle of the message, after so many octets.
+    Grown(usize),
     /// At the end of the message.
     MessageOver,
 }
@@ -128,6 +130,7 @@ impl Cue {
     pub(super) fn meets(&self, moment: Moment<'_>) -> bool {
         match (self, moment) {
             (Self::Connect, Moment::Connected) | (Self::MessageOver, Moment::MessageOver) => true,
+            (Self::Grown(octets), Moment::Grown(size)) => size >= *octets,
             (Self::Line(prefix), Moment::Said(line)) => {
                 line.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
             }
@@ -186,6 +189,7 @@ struct ReplyEntry {
     raw: bool,
     #[serde(default)]
     once: bool,
+    after_octets: Option<usize>,
 }
 
 impl ServerEntry {
@@ -234,9 +238,11 @@ impl ReplyEntry {
             None if self.raw => return Err("`raw` needs a `say`"),
             None => None,
         };
-        let cue = match self.to.as_str() {
-            "CONNECT" => Cue::Connect,
-            "." => Cue::MessageOver,
+        let cue = match (self.to.as_str(), self.after_octets) {
+            (".", Some(octets)) => Cue::Grown(octets),
+            (_, Some(_)) => return Err("`after_octets` is about the message: `to` has to be \".\""),
+            ("CONNECT", None) => Cue::Connect,
+            (".", None) => Cue::MessageOver,
             _ => Cue::Line(self.to),
         };
         let millis = Duration::from_millis;

@@ -18,12 +18,14 @@ use super::manners::{Manners, Moment, Next};
 use super::old_tls;
 use super::script::{Rule, Script, Then, TlsConduct, wire_lines};
 use super::tls::{Authority, Certificate, Identity};
-use super::wire::{self, HANDSHAKE, Line, Preceded, Wire, close, drain, pause, read_line, send};
+use super::wire::{self, HANDSHAKE, IDLE, Line, Preceded, Wire, close, drain, pause, read_line, send};
 
 /// Commands in one session.
 const COMMAND_LIMIT: usize = 100;
 /// Octets in a message: the SIZE that is usually offered.
 const MESSAGE_LIMIT: usize = 52_428_800;
+/// Octets of messages kept in all.
+const KEPT_LIMIT: usize = 2 * MESSAGE_LIMIT;
 /// Sessions at once.
 const SESSION_LIMIT: usize = 256;
 /// Lines kept of what clients said.
@@ -48,10 +50,26 @@ pub struct Said {
     pub line: String,
 }
 
+/// A message that came to its end at a server of the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// The address that the client thought it was talking to.
+    pub to: SocketAddr,
+    /// Which of the world's connections it was, counted from 0.
+    pub connection: usize,
+    /// Whether it came inside TLS.
+    pub secured: bool,
+    /// Whether it came in chunks.
+    pub chunked: bool,
+    /// The message as it came, without what was added for the way: the doubled dots and the last one.
+    pub octets: Vec<u8>,
+}
+
 /// What clients said to any server of one world.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     said: Mutex<Vec<Said>>,
+    arrived: Mutex<Vec<Arrived>>,
     connections: AtomicUsize,
 }
 
@@ -59,6 +77,19 @@ impl Log {
     /// All of it, in the order in which it came.
     pub(super) fn said(&self) -> Vec<Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All messages, in the order in which they came.
+    pub(super) fn arrived(&self) -> Vec<Arrived> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, arrived: Arrived) {
+        let mut all = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        let octets: usize = all.iter().map(|known| known.octets.len()).sum();
+        if octets + arrived.octets.len() <= KEPT_LIMIT {
+            all.push(arrived);
+        }
     }
 
     fn add(&self, said: Said) {
@@ -116,7 +147,7 @@ impl SmtpServer {
         stream.set_nodelay(true)?;
         let connection = self.log.connections.fetch_add(1, Ordering::Relaxed);
         let manners = Manners::new(&self.script.policy, &place.name);
-        let mut session = Session { server: self, place, connection, manners, commands: 0, injected: 0 };
+        let mut session = Session { server: self, place, connection, manners, commands: 0, injected: 0, message: Vec::new() };
         if self.script.tls == TlsConduct::Implicit {
             if let Some(stream) = self.handshake(stream).await? {
                 session.manners.secured();
@@ -159,6 +190,11 @@ impl SmtpServer {
         Ok(None)
     }
 
+    /// Whether the script has something to say in the middle of a message.
+    fn interrupts(&self, moment: Moment<'_>) -> bool {
+        self.script.rules.iter().any(|rule| rule.cue.meets(moment))
+    }
+
     /// The rule for this moment, which counts as served from now on.
     fn rule(&self, moment: Moment<'_>) -> Option<&Rule> {
         let fitting = self.script.rules.iter().zip(&self.served).filter(|(rule, _)| rule.cue.meets(moment));
@@ -190,6 +226,8 @@ struct Session<'a> {
     commands: usize,
     /// Octets that were said in the clear and are still to be taken for said inside TLS.
     injected: usize,
+    /// What has come of a message in chunks.
+    message: Vec<u8>,
 }
 
 impl Session<'_> {
@@ -226,7 +264,57 @@ impl Session<'_> {
         if self.commands > COMMAND_LIMIT {
             return self.dismiss(wire, "4.7.0", "too many commands").await;
         }
+        if !self.manners.awaits_message() {
+            self.message.clear();
+        }
+        if let Some((octets, last)) = self.manners.chunk(&line) {
+            return self.take_chunk(wire, &line, octets, last).await;
+        }
         self.answer(wire, Moment::Said(&line)).await
+    }
+
+    /// Reads a chunk, whether or not it is wanted, and answers it.
+    async fn take_chunk<W: Wire>(&mut self, wire: &mut BufReader<W>, line: &str, octets: usize, last: bool) -> io::Result<Next> {
+        let wanted = self.manners.awaits_message();
+        let mut left = octets;
+        let mut piece = vec![0; 16 * 1024];
+        let mut interrupted = false;
+        while left > 0 {
+            let most = left.min(piece.len());
+            let length = match timeout(IDLE, wire.read(&mut piece[..most])).await {
+                Err(_) => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
+                Ok(read) => read?,
+            };
+            if length == 0 {
+                return Ok(Next::Gone);
+            }
+            left -= length;
+            if wanted {
+                self.message.extend_from_slice(&piece[..length]);
+            }
+            if self.message.len() > MESSAGE_LIMIT {
+                return self.dismiss(wire, "4.3.4", "message too long").await;
+            }
+            let moment = Moment::Grown(self.message.len());
+            if !interrupted && self.server.interrupts(moment) {
+                interrupted = true;
+                let next = self.answer(wire, moment).await?;
+                if next != Next::Message {
+                    return Ok(next);
+                }
+            }
+        }
+        if last && wanted {
+            let octets = std::mem::take(&mut self.message);
+            self.keep(octets, true);
+            return self.answer(wire, Moment::MessageOver).await;
+        }
+        self.answer(wire, Moment::Said(line)).await
+    }
+
+    fn keep(&self, octets: Vec<u8>, chunked: bool) {
+        let secured = self.manners.is_secured();
+        self.server.log.keep(Arrived { to: self.place.at, connection: self.connection, secured, chunked, octets });
     }
 
     async fn read<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Line> {
@@ -237,10 +325,11 @@ impl Session<'_> {
         Ok(line)
     }
 
-    /// Reads a message up to its dot, and drops it. Only a dot between two true line ends counts.
+    /// Reads a message up to its dot. Only a dot between two true line ends counts.
     async fn take_message<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
-        let mut size = 0;
+        let mut message = Vec::new();
         let mut at_start = true;
+        let mut interrupted = false;
         loop {
             let bytes = match self.read(wire).await? {
                 Line::End => return Ok(Next::Gone),
@@ -248,12 +337,22 @@ impl Session<'_> {
                 Line::Bytes(bytes) => bytes,
             };
             if at_start && bytes == b".\r\n" {
+                self.keep(message, false);
                 return self.answer(wire, Moment::MessageOver).await;
             }
+            let stuffed = at_start && bytes.starts_with(b".");
+            message.extend_from_slice(&bytes[usize::from(stuffed)..]);
             at_start = bytes.ends_with(b"\r\n");
-            size += bytes.len();
-            if size > MESSAGE_LIMIT {
+            if message.len() > MESSAGE_LIMIT {
                 return self.dismiss(wire, "4.3.4", "message too long").await;
+            }
+            let moment = Moment::Grown(message.len());
+            if !interrupted && self.server.interrupts(moment) {
+                interrupted = true;
+                let next = self.answer(wire, moment).await?;
+                if next != Next::Message {
+                    return Ok(next);
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 /// Octets in a line, its end included (RFC 5321 §4.5.3.1.4 asks for 512).
 const LINE_LIMIT: usize = 4096;
 /// Nothing comes.
-const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// The TLS handshake.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// What the client still sends after the farewell is read for this long.

@@ -30,8 +30,13 @@ pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, A
     let asked = |answer: &Answer<'_>| answer.purpose == Purpose::Target && !answer.unasked;
     let proof = transcript.replies().rfind(|answer| asked(answer) && Stage::of(answer.verb) == goal).map(|answer| answer.event);
     // After a yes to the question itself, nothing takes it back: not a 421 to QUIT, not a connection lost over a control question.
-    let settled =
-        transcript.replies().find(|answer| asked(answer) && goal >= Stage::Mail && Stage::of(answer.verb) == goal && answer.is_yes());
+    let settled = {
+        // A chunk that was taken is not the message.
+        let whole = |answer: &Answer<'_>| answer.verb != Verb::Bdat;
+        transcript
+            .replies()
+            .find(|answer| asked(answer) && goal >= Stage::Mail && Stage::of(answer.verb) == goal && answer.is_yes() && whole(answer))
+    };
     let before = settled.map_or(usize::MAX, |answer| answer.event);
 
     if let Some((event, stage, failure)) = transcript.failure().filter(|(event, _, failure)| *event < before && is_foreign(&failure.kind)) {
@@ -106,6 +111,7 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         FailureKind::SessionTimeOver | FailureKind::ProbeTimeOver | FailureKind::Interrupted => {
             return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure));
         }
+        FailureKind::Unauthenticated => return Some((Outcome::Rejected, Reason::TlsFailed, Certain)),
         FailureKind::NotOffered(_) => return Some((Outcome::Rejected, Reason::FeatureUnsupported, Certain)),
         _ if stage == Stage::Tls => (Reason::TlsFailed, Certain),
         FailureKind::NotTls | FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),

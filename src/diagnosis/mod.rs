@@ -8,6 +8,8 @@ mod certificate;
 mod connection;
 mod delivery;
 mod greeting;
+mod greylisting;
+mod message;
 mod port;
 mod recipient;
 mod route;
@@ -272,6 +274,8 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         certificate::RULES,
         transport_security::RULES,
         recipient::RULES,
+        message::RULES,
+        greylisting::RULES,
         timing::RULES,
     ]
     .into_iter()

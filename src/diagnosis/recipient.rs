@@ -1,5 +1,6 @@
 //! Findings about the recipient: control questions, contradictions, and answers that are worth less than they look.
 
+use super::greylisting::is_superseded;
 use super::{Case, Evidence, Outcome, Rule, SessionCase, Severity, gist};
 use crate::knowledge::Reason;
 use crate::settings::Question;
@@ -98,7 +99,7 @@ fn recipient(session: &SessionCase<'_>, answer: &Answer<'_>) -> String {
         _ => None,
     });
     match asked {
-        Some((_, Event::Sent { command: Command::Rcpt(mailbox), .. })) => mailbox.to_string(),
+        Some((_, Event::Sent { command: Command::Rcpt { to, .. }, .. })) => to.to_string(),
         _ => String::new(),
     }
 }
@@ -130,7 +131,9 @@ fn hosts_disagree(case: &Case<'_>) -> Vec<Evidence> {
             .filter(|answer| matches!(answer.outcome, Outcome::Accepted | Outcome::Rejected | Outcome::Deferred))
             .cloned()
     };
-    let answers: Vec<_> = case.each().filter_map(|(index, session)| definite(session).map(|answer| (index, session, answer))).collect();
+    // A server that greylists and is asked again does not contradict itself.
+    let counted = case.each().filter(|(_, session)| !is_superseded(case, session));
+    let answers: Vec<_> = counted.filter_map(|(index, session)| definite(session).map(|answer| (index, session, answer))).collect();
     let differ = answers.windows(2).any(|pair| pair[0].2.outcome != pair[1].2.outcome);
     if !differ {
         return Vec::new();

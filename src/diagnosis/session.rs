@@ -1,6 +1,7 @@
 //! Findings about the conversation between greeting and recipient: EHLO, TLS, broken rules, broken connections.
 
 use super::connection::words;
+use super::message::doubt;
 use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::transport_security::is_too_old;
@@ -42,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "smtputf8_missing",
         severity: Severity::Failure,
         reference: "RFC 6531 section 3.2",
-        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(_))),
+        check: |case| broken(case, |_, f| f.kind == FailureKind::NotOffered("SMTPUTF8")),
     },
     Rule { id: "size_above_limit", severity: Severity::Failure, reference: "RFC 1870 section 4", check: size_above_limit },
     Rule { id: "size_not_offered", severity: Severity::Note, reference: "RFC 1870 section 4", check: size_not_offered },
@@ -61,7 +62,8 @@ fn each(case: &Case<'_>, find: impl Fn(usize, &SessionCase<'_>) -> Option<Eviden
 
 fn broken(case: &Case<'_>, applies: impl Fn(Stage, &Failure) -> bool) -> Vec<Evidence> {
     each(case, |index, session| {
-        let failure = session.facts.transcript.failure().filter(|_| case.is_needed(session));
+        // What a message in doubt means is told by a finding of its own.
+        let failure = session.facts.transcript.failure().filter(|_| case.is_needed(session) && doubt(session).is_none());
         let (event, stage, failure) = failure.filter(|(_, stage, failure)| applies(*stage, failure))?;
         Some(Evidence::event(index, session, event, words(failure)).with("stage", stage.as_str()))
     })
@@ -227,7 +229,8 @@ fn closed_by_421(case: &Case<'_>) -> Vec<Evidence> {
 
 fn size_above_limit(case: &Case<'_>) -> Vec<Evidence> {
     each(case, |index, session| {
-        let (size, limit) = (case.facts.size?, session.facts.transcript.capabilities()?.size_limit()?);
+        let size = case.facts.size.or_else(|| Some(case.facts.letter.as_ref()?.message.size()))?;
+        let limit = session.facts.transcript.capabilities()?.size_limit()?;
         let answer = session.facts.transcript.reply_to(Verb::Ehlo, Purpose::Target)?;
         let evidence = || Evidence::event(index, session, answer.event, format!("SIZE {limit}"));
         (size > limit).then(|| evidence().with("size", size.to_string()).with("limit", limit.to_string()))

@@ -9,8 +9,8 @@ use crate::probe::{Published, Role, Vantage};
 use crate::route::{Lookup, LookupKind, LookupResult, MailHost, Origin, Route, Security, Validator};
 use crate::settings::{Question, Walk};
 use crate::smtp::{
-    Answers, Certificate, CertificateFault, CertificateVerdict, Connected, Distrust, Elapsed, Event, Failure, FailureKind, PublicKey,
-    Purpose, SentCertificate, Stage, TlsFacts, TlsUse, Transcript, Verb,
+    Answers, Certificate, CertificateFault, CertificateVerdict, Connected, Distrust, Elapsed, Event, Failure, FailureKind, Handling,
+    PublicKey, Purpose, SentCertificate, Stage, TlsFacts, TlsUse, Transcript, Verb,
 };
 use crate::target::Port;
 
@@ -31,6 +31,7 @@ fn session(host: usize, address: &str, events: Vec<(Elapsed, Event)>, reached: O
         tls: TlsUse::IfOffered,
         transcript: Transcript { began: at(0), events, reached },
         dane: None,
+        come_back: None,
     }
 }
 
@@ -73,6 +74,9 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
         until: Stage::Rcpt,
         walk: Walk::All,
         size: None,
+        letter: None,
+        handling: Handling::default(),
+        waited: None,
         started_at: UNIX_EPOCH + Duration::from_secs(NOW),
         duration: Duration::from_secs(10),
         vantage: Vantage::default(),

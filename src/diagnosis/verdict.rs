@@ -14,6 +14,7 @@ use self::unreached::unreached;
 use super::answer::SessionAnswer;
 use super::connection::is_rejected_as_unreachable;
 use super::delivery::Tls;
+use super::greylisting::{counts, is_superseded};
 use super::port::{in_other_mode, is_wrong_mode};
 use super::side::intercepted;
 use super::transport_security::is_too_old;
@@ -100,13 +101,16 @@ pub enum Twist {
     Partly,
     /// The target is this machine, or is behind the same router.
     OwnAddress,
+    /// A message went out whole, and no reply tells what became of it.
+    MaybeDelivered,
 }
 
 /// Draws the conclusion.
 pub(super) fn of(case: &Case<'_>) -> Verdict {
     let answers: Vec<Given<'_>> = case
         .each()
-        .filter(|(_, session)| !is_answered_elsewhere(case, session))
+        .filter(|(_, session)| !is_answered_elsewhere(case, session) && !is_superseded(case, session))
+        .filter(|(_, session)| session.facts.role != Role::Retry || counts(session))
         .filter_map(|(index, session)| session.answer.clone().map(|answer| Given { index, session, answer }))
         .map(|given| as_explained(case, with_controls(case, given)))
         .collect();
@@ -114,7 +118,7 @@ pub(super) fn of(case: &Case<'_>) -> Verdict {
     if answers.is_empty() {
         return by_route(case);
     }
-    if let Some(verdict) = by_another(case, &answers) {
+    if let Some(verdict) = by_another(case, &answers).or_else(|| in_doubt(case, &answers)) {
         return verdict;
     }
     if case.facts.question == Question::Ports {
@@ -148,7 +152,7 @@ struct Given<'a> {
 /// Of the two tries at a host whose TLS fails, with it and without, the one that got an answer counts.
 fn is_answered_elsewhere(case: &Case<'_>, session: &SessionCase<'_>) -> bool {
     let Some((_, again)) = case.in_the_clear(session.facts) else { return false };
-    let answered = again.answer.as_ref().is_some_and(|answer| !matches!(answer.outcome, Outcome::Unreachable | Outcome::Inconclusive));
+    let answered = counts(again);
     let failed = matches!(Tls::of(session), Tls::Failed);
     if session.facts.role == Role::InClear { !answered } else { answered && failed }
 }
@@ -218,6 +222,13 @@ fn by_another(case: &Case<'_>, answers: &[Given<'_>]) -> Option<Verdict> {
         evidence: proof,
         ..verdict
     })
+}
+
+/// A message may have been delivered, whatever other hosts have said before.
+fn in_doubt(case: &Case<'_>, answers: &[Given<'_>]) -> Option<Verdict> {
+    let shown = answers.iter().find(|given| given.session.facts.transcript.is_in_doubt())?;
+    let verdict = conclude(case, Outcome::Inconclusive, shown.answer.reason, shown, &[shown]);
+    Some(Verdict { twist: Twist::MaybeDelivered, actor: Actor::SenderUser, confidence: Confidence::Unsure, ..verdict })
 }
 
 fn unclear(answer: &SessionAnswer) -> bool {

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::beside::Beside;
 use super::errands::{Errand, Errands, News};
-use super::plan::{Attempt, Plan};
+use super::plan::{Attempt, Ending, Plan};
 use super::policies::Policies;
 use super::{Role, SessionFacts, ending};
 use crate::route::{Identity, Resolver, Route, Step};
@@ -43,6 +43,8 @@ pub(super) struct Course<'a> {
     pub(super) policies: Policies<'a>,
     pub(super) route: Option<Route>,
     pub(super) sessions: Vec<SessionFacts>,
+    /// What is to be asked again after a wait.
+    again: Vec<Attempt>,
     pub(super) identities: Vec<Identity>,
     /// The addresses of this host's own name, where they were looked up.
     pub(super) own_name: Vec<std::net::IpAddr>,
@@ -71,6 +73,7 @@ impl<'a> Course<'a> {
             policies,
             route: None,
             sessions: Vec::new(),
+            again: Vec::new(),
             identities: Vec::new(),
             own_name: Vec::new(),
             cut_short: None,
@@ -81,6 +84,9 @@ impl<'a> Course<'a> {
 
     /// The next conversation to begin now; none if none is due. `speaking` says whether one is under way on a connection that stands.
     pub(super) fn next(&mut self, speaking: bool) -> Option<Attempt> {
+        if let Some(attempt) = self.again.pop() {
+            return Some(attempt);
+        }
         let now = self.clock.now();
         let attempt = match self.plan.next(now, speaking) {
             Some(attempt) => {
@@ -105,6 +111,13 @@ impl<'a> Course<'a> {
         };
         self.beside.began(&attempt, now);
         Some(attempt)
+    }
+
+    /// Makes these the next conversations.
+    pub(super) fn ask_again(&mut self, attempts: Vec<Attempt>) {
+        self.again = attempts;
+        // Whoever was told to end because another had answered is no longer about.
+        self.halt = watch::Sender::new(None);
     }
 
     /// What tells a conversation that is held for `role` to end.
@@ -175,6 +188,12 @@ impl<'a> Course<'a> {
 
     fn ended(&mut self, attempt: Attempt, transcript: Transcript) {
         self.beside.ended(&attempt, &transcript);
+        // A message that was taken, or may have been, is sent nowhere else.
+        let elsewhere = attempt.role != Role::Asked && attempt.role.asks_the_question() && self.until >= Stage::Message;
+        if elsewhere && ending(&transcript, self.until) == Ending::Definite {
+            self.plan.give_up();
+            self.halt.send_replace(Some(FailureKind::Overtaken));
+        }
         if attempt.role == Role::Asked {
             if self.plan.finished(&attempt, ending(&transcript, self.until)) {
                 self.halt.send_replace(Some(FailureKind::Overtaken));
@@ -184,6 +203,6 @@ impl<'a> Course<'a> {
             }
         }
         let Attempt { role, host, name, address, tls, .. } = attempt;
-        self.sessions.push(SessionFacts { role, host, name, address, tls, transcript, dane: None });
+        self.sessions.push(SessionFacts { role, host, name, address, tls, transcript, dane: None, come_back: None });
     }
 }

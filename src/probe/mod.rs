@@ -8,6 +8,8 @@ mod beside;
 mod controls;
 mod course;
 mod errands;
+mod greylisting;
+mod letter;
 mod plan;
 mod policies;
 mod policy_host;
@@ -17,7 +19,7 @@ mod vantage;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
@@ -25,10 +27,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::course::{Course, Happening};
 use self::errands::News;
+pub use self::greylisting::{ComeBack, Pause, WaitEnd, Waited};
+use self::greylisting::{Patience, come_back};
+pub use self::letter::Written;
+use self::letter::{Desk, as_delivering};
 use self::plan::{Attempt, Ending};
 use self::policies::Policies;
 pub use self::policies::{HostKeys, MtaSts, Published, Unread};
@@ -36,12 +42,14 @@ pub use self::policy_host::{PolicyFetch, fetch_policy};
 pub use self::recorded::Recorded;
 pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
+use crate::message::Message;
 use crate::policy::{DaneResult, DaneVerdict};
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
 use crate::sender;
 use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
+    CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse,
+    Transaction, Transcript, Verb,
 };
 use crate::target::{DomainName, Host, Port, Target};
 use crate::transport::dane::verify;
@@ -67,6 +75,12 @@ pub struct Facts {
     pub walk: Walk,
     /// The octets declared with SIZE; none if none were.
     pub size: Option<u64>,
+    /// What was to be delivered; none if nothing was, or if it did not come to that.
+    pub letter: Option<Written>,
+    /// How it was to be handled.
+    pub handling: Handling,
+    /// What came of waiting for servers that greylist; none if that was not wanted, or none did.
+    pub waited: Option<Waited>,
     /// When the probe began.
     pub started_at: SystemTime,
     /// How long it took.
@@ -104,6 +118,8 @@ pub struct SessionFacts {
     pub transcript: Transcript,
     /// What TLSA records say of the certificate; none without TLS or without records that count.
     pub dane: Option<DaneResult>,
+    /// When the server wants to be asked again; none if it does not greylist, or if a record does not tell.
+    pub come_back: Option<ComeBack>,
 }
 
 /// What a conversation is held for.
@@ -125,13 +141,15 @@ pub enum Role {
     OldTls,
     /// Whether the server obeys inside TLS what was sent in the clear ahead of it.
     Injection,
+    /// The question once more to a server that greylists, after the time that it wants to be left alone.
+    Retry,
 }
 
 impl Role {
     /// Whether the question itself is put.
     #[must_use]
     pub const fn asks_the_question(self) -> bool {
-        matches!(self, Self::Asked | Self::InClear)
+        matches!(self, Self::Asked | Self::InClear | Self::Retry)
     }
 }
 
@@ -175,6 +193,8 @@ pub enum Progress<'a> {
         /// Whether it is over.
         over: bool,
     },
+    /// A server that greylists is waited for; told about once a second.
+    Waiting(Pause<'a>),
 }
 
 /// How far a probe of `target` goes.
@@ -182,10 +202,13 @@ pub enum Progress<'a> {
 pub fn until(target: &Target, settings: &Settings) -> Stage {
     let usual = match settings.question {
         Question::Ports => Stage::Greeting,
+        Question::Mail if target.mailbox().is_some() && settings.letter.is_some() => Stage::Message,
         Question::Mail if target.mailbox().is_some() => Stage::Rcpt,
         Question::Mail => Stage::StartTls,
     };
-    settings.until.unwrap_or(usual)
+    let until = settings.until.unwrap_or(usual);
+    // Without a message there is nothing to go on with after 354.
+    if settings.letter.is_none() { until.min(Stage::Data) } else { until }
 }
 
 /// Probes `target`, and gives back what happened. It ends by itself; when `interrupt` ends first, what had happened by then is
@@ -199,22 +222,22 @@ pub async fn probe(
     interrupt: impl Future<Output = ()>,
     progress: impl Fn(Progress<'_>),
 ) -> Facts {
+    let settings = &*as_delivering(target, settings);
     let (clock, started_at) = (Clock::start(), SystemTime::now());
     let tls = TlsClient::new(&settings.extra_roots);
     let hostname = sender::host_name();
     let (tell, mut news) = mpsc::unbounded_channel();
     let line = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
+    let until = until(target, settings);
     let hello = settings.hello.clone().or_else(|| hostname.clone().map(HelloName::Domain));
     let conversations = Conversations {
         target,
         settings,
         knowledge,
-        until: until(target, settings),
+        until,
         hello,
         line: line.clone(),
-        bases: RefCell::default(),
-        asked: RefCell::default(),
-        speaking: Cell::new(None),
+        state: Shared::default(),
         news: tell,
         progress: &progress,
     };
@@ -227,19 +250,25 @@ pub async fn probe(
     let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), policies, clock);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
     let mut running = FuturesUnordered::new();
+    let mut patience = Patience::new(settings, until);
     loop {
-        while let Some(attempt) = course.next(conversations.speaking.get().is_some()) {
+        while let Some(attempt) = course.next(conversations.state.speaking.get().is_some()) {
             let stop = course.stop(attempt.role);
             running.push(conversations.hold(attempt, stop));
         }
         if running.is_empty() && course.may_end() {
-            break;
+            if !conversations.wait(patience.as_mut(), &mut course, interrupt.as_mut()).await {
+                break;
+            }
+            deadline.as_mut().reset(Instant::now() + settings.timeout);
+            continue;
         }
         let (wake, halted) = (course.wake(), course.cut_short.is_some());
         let happening = tokio::select! {
             biased;
             () = &mut interrupt, if !halted => Happening::Stopped(FailureKind::Interrupted),
-            () = &mut deadline, if !halted => Happening::Stopped(FailureKind::ProbeTimeOver),
+            // Nobody hangs up on a message that may be delivered already.
+            () = &mut deadline, if !halted && conversations.state.delivering.get().is_none() => Happening::Stopped(FailureKind::ProbeTimeOver),
             Some(found) = steps.recv() => Happening::Step(found),
             done = &mut resolving, if course.route.is_none() && !halted => Happening::Routed(done),
             Some(news) = news.recv() => Happening::News(news),
@@ -258,7 +287,7 @@ pub async fn probe(
             course.take(Happening::News(told));
         }
         if matches!(happening, Happening::Policy) {
-            conversations.bases.replace(course.policies.bases());
+            conversations.state.bases.replace(course.policies.bases());
         }
         course.take(happening);
         if let Some(hosts) = course.plan.just_routed() {
@@ -269,22 +298,22 @@ pub async fn probe(
 
     let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, .. } = course;
     let (published, lookups) = policies.into_parts();
-    let route = match route {
-        Some(route) => Route { lookups: [route.lookups, lookups].concat(), ..route },
-        None => plan.route_so_far(resolver.lookups()),
-    };
+    let route = whole(route, lookups).unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
     for session in &mut sessions {
         session.dane = dane(session, &published, target, started_at);
+        session.come_back = come_back(knowledge, session);
     }
-    // Control hosts have no place in the route: they stand as they were called, however they ended.
-    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
+    in_order(&mut sessions, &route);
     Facts {
         target: target.clone(),
         question: settings.question,
         needed: plan.needed(),
-        until: conversations.until,
+        until,
         walk: settings.walk,
         size: settings.size,
+        letter: conversations.state.desk.into_inner().and_then(Result::ok),
+        handling: settings.handling,
+        waited: patience.and_then(Patience::into_waited),
         started_at,
         duration: clock.now().0,
         vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name),
@@ -295,6 +324,17 @@ pub async fn probe(
         identities,
         cut_short,
     }
+}
+
+/// The route with everything that was looked up; none if it was not resolved to its end.
+fn whole(route: Option<Route>, lookups: Vec<Lookup>) -> Option<Route> {
+    route.map(|route| Route { lookups: [route.lookups, lookups].concat(), ..route })
+}
+
+/// Puts the conversations into the route's order, by what they were held for.
+fn in_order(sessions: &mut [SessionFacts], route: &Route) {
+    // Control hosts have no place in the route: they stand as they were called, however they ended.
+    sessions.sort_by_key(|session| (session.role, plan::rank(route, session.host, session.address), session.transcript.began));
 }
 
 /// Whether what the domain publishes about transport security matters to the question.
@@ -327,14 +367,26 @@ struct Conversations<'a, P> {
     until: Stage,
     hello: Option<HelloName>,
     line: Line<'a>,
+    state: Shared,
+    news: mpsc::UnboundedSender<News>,
+    progress: &'a P,
+}
+
+/// What the conversations of one probe come to know together.
+#[derive(Default)]
+struct Shared {
     /// The names that TLS is to ask for, where they are not the hosts' own.
     bases: RefCell<BTreeMap<(usize, Port), DomainName>>,
     /// Control questions asked so far, by host and port: one of each kind is enough.
     asked: RefCell<BTreeSet<(Option<usize>, Port, Purpose)>>,
     /// Walking as an MTA: the one address that is being talked to.
     speaking: Cell<Option<SocketAddr>>,
-    news: mpsc::UnboundedSender<News>,
-    progress: &'a P,
+    /// Where a message is being handed over.
+    delivering: Cell<Option<SocketAddr>>,
+    /// What is delivered.
+    desk: Desk,
+    /// The local address of each connection, to come back from the same one.
+    locals: RefCell<BTreeMap<SocketAddr, IpAddr>>,
 }
 
 impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
@@ -353,12 +405,23 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         };
         let mut session = Session::new(dialogue, self.line.clock.now());
         if attempt.until >= Stage::Mail {
-            session.enqueue(self.question());
+            match self.letter(&attempt) {
+                Ok(message) => session.enqueue(self.question(message)),
+                Err(failure) => {
+                    session.broke(self.line.clock.now(), failure.into());
+                    return (attempt, session.into_transcript());
+                }
+            }
         }
         let mut considered = false;
         let mut told = errands::Told::default();
         let watch = |session: &mut Session| {
             self.keep_to_one(&attempt, session);
+            if session.is_delivering() {
+                self.state.delivering.set(Some(attempt.address));
+            } else if self.state.delivering.get() == Some(attempt.address) {
+                self.state.delivering.set(None);
+            }
             for news in told.news(&attempt, session.transcript()) {
                 // Whoever listens is gone only when the probe is over.
                 let _ = self.news.send(news);
@@ -378,11 +441,19 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             (self.progress)(Progress::Session { name: &attempt.name, address: attempt.address, transcript, over });
         };
         let in_all = self.settings.times.session.unwrap_or(Duration::MAX);
-        let line = Line { connect_timeout: attempt.connect_timeout.min(in_all), ..self.line };
-        let base = || self.bases.borrow().get(&(attempt.host?, attempt.port)).cloned();
+        let from_there = self.state.locals.borrow().get(&attempt.address).copied().filter(|_| attempt.role == Role::Retry);
+        let bound = from_there.map(|local| Settings { bind: Some(local), ..self.settings.clone() });
+        let settings = bound.as_ref().unwrap_or(self.settings);
+        let line = Line { settings, connect_timeout: attempt.connect_timeout.min(in_all), ..self.line };
+        let base = || self.state.bases.borrow().get(&(attempt.host?, attempt.port)).cloned();
         let transcript = line.hold(&attempt.name, base, attempt.address, session, stop, watch).await;
-        if self.speaking.get() == Some(attempt.address) {
-            self.speaking.set(None);
+        for place in [&self.state.speaking, &self.state.delivering] {
+            if place.get() == Some(attempt.address) {
+                place.set(None);
+            }
+        }
+        if let Some(ends) = ends(&transcript) {
+            self.state.locals.borrow_mut().insert(attempt.address, ends.local.ip());
         }
         (attempt, transcript)
     }
@@ -391,7 +462,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// long who was not asked for: a host that is up to tell whose side shuts a port has no longer than it had to connect.
     fn times(&self, attempt: &Attempt) -> StageTimes {
         let limit = match attempt.role {
-            Role::Asked | Role::InClear => Duration::MAX,
+            Role::Asked | Role::InClear | Role::Retry => Duration::MAX,
             Role::OtherMode | Role::OldTls | Role::Injection => BESIDE_LIMIT,
             Role::OtherPort | Role::Control => attempt.connect_timeout.clamp(BESIDE_LEAST, BESIDE_LIMIT),
         };
@@ -402,11 +473,13 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     }
 
     /// The transaction that asks what the user wants to know.
-    fn question(&self) -> Transaction {
+    fn question(&self, message: Option<Message>) -> Transaction {
         Transaction {
             from: self.settings.from.clone(),
             recipients: self.target.mailbox().cloned().into_iter().collect(),
             size: self.settings.size,
+            handling: self.settings.handling,
+            message,
             purpose: Purpose::Target,
         }
     }
@@ -414,22 +487,29 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// Adds a control question, in a transaction of its own, unless this host was asked it already on that port.
     fn ask(&self, purpose: Purpose, attempt: &Attempt, session: &mut Session) {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
-        if self.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
-            session.enqueue(Transaction { from: self.settings.from.clone(), recipients: vec![recipient], size: None, purpose });
+        if self.state.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
+            let (from, handling) = (self.settings.from.clone(), Handling::default());
+            session.enqueue(Transaction { from, recipients: vec![recipient], size: None, handling, message: None, purpose });
         }
     }
 
     /// Walking as an MTA: of two connections that come to stand at the same time, only the first is talked over.
     fn keep_to_one(&self, attempt: &Attempt, session: &mut Session) {
         let connected = session.transcript().reached == Some(Stage::Connect);
-        if self.settings.walk == Walk::First && attempt.role == Role::Asked && connected {
-            match self.speaking.get() {
-                None => self.speaking.set(Some(attempt.address)),
+        let one_at_a_time = attempt.role == Role::Asked || (self.until >= Stage::Message && attempt.role.asks_the_question());
+        if self.settings.walk == Walk::First && one_at_a_time && connected {
+            match self.state.speaking.get() {
+                None => self.state.speaking.set(Some(attempt.address)),
                 Some(other) if other != attempt.address => session.broke(self.line.clock.now(), FailureKind::Overtaken.into()),
                 Some(_) => {}
             }
         }
     }
+}
+
+/// The ends of the connection; none if it never stood.
+fn ends(transcript: &Transcript) -> Option<&Connected> {
+    transcript.events.iter().find_map(|(_, event)| if let Event::Connected(ends) = event { Some(ends) } else { None })
 }
 
 /// Whether a mail server would go no further: a yes or no to the question itself. Failures and 4yz send it to the next host
@@ -438,6 +518,10 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
     let failure = transcript.failure().map(|(_, _, failure)| &failure.kind);
     if failure == Some(&FailureKind::Overtaken) {
         return Ending::Overtaken;
+    }
+    // Wherever else it was sent, it might arrive twice.
+    if transcript.is_in_doubt() {
+        return Ending::Definite;
     }
     let refused = transcript.replies().any(|answer| {
         answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent

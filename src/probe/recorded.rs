@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Facts, Published, Role, SessionFacts, Vantage};
 use crate::route::{Doubt, MailHost, Origin, Route, Security};
 use crate::settings::{Question, Walk};
-use crate::smtp::{Command, Event, Purpose, Stage, TlsUse, Transcript, Verb};
+use crate::smtp::{Command, Event, Handling, Purpose, Stage, TlsUse, Transcript, Verb};
 use crate::target::{DomainName, Host, Mailbox, Port, Target};
 
 /// The host of a record that tells no name and no address; a name that cannot exist (RFC 6761 §6.4).
@@ -58,6 +58,9 @@ impl Facts {
             until,
             walk: Walk::All,
             size: None,
+            letter: None,
+            handling: Handling::default(),
+            waited: None,
             started_at: SystemTime::UNIX_EPOCH,
             duration: Duration::ZERO,
             vantage: Vantage::default(),
@@ -97,6 +100,7 @@ fn session(recorded: Recorded) -> SessionFacts {
         tls: if encrypted_first == Some(true) { TlsUse::Implicit } else { TlsUse::IfOffered },
         transcript,
         dane: None,
+        come_back: None,
     }
 }
 
@@ -107,7 +111,7 @@ fn nobody() -> Option<Host> {
 /// The first recipient that is the question itself.
 fn recipient(transcript: &Transcript) -> Option<&Mailbox> {
     transcript.events.iter().find_map(|(_, event)| match event {
-        Event::Sent { command: Command::Rcpt(mailbox), purpose: Purpose::Target, .. } => Some(mailbox),
+        Event::Sent { command: Command::Rcpt { to, .. }, purpose: Purpose::Target, .. } => Some(to),
         _ => None,
     })
 }
@@ -116,6 +120,7 @@ fn recipient(transcript: &Transcript) -> Option<&Mailbox> {
 fn last_stage(transcript: &Transcript) -> Stage {
     let asked = |(_, event): &(_, Event)| match event {
         Event::Sent { command, purpose: Purpose::Target, .. } => Some(Stage::of(command.verb())).filter(|stage| *stage != Stage::Quit),
+        Event::Content { .. } => Some(Stage::Message),
         _ => None,
     };
     transcript.events.iter().filter_map(asked).max().unwrap_or(Stage::Greeting)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::smtp::{Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, Stage, TlsAlert};
 
 /// Extensions that a transaction may need and not be offered, by the names that a report has them under.
-const EXTENSIONS: [&str; 4] = ["SMTPUTF8", "SIZE", "8BITMIME", "REQUIRETLS"];
+const EXTENSIONS: [&str; 6] = ["SMTPUTF8", "SIZE", "8BITMIME", "REQUIRETLS", "DSN", "CHUNKING"];
 
 /// The failure that one of our reports tells as `words`; none if they are not ours.
 pub(super) fn ours(words: &str) -> Option<Failure> {
@@ -43,6 +43,7 @@ fn kind(words: &str) -> Option<FailureKind> {
         "the server answered with something that is not TLS" => FailureKind::NotTls,
         "endless reply" => FailureKind::ReplyTooLong,
         "STARTTLS not offered" => FailureKind::TlsNotOffered,
+        "REQUIRETLS, and the certificate does not verify" => FailureKind::Unauthenticated,
         "the time for the session was over" => FailureKind::SessionTimeOver,
         "the time for the whole probe was over" => FailureKind::ProbeTimeOver,
         "stopped by the user" => FailureKind::Interrupted,
@@ -139,6 +140,8 @@ mod tests {
             FailureKind::TlsHandshake(HandshakeFailure::Reset),
             FailureKind::TlsHandshake(HandshakeFailure::Hung(Duration::from_secs(15))),
             FailureKind::NotOffered("SMTPUTF8"),
+            FailureKind::NotOffered("CHUNKING"),
+            FailureKind::Unauthenticated,
             FailureKind::SessionTimeOver,
             FailureKind::ProbeTimeOver,
             FailureKind::Interrupted,

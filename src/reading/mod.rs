@@ -4,6 +4,7 @@
 //! kinds are asked in turn, the narrow before the wide.
 
 mod code;
+mod content;
 mod conversation;
 mod failure;
 pub mod log_line;

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::papers::{CertificateView, OldTlsView};
 use super::conversation::tls_facts;
-use super::{Conversation, LIMIT, failure, reply};
+use super::{Conversation, LIMIT, content, failure, reply};
 use crate::smtp::{
     Answers, Command, Connected, Elapsed, Event, Failure, IcmpError, Item, Purpose, Reply, ReplyReader, Said, Stage, Transcript, Verb,
 };
@@ -184,6 +184,7 @@ impl Course {
                 let command = Command::read(&line).unwrap_or_else(|| Command::Said(Said::unknown(&line)));
                 Event::Sent { command, purpose }
             }
+            "content" => content::of_words(view.text.as_deref()?)?,
             "reply" => {
                 let verb = named(view.answers.as_deref()).unwrap_or(Verb::Connect);
                 let answers = if view.unasked { Answers::Nothing } else { self.answers(verb, purpose) };
@@ -215,7 +216,11 @@ impl Course {
         if verb == Verb::Connect {
             return Answers::Connection;
         }
-        let is_it = |event: &Event| matches!(event, Event::Sent { command, purpose: whose } if command.verb() == verb && *whose == purpose);
+        let is_it = |event: &Event| match event {
+            Event::Sent { command, purpose: whose } => command.verb() == verb && *whose == purpose,
+            Event::Content { whole, .. } => *whole && verb == Verb::DataEnd,
+            _ => false,
+        };
         let sent = || self.events.iter().enumerate().filter(|(_, (_, event))| is_it(event)).map(|(index, _)| index);
         match sent().find(|index| !self.answered.contains(index)).or_else(|| sent().next_back()) {
             Some(index) => {

@@ -9,12 +9,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::letter;
 use super::published::{self, millis};
 use super::verdict::Wording;
 use super::{
     AddressPart, AnnotationPart, AnswerPart, CertificatePart, DanePart, DistrustPart, EventKind, EventPart, EvidencePart, FindingPart,
     HostPart, IcmpPart, IdentityPart, KeyPart, LeftOutPart, LookupPart, OldTlsPart, OwnPart, PaperPart, Report, RoutePart, SCHEMA,
-    SessionPart, TargetKind, TargetPart, VantagePart,
+    SessionPart, TargetKind, TargetPart, VantagePart, WaitPart,
 };
 use crate::annotation::Annotation;
 use crate::diagnosis::{
@@ -22,7 +23,7 @@ use crate::diagnosis::{
 };
 use crate::knowledge::{Fix, Knowledge, Place};
 use crate::policy::{DaneResult, DaneVerdict};
-use crate::probe::{Facts, LeftOutWhy};
+use crate::probe::{Facts, LeftOutWhy, WaitEnd, Waited};
 use crate::route::{Identity, LookupResult, Origin};
 use crate::settings::Question;
 use crate::smtp::{
@@ -48,6 +49,8 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
         route: route(case),
+        message: letter::part(case),
+        wait: facts.waited.map(wait),
         sessions: case.sessions.iter().map(|session| self::session(case, session)).collect(),
         findings: findings.iter().map(|finding| self::finding(case.knowledge, finding)).collect(),
         verdict: Wording::new(case).verdict(verdict),
@@ -76,6 +79,16 @@ fn target(input: &str, facts: &Facts) -> TargetPart {
         until: facts.until,
         ports: facts.needed.iter().map(|port| port.number()).collect(),
     }
+}
+
+fn wait(waited: Waited) -> WaitPart {
+    let (end, next) = match waited.end {
+        WaitEnd::Answered => ("answered", None),
+        WaitEnd::TooLong(next) => ("too_long", Some(next)),
+        WaitEnd::BrokenOff => ("broken_off", None),
+    };
+    let (limit_ms, waited_ms) = (millis(waited.limit), millis(waited.waited));
+    WaitPart { limit_ms, waited_ms, end: end.to_owned(), next_ms: next.map(millis) }
 }
 
 fn route(case: &Case<'_>) -> RoutePart {
@@ -175,6 +188,8 @@ fn session(case: &Case<'_>, session: &SessionCase<'_>) -> SessionPart {
         certificate: secured.map(|tls| certificate(case.knowledge, tls, case.facts.started_at)),
         dane: facts.dane.as_ref().map(|dane| self::dane(case, session, dane)),
         old_tls: transcript.legacy_tls().map(|(_, legacy)| old_tls(legacy, case.facts.started_at)),
+        retry_after_ms: facts.come_back.map(|come_back| millis(come_back.after)),
+        retry_named: facts.come_back.map(|come_back| come_back.named),
         answer: session.answer.as_ref().map(|answer| AnswerPart {
             outcome: answer.outcome,
             reason: answer.reason,
@@ -292,6 +307,10 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
     match event {
         Event::Connected(_) => blank(EventKind::Connected, Stage::Connect),
         Event::Secured(_) => blank(EventKind::Secured, Stage::Tls),
+        Event::Content { written, of, whole } => {
+            let unended = if !whole && written == of { " without their end" } else { "" };
+            EventPart { text: Some(format!("{written} of {of} octets{unended}")), ..blank(EventKind::Content, Stage::Message) }
+        }
         Event::Surveyed(legacy) => {
             EventPart { text: Some(format!("{} with {}", legacy.version, legacy.cipher)), ..blank(EventKind::Surveyed, Stage::Tls) }
         }

@@ -7,6 +7,7 @@ mod build;
 pub mod comparison;
 pub mod explanation;
 mod json;
+mod letter;
 pub mod listing;
 mod page;
 mod published;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub use build::report;
 pub use json::{array, lines, schema};
+pub use letter::{DkimPart, LetterPart, LetterState};
 pub use page::Look;
 pub use published::{DeliveryPart, ListedPart, MtaStsPart, TlsRptPart, TlsaPart};
 pub use safe::safe;
@@ -81,12 +83,32 @@ pub struct Report {
     pub vantage: VantagePart,
     /// Where the mail goes.
     pub route: RoutePart,
+    /// What was to be delivered; absent if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub message: Option<LetterPart>,
+    /// What came of waiting for servers that greylist; absent if that was not wanted, or none did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wait: Option<WaitPart>,
     /// The conversations.
     pub sessions: Vec<SessionPart>,
     /// What was noticed.
     pub findings: Vec<FindingPart>,
     /// The conclusion.
     pub verdict: VerdictPart,
+}
+
+/// What came of waiting for servers that greylist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitPart {
+    /// How long to wait was allowed in all.
+    pub limit_ms: f64,
+    /// How long was waited in all.
+    pub waited_ms: f64,
+    /// `answered`: the question was put again; `too_long`: the next wait was beyond the limit; `broken_off`.
+    pub end: String,
+    /// The wait that was beyond the limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_ms: Option<f64>,
 }
 
 /// What was asked for.
@@ -271,7 +293,7 @@ pub struct LeftOutPart {
 /// One conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionPart {
-    /// What it was held for, where it was not asked for: `control`, `other_port`, `other_mode`, `in_clear`, `old_tls` or `injection`.
+    /// What it was held for, where it was not asked for: `control`, `other_port`, `other_mode`, `in_clear`, `old_tls`, `injection` or `retry`.
     #[serde(skip_serializing_if = "is_asked", default)]
     pub role: Role,
     /// The host.
@@ -310,6 +332,12 @@ pub struct SessionPart {
     /// What the server would choose of the TLS that was ever usual.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub old_tls: Option<OldTlsPart>,
+    /// When the server, which greylists, is to be asked again, in milliseconds from its reply.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<f64>,
+    /// Whether the server named that time; else it is the usual one. Absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_named: Option<bool>,
     /// What the session says about the question; absent if another address answered first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<AnswerPart>,
@@ -482,6 +510,8 @@ pub enum EventKind {
     Premature,
     /// TLS is up.
     Secured,
+    /// Octets of the message went out: all of them, a chunk, or what had gone when it was broken off.
+    Content,
     /// The server has shown what old TLS it would speak.
     Surveyed,
     /// The session could not go on.
@@ -652,7 +682,8 @@ pub struct VerdictPart {
     pub summary: String,
     /// The proof in words, then what it means.
     pub why: Vec<String>,
-    /// What TLS and policies take from it: that it was given in the clear, or that some senders hold mail back all the same.
+    /// What is to be known beside it: that it was given in the clear, that some senders hold mail back all the same, that a message
+    /// taken is not yet in the inbox, or that it was greylisted at first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub caveats: Vec<String>,
     /// What to do, the reader's next step first.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::VerdictPart;
 use super::build::evidence;
+use super::letter::part;
 use super::page::name_in;
 use crate::diagnosis::{Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, seconds};
 use crate::knowledge::{Actor, Fix, Reason};
@@ -66,6 +67,16 @@ struct VerdictPhrases {
     others_encrypt: String,
     others_in_clear: String,
     no_clear_retry: String,
+    accepted_message: String,
+    not_the_inbox: String,
+    look_for_it: String,
+    look_for_queue_id: String,
+    maybe_delivered: String,
+    maybe_delivered_why: String,
+    maybe_delivered_fix: String,
+    second_try: String,
+    come_back: String,
+    come_back_usually: String,
 }
 
 /// Places named in one sentence.
@@ -118,9 +129,11 @@ impl<'a> Wording<'a> {
         match (verdict.twist, verdict.outcome, &self.case.facts.target) {
             (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
             (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
+            (Twist::MaybeDelivered, ..) => self.phrases.maybe_delivered.clone(),
             (Twist::ShutHere | Twist::LocalFirewall | Twist::Partly | Twist::OwnAddress, ..) => self.of_reach(verdict),
             (_, Outcome::Accepted, _) if self.case.facts.question == Question::Ports => self.of_reach(verdict),
             (Twist::TheirSide, ..) if self.case.facts.question == Question::Ports && self.is_some_open() => self.of_reach(verdict),
+            (_, Outcome::Accepted, Target::Mailbox(_)) if self.case.facts.until >= Stage::Message => named(&self.phrases.accepted_message),
             (_, Outcome::Accepted, Target::Mailbox(_)) if self.case.facts.until >= Stage::Rcpt => named(&self.phrases.accepted_mailbox),
             (_, Outcome::Accepted, Target::Mailbox(mailbox)) => fill(&self.phrases.accepted_domain, |_| Some(mailbox.domain().to_string())),
             (_, Outcome::Accepted, Target::Domain(_)) => named(&self.phrases.accepted_domain),
@@ -145,6 +158,10 @@ impl<'a> Wording<'a> {
                 let interrupted = self.case.facts.cut_short == Some(FailureKind::Interrupted);
                 let template = if interrupted { &self.phrases.interrupted } else { &self.phrases.time_over };
                 why.push(fill(template, |_| Some(time.clone())));
+            }
+            Twist::MaybeDelivered => {
+                why.extend(self.proof(verdict));
+                why.push(self.phrases.maybe_delivered_why.clone());
             }
             Twist::None if verdict.reason == Reason::MiddleboxInterference => why.extend(self.alike(verdict)),
             Twist::ShutHere | Twist::NoWay | Twist::TheirSide | Twist::LocalFirewall | Twist::OwnAddress => {
@@ -191,6 +208,13 @@ impl<'a> Wording<'a> {
     fn caveats(&self, verdict: &Verdict) -> Vec<String> {
         let in_clear = self.is_in_clear(verdict);
         let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
+        if verdict.outcome == Outcome::Accepted && self.case.facts.until >= Stage::Message {
+            told.push(self.phrases.not_the_inbox.clone());
+        }
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index));
+        if let Some(waited) = self.case.facts.waited.filter(|_| shown.is_some_and(|session| session.facts.role == Role::Retry)) {
+            told.push(fill(&self.phrases.second_try, |_| Some(seconds(waited.waited))));
+        }
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");
@@ -393,7 +417,7 @@ impl<'a> Wording<'a> {
     fn control_recipient(&self) -> Option<String> {
         self.case.sessions.iter().find_map(|session| {
             session.facts.transcript.events.iter().find_map(|(_, event)| match event {
-                Event::Sent { command: Command::Rcpt(mailbox), purpose: Purpose::CatchAll } => Some(mailbox.to_string()),
+                Event::Sent { command: Command::Rcpt { to, .. }, purpose: Purpose::CatchAll } => Some(to.to_string()),
                 _ => None,
             })
         })
@@ -406,6 +430,16 @@ impl<'a> Wording<'a> {
                 vec![say(Actor::SenderUser, &self.phrases.disagreement_sender), say(Actor::RecipientAdmin, &self.phrases.disagreement_fix)]
             }
             (Twist::CutShort, _) => Vec::new(),
+            (_, Outcome::Deferred) if self.come_back(verdict).is_some() => {
+                let others = verdict.fix.iter().filter(|fix| fix.actor != Actor::Wait).cloned();
+                self.come_back(verdict).map(|words| say(Actor::Wait, &words)).into_iter().chain(others).collect()
+            }
+            (Twist::MaybeDelivered, _) => vec![say(Actor::SenderUser, &self.phrases.maybe_delivered_fix)],
+            (_, Outcome::Accepted) if self.case.facts.until >= Stage::Message => {
+                let id = part(self.case).and_then(|letter| letter.queue_id);
+                let template = if id.is_some() { &self.phrases.look_for_queue_id } else { &self.phrases.look_for_it };
+                vec![say(Actor::Nobody, &fill(template, |_| id.clone()))]
+            }
             (Twist::OwnAddress, _) => vec![say(Actor::SenderAdmin, &self.phrases.own_fix)],
             (Twist::LocalFirewall, _) => vec![say(Actor::SenderAdmin, &self.phrases.local_firewall_fix)],
             // What the first advice would find out has been found out.
@@ -420,6 +454,14 @@ impl<'a> Wording<'a> {
             }
             _ => verdict.fix.clone(),
         }
+    }
+
+    /// When to ask again where the server greylists; none where it does not.
+    fn come_back(&self, verdict: &Verdict) -> Option<String> {
+        let shown = verdict.session.and_then(|index| self.case.sessions.get(index)).filter(|_| verdict.reason == Reason::Greylisted)?;
+        let come_back = shown.facts.come_back?;
+        let template = if come_back.named { &self.phrases.come_back } else { &self.phrases.come_back_usually };
+        Some(fill(template, |_| Some(seconds(come_back.after))))
     }
 
     fn unknown(&self, verdict: &Verdict, usual: Option<String>) -> Option<String> {

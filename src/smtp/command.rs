@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use lettre::transport::smtp::commands::{Mail, Rcpt};
-use lettre::transport::smtp::extension::MailParameter;
+use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
 
-use super::Said;
+use super::{Notify, Ret, Said};
 use crate::target::{DomainName, Mailbox};
 
 /// A command of the client, without its CRLF.
@@ -25,15 +25,25 @@ pub enum Command {
     Mail {
         /// The reverse-path; none is the null sender `<>` (RFC 5321 §4.5.5).
         from: Option<Mailbox>,
-        /// Octets declared with `SIZE=` (RFC 1870 §6.1), where the server offers SIZE.
-        size: Option<u64>,
-        /// Whether `SMTPUTF8` is added (RFC 6531 §3.4).
-        smtputf8: bool,
+        /// What stands behind it.
+        parameters: MailParameters,
     },
     /// `RCPT TO:<…>` (RFC 5321 §4.1.1.3).
-    Rcpt(Mailbox),
+    Rcpt {
+        /// The forward-path.
+        to: Mailbox,
+        /// `NOTIFY=` (RFC 3461 §4.1); none is left out.
+        notify: Option<Notify>,
+    },
     /// `DATA` (RFC 5321 §4.1.1.4).
     Data,
+    /// `BDAT octets` (RFC 3030 §2), before a chunk of the message. The reply to the last one is that to the message.
+    Bdat {
+        /// How many octets follow.
+        octets: u64,
+        /// Whether they are the last ones.
+        last: bool,
+    },
     /// `RSET` (RFC 5321 §4.1.1.5).
     Rset,
     /// `QUIT` (RFC 5321 §4.1.1.10).
@@ -42,8 +52,38 @@ pub enum Command {
     Said(Said),
 }
 
+/// What stands behind the address in MAIL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a parameter of its own that stands there or does not")]
+pub struct MailParameters {
+    /// Octets declared with `SIZE=` (RFC 1870 §6.1), where the server offers SIZE.
+    pub size: Option<u64>,
+    /// Whether `BODY=8BITMIME` is added (RFC 6152 §3).
+    pub eight_bit: bool,
+    /// Whether `SMTPUTF8` is added (RFC 6531 §3.4).
+    pub smtputf8: bool,
+    /// `RET=` (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// Whether `REQUIRETLS` is added (RFC 8689 §2).
+    pub require_tls: bool,
+}
+
+impl MailParameters {
+    /// In lettre's words.
+    fn named(&self) -> Vec<MailParameter> {
+        let other =
+            |keyword: &str, value: Option<&str>| MailParameter::Other { keyword: keyword.to_owned(), value: value.map(str::to_owned) };
+        let size = self.size.map(|size| MailParameter::Size(usize::try_from(size).unwrap_or(usize::MAX)));
+        let body = self.eight_bit.then_some(MailParameter::Body(MailBodyParameter::EightBitMime));
+        let smtputf8 = self.smtputf8.then_some(MailParameter::SmtpUtfEight);
+        let ret = self.ret.map(|ret| other("RET", Some(ret.as_str())));
+        let require_tls = self.require_tls.then(|| other("REQUIRETLS", None));
+        [size, body, smtputf8, ret, require_tls].into_iter().flatten().collect()
+    }
+}
+
 impl Command {
-    /// Which verb it is.
+    /// Which verb it is: that of the message's end for the last chunk.
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
@@ -51,8 +91,10 @@ impl Command {
             Self::Helo(_) => Verb::Helo,
             Self::StartTls => Verb::StartTls,
             Self::Mail { .. } => Verb::Mail,
-            Self::Rcpt(_) => Verb::Rcpt,
+            Self::Rcpt { .. } => Verb::Rcpt,
             Self::Data => Verb::Data,
+            Self::Bdat { last: false, .. } => Verb::Bdat,
+            Self::Bdat { last: true, .. } => Verb::DataEnd,
             Self::Rset => Verb::Rset,
             Self::Quit => Verb::Quit,
             Self::Said(said) => said.verb(),
@@ -65,18 +107,16 @@ impl fmt::Display for Command {
         match self {
             Self::Ehlo(name) => write!(f, "EHLO {name}"),
             Self::Helo(name) => write!(f, "HELO {name}"),
-            Self::Mail { from, size, smtputf8 } => {
-                let mut parameters = Vec::new();
-                if let Some(size) = size {
-                    parameters.push(MailParameter::Size(usize::try_from(*size).unwrap_or(usize::MAX)));
-                }
-                if *smtputf8 {
-                    parameters.push(MailParameter::SmtpUtfEight);
-                }
-                let line = Mail::new(from.as_ref().map(Mailbox::to_address), parameters).to_string();
+            Self::Mail { from, parameters } => {
+                let line = Mail::new(from.as_ref().map(Mailbox::to_address), parameters.named()).to_string();
                 f.write_str(line.trim_end())
             }
-            Self::Rcpt(mailbox) => f.write_str(Rcpt::new(mailbox.to_address(), Vec::new()).to_string().trim_end()),
+            Self::Rcpt { to, notify } => {
+                let parameter = |notify: &Notify| RcptParameter::Other { keyword: "NOTIFY".to_owned(), value: Some(notify.to_string()) };
+                let line = Rcpt::new(to.to_address(), notify.iter().map(parameter).collect()).to_string();
+                f.write_str(line.trim_end())
+            }
+            Self::Bdat { octets, last } => write!(f, "BDAT {octets}{}", if *last { " LAST" } else { "" }),
             Self::StartTls => f.write_str("STARTTLS"),
             Self::Data => f.write_str("DATA"),
             Self::Rset => f.write_str("RSET"),
@@ -281,6 +321,10 @@ mod tests {
         text.parse().expect(text)
     }
 
+    fn rcpt(to: &str, notify: Option<&str>) -> Command {
+        Command::Rcpt { to: mailbox(to), notify: notify.map(|notify| notify.parse().expect(notify)) }
+    }
+
     #[test]
     fn commands_stand_on_one_line_as_the_rfcs_write_them() {
         let name: HelloName = "probe.example.net".parse().unwrap();
@@ -289,14 +333,34 @@ mod tests {
             (Command::Helo("2001:db8::1".parse().unwrap()), "HELO [IPv6:2001:db8::1]"),
             (Command::Ehlo("[192.0.2.9]".parse().unwrap()), "EHLO [192.0.2.9]"),
             (Command::StartTls, "STARTTLS"),
-            (Command::Mail { from: None, size: None, smtputf8: false }, "MAIL FROM:<>"),
+            (Command::Mail { from: None, parameters: MailParameters::default() }, "MAIL FROM:<>"),
             (
-                Command::Mail { from: Some(mailbox("jörg@bücher.example")), size: Some(10), smtputf8: true },
+                Command::Mail {
+                    from: Some(mailbox("jörg@bücher.example")),
+                    parameters: MailParameters { size: Some(10), smtputf8: true, ..MailParameters::default() },
+                },
                 "MAIL FROM:<jörg@xn--bcher-kva.example> SIZE=10 SMTPUTF8",
             ),
-            (Command::Rcpt(mailbox("\"a b\"@example.com")), "RCPT TO:<\"a b\"@example.com>"),
-            (Command::Rcpt(mailbox("anna@[IPv6:2001:db8::1]")), "RCPT TO:<anna@[IPv6:2001:db8::1]>"),
+            (
+                Command::Mail {
+                    from: None,
+                    parameters: MailParameters {
+                        size: Some(10),
+                        eight_bit: true,
+                        smtputf8: true,
+                        ret: Some(Ret::Headers),
+                        require_tls: true,
+                    },
+                },
+                "MAIL FROM:<> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS REQUIRETLS",
+            ),
+            (rcpt("\"a b\"@example.com", None), "RCPT TO:<\"a b\"@example.com>"),
+            (rcpt("anna@[IPv6:2001:db8::1]", None), "RCPT TO:<anna@[IPv6:2001:db8::1]>"),
+            (rcpt("anna@example.com", Some("failure,delay")), "RCPT TO:<anna@example.com> NOTIFY=FAILURE,DELAY"),
+            (rcpt("anna@example.com", Some("never")), "RCPT TO:<anna@example.com> NOTIFY=NEVER"),
             (Command::Data, "DATA"),
+            (Command::Bdat { octets: 1_000, last: false }, "BDAT 1000"),
+            (Command::Bdat { octets: 0, last: true }, "BDAT 0 LAST"),
             (Command::Rset, "RSET"),
             (Command::Quit, "QUIT"),
         ] {

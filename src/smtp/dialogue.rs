@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{HelloName, Purpose, Stage};
+use super::{Handling, HelloName, Purpose, Stage};
+use crate::message::Message;
 use crate::target::Mailbox;
 
 /// How TLS is used.
@@ -45,6 +46,11 @@ pub struct StageTimes {
     pub gap: Option<Duration>,
     /// For the TLS handshake.
     pub handshake: Duration,
+    /// For each part of a message to be taken by the connection (RFC: 3 minutes).
+    pub block: Duration,
+    /// For the reply to the end of the message, and to each chunk of it (RFC: 10 minutes). [`session`](Self::session) does not cut
+    /// it short: whoever hangs up here does not know whether the message was taken.
+    pub message: Duration,
     /// For the reply to QUIT, which changes nothing; zero does not wait for it.
     pub farewell: Duration,
     /// For the whole session from the first try to connect on; none leaves it to the time of the whole probe.
@@ -58,6 +64,8 @@ impl Default for StageTimes {
             command: Duration::from_secs(30),
             gap: None,
             handshake: Duration::from_secs(15),
+            block: Duration::from_secs(180),
+            message: Duration::from_secs(600),
             farewell: Duration::from_secs(2),
             session: None,
         }
@@ -71,7 +79,8 @@ pub struct Dialogue {
     pub hello: Option<HelloName>,
     /// How TLS is used.
     pub tls: TlsUse,
-    /// The last stage to ask for; transactions beyond it are not begun. Where TLS is implicit, [`Stage::Tls`] comes before the
+    /// The last stage to ask for; transactions beyond it are not begun. At [`Stage::Data`] the connection is dropped after 354, so
+    /// that nothing is delivered. Where TLS is implicit, [`Stage::Tls`] comes before the
     /// greeting and ends the session there.
     pub until: Stage,
     /// What the TLS handshake is held for.
@@ -82,15 +91,20 @@ pub struct Dialogue {
     pub times: StageTimes,
 }
 
-/// One mail transaction: MAIL and its RCPTs (RFC 5321 §3.3); a message is not sent.
+/// One mail transaction: MAIL, its RCPTs, and perhaps a message (RFC 5321 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     /// The reverse-path; none is `<>`.
     pub from: Option<Mailbox>,
     /// The recipients, asked one by one.
     pub recipients: Vec<Mailbox>,
-    /// Octets to declare with SIZE, where it is offered.
+    /// Octets to declare with SIZE, where it is offered; none declares those of the message.
     pub size: Option<u64>,
+    /// How the message is to be handled.
+    pub handling: Handling,
+    /// What is sent, if the [target's](Purpose::Target) transaction it is, a recipient is taken, and the dialogue goes as far as
+    /// [`Stage::Message`]; none sends nothing.
+    pub message: Option<Message>,
     /// For whose sake.
     pub purpose: Purpose,
 }

@@ -126,6 +126,8 @@ pub enum FailureKind {
     TlsHandshake(HandshakeFailure),
     /// What the transaction needs is not offered by the server; the extension's keyword.
     NotOffered(&'static str),
+    /// The message must go to a host whose certificate verifies (REQUIRETLS, RFC 8689 §4.2.1), and this one's does not.
+    Unauthenticated,
     /// The time for the whole session was over.
     SessionTimeOver,
     /// The time for the whole probe was over.

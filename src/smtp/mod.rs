@@ -1,4 +1,4 @@
-//! The SMTP conversation without I/O (RFC 5321, 3207, 2034, 2920, 1870, 6531).
+//! The SMTP conversation without I/O (RFC 5321, 3207, 2034, 2920, 1870, 6152, 6531, 3461, 3030, 8689).
 //!
 //! Bytes go in, bytes come out, and the time is told from outside; no socket, clock or runtime is known here. A [`Session`]
 //! says what it [`Need`]s next; whoever drives it (a socket, a test, a saved recording) does that and reports back. What
@@ -8,6 +8,7 @@ mod capability;
 mod command;
 mod dialogue;
 mod failure;
+mod handling;
 mod reply;
 mod said;
 mod session;
@@ -15,9 +16,10 @@ mod tls;
 mod transcript;
 
 pub use capability::{Capabilities, Capability};
-pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
+pub use command::{Command, HelloName, HelloNameError, MailParameters, Verb, VerbError};
 pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
+pub use handling::{Handling, Notify, NotifyError, Ret, Transfer};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use said::Said;
 pub use session::{Need, Session};

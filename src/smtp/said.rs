@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use super::command::{Command, HelloName, Verb};
+use super::command::{Command, HelloName, MailParameters, Verb};
+use super::handling::Ret;
 
 /// A command line is kept up to so many octets (RFC 5321 §4.5.3.1.4 allows 512).
 const LINE: usize = 1000;
@@ -106,7 +107,8 @@ impl Command {
             Verb::Helo => rest.parse::<HelloName>().ok().map(Self::Helo),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Mail => mail(rest),
-            Verb::Rcpt => after(rest, "TO:").and_then(|path| path.parse().ok()).map(Self::Rcpt),
+            Verb::Rcpt => rcpt(rest),
+            Verb::Bdat => bdat(rest),
             Verb::Data => Some(Self::Data),
             Verb::Rset => Some(Self::Rset),
             Verb::Quit => Some(Self::Quit),
@@ -137,15 +139,37 @@ fn mail(rest: &str) -> Option<Command> {
     let mut words = after(rest, "FROM:")?.split(' ').filter(|word| !word.is_empty());
     let path = words.next()?;
     let from = if path == "<>" { None } else { Some(path.parse().ok()?) };
-    let (mut size, mut smtputf8) = (None, false);
+    let mut parameters = MailParameters::default();
     for word in words {
-        match after(word, "SIZE=") {
-            Some(octets) => size = Some(octets.parse().ok()?),
-            None if word.eq_ignore_ascii_case("SMTPUTF8") => smtputf8 = true,
-            None => return None,
+        let (keyword, value) = word.split_once('=').unwrap_or((word, ""));
+        match (keyword.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
+            ("SIZE", octets) => parameters.size = Some(octets.parse().ok()?),
+            ("BODY", "8BITMIME") => parameters.eight_bit = true,
+            ("SMTPUTF8", "") => parameters.smtputf8 = true,
+            ("RET", "FULL") => parameters.ret = Some(Ret::Full),
+            ("RET", "HDRS") => parameters.ret = Some(Ret::Headers),
+            ("REQUIRETLS", "") => parameters.require_tls = true,
+            _ => return None,
         }
     }
-    Some(Command::Mail { from, size, smtputf8 })
+    Some(Command::Mail { from, parameters })
+}
+
+fn rcpt(rest: &str) -> Option<Command> {
+    let mut words = after(rest, "TO:")?.split(' ').filter(|word| !word.is_empty());
+    // A quoted local part may hold blanks; then the line is kept as it was said, unless the path is all of it.
+    let path = words.next()?;
+    let Ok(to) = path.parse() else { return after(rest, "TO:")?.parse().ok().map(|to| Command::Rcpt { to, notify: None }) };
+    let notify = match words.next() {
+        Some(word) => Some(after(word, "NOTIFY=")?.parse().ok()?),
+        None => None,
+    };
+    words.next().is_none().then_some(Command::Rcpt { to, notify })
+}
+
+fn bdat(rest: &str) -> Option<Command> {
+    let (octets, last) = rest.split_once(' ').map_or((rest, false), |(octets, last)| (octets, last.trim().eq_ignore_ascii_case("LAST")));
+    Some(Command::Bdat { octets: octets.parse().ok()?, last })
 }
 
 fn auth(line: &str) -> Said {
@@ -178,7 +202,11 @@ mod tests {
             ("mail from: <anna@example.com> size=10 smtputf8", "Mail"),
             ("RCPT TO:<anna@example.com>", "Rcpt"),
             ("rcpt to: <anna@example.com>", "Rcpt"),
+            ("rcpt to:<anna@example.com> notify=success,delay", "Rcpt"),
+            ("MAIL FROM:<> SIZE=1 BODY=8BITMIME SMTPUTF8 RET=FULL REQUIRETLS", "Mail"),
             ("data", "Data"),
+            ("BDAT 1000", "Bdat"),
+            ("bdat 10 last", "Bdat"),
             ("RSET", "Rset"),
             ("quit", "Quit"),
         ] {
@@ -194,13 +222,14 @@ mod tests {
             ("EHLO my laptop", Verb::Ehlo),
             ("HELO 192.0.2.9", Verb::Helo),
             ("LHLO mx1.example.com", Verb::Ehlo),
-            ("MAIL FROM:<anna@example.com> BODY=8BITMIME", Verb::Mail),
+            ("MAIL FROM:<anna@example.com> BODY=BINARYMIME", Verb::Mail),
             ("MAIL FROM <anna@example.com>", Verb::Mail),
-            ("RCPT TO:<anna@example.com> NOTIFY=NEVER", Verb::Rcpt),
+            ("RCPT TO:<anna@example.com> ORCPT=rfc822;anna@example.com", Verb::Rcpt),
+            ("RCPT TO:<anna@example.com> NOTIFY=SUCCESS,NEVER", Verb::Rcpt),
             ("RCPT TO:anna@example.com", Verb::Rcpt),
             ("RCPT TO:<anna>", Verb::Rcpt),
             ("DATA now", Verb::Data),
-            ("BDAT 10 LAST", Verb::Bdat),
+            ("BDAT ten", Verb::Bdat),
             ("VRFY anna", Verb::Vrfy),
             (".", Verb::DataEnd),
             ("noop", Verb::Noop),

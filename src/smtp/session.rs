@@ -2,18 +2,22 @@
 //!
 //! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
+mod message;
 mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::message::{Outgoing, missing};
 use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{
-    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Reply, ReplyReader, TlsUse, Transaction, Verb,
+    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, MailParameters, Reply, ReplyReader, TlsUse,
+    Transaction, Verb,
 };
+use crate::message::Message;
 use crate::target::Mailbox;
 
 /// Bytes that answer nothing are kept up to this many in one session; what comes after is dropped unseen.
@@ -27,6 +31,9 @@ pub enum Need {
     /// Write these bytes and say [`Session::sent`]. Whatever can be read before the first byte goes out belongs to
     /// [`Session::received`] first.
     Write(Vec<u8>),
+    /// Write as much of these bytes of a message as the connection takes, at least one within this time, and say
+    /// [`Session::wrote`]; or, as soon as something can be read, [`Session::received`] instead.
+    WriteSome(Vec<u8>, Duration),
     /// Wait for bytes, at most this long, and say [`Session::received`] or [`Session::broke`].
     Read(Duration),
     /// Do a TLS handshake, at most this long, and say [`Session::secured`] or [`Session::broke`].
@@ -53,6 +60,8 @@ enum State {
     Ready,
     /// DATA is on its way.
     Data,
+    /// The message is on its way, or waits for its reply.
+    Message,
     /// QUIT is on its way.
     Quit,
     /// Nothing more will be said.
@@ -74,8 +83,10 @@ struct Awaited {
 ///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
 /// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2). Nothing is said behind STARTTLS in the clear,
 ///    unless that is what is to be tried ([`Handshake::Injection`]).
-/// 5. No credentials and no message leave it.
-/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+/// 5. No credentials leave it. A message does only in the target's own transaction and where the dialogue goes as far as
+///    [`Stage::Message`], whole and once; what it needs and the server does not offer ends the transaction before MAIL.
+/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354 where
+///    no whole message has been sent.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,
@@ -95,6 +106,8 @@ pub struct Session {
     injected: Option<Awaited>,
     /// Whether a recipient of the target's transaction was taken, so that DATA has a sense.
     taken: bool,
+    /// The message of the target's transaction.
+    outgoing: Option<Outgoing>,
     reader: ReplyReader,
     premature: usize,
     garbage: usize,
@@ -119,6 +132,7 @@ impl Session {
             awaited: VecDeque::new(),
             injected: None,
             taken: false,
+            outgoing: None,
             reader: ReplyReader::default(),
             premature: 0,
             garbage: 0,
@@ -170,13 +184,20 @@ impl Session {
             State::Connecting | State::Greeting => times.greeting,
             State::Quit if self.outbox.is_empty() && times.farewell.is_zero() => return Need::Close,
             State::Quit => times.farewell,
+            State::Message => {
+                return match self.pouring() {
+                    Some(bytes) => Need::WriteSome(bytes.to_vec(), self.waiting.left_alone(times, times.block)),
+                    None if self.outbox.is_empty() => Need::Read(self.waiting.left_alone(times, times.message)),
+                    None => Need::Write(self.lines()),
+                };
+            }
             _ => times.command,
         };
-        if self.outbox.is_empty() {
-            Need::Read(self.waiting.left(times, limit))
-        } else {
-            Need::Write(self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect())
-        }
+        if self.outbox.is_empty() { Need::Read(self.waiting.left(times, limit)) } else { Need::Write(self.lines()) }
+    }
+
+    fn lines(&self) -> Vec<u8> {
+        self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect()
     }
 
     /// The connection stands.
@@ -212,6 +233,10 @@ impl Session {
                 self.awaited.push_back(awaited);
             }
             self.record(Event::Sent { command, purpose });
+        }
+        // A chunk follows its command at once.
+        if self.state == State::Message {
+            self.pour(self.transcript.events.len().saturating_sub(1));
         }
     }
 
@@ -290,10 +315,14 @@ impl Session {
             State::Handshake => Failure { kind: failure.kind.in_handshake(), ..failure },
             _ => failure,
         };
+        let pouring = self.pouring().is_some();
+        if pouring {
+            self.note_content();
+        }
         let can_quit = failure.kind.is_of_time() || failure.kind == FailureKind::Interrupted;
         self.fail(failure);
         // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
-        let mute = matches!(self.state, State::Handshake | State::Data);
+        let mute = pouring || matches!(self.state, State::Handshake | State::Data);
         if can_quit && !mute && self.transcript.reached >= Some(Stage::Greeting) {
             self.leave();
             self.dialogue.times.farewell = Duration::ZERO;
@@ -313,6 +342,7 @@ impl Session {
             Item::Reply(reply) if self.state == State::Hello && reply.code.number() == 221 && self.injected.is_some() => {
                 self.answer_injected(since, reply);
             }
+            Item::Reply(reply) if self.pouring().is_some() => self.take_ahead(since, reply),
             Item::Reply(reply) => match self.awaited.pop_front() {
                 Some(Awaited { verb, event, purpose }) => self.receive(since, verb, Answers::Command(event), purpose, reply),
                 // Nobody asked, but it says that the server is leaving (RFC 5321 §3.8).
@@ -352,7 +382,8 @@ impl Session {
         self.waiting.restart();
         let yes = code.is_yes_to(verb);
         if yes && purpose == Purpose::Target && answers != Answers::Nothing {
-            self.reach(Stage::of(verb));
+            // A chunk that is not the last is a message in part.
+            self.reach(if verb == Verb::Bdat { Stage::Data } else { Stage::of(verb) });
         }
         // 421 may come at any moment and ends everything; so does a 221 that QUIT did not ask for.
         if code.closes_channel() {
@@ -391,10 +422,13 @@ impl Session {
                 self.fail(FailureKind::NotSmtp(ForeignProtocol::Ftp).into());
                 self.leave();
             }
+            (State::Data, _) if yes && self.sends() => self.pour(if let Answers::Command(asked) = answers { asked } else { 0 }),
             (State::Data, _) => {
                 // After 354 the server waits for a message; only closing the connection delivers nothing.
                 if yes { self.state = State::Over } else { self.leave() }
             }
+            (State::Message, _) => self.after_content(verb, yes),
+            (State::Over, _) => {}
             (State::Ready, _) => {
                 match verb {
                     Verb::Mail if !yes => self.unsaid.retain(|(command, _)| command.verb() != Verb::Rcpt),
@@ -431,8 +465,10 @@ impl Session {
         }
         if self.unsaid.is_empty() {
             if self.dialogue.until >= Stage::Data && self.taken {
-                self.state = State::Data;
-                return self.outbox.push((Command::Data, Purpose::Target));
+                let sent = self.outgoing.as_mut().filter(|_| self.dialogue.until >= Stage::Message).map(Outgoing::command);
+                let command = sent.unwrap_or(Command::Data);
+                self.state = if command == Command::Data { State::Data } else { State::Message };
+                return self.outbox.push((command, Purpose::Target));
             }
             match self.queue.pop_front() {
                 Some(transaction) if self.dialogue.until >= Stage::Mail => {
@@ -449,20 +485,31 @@ impl Session {
 
     /// Lays out a transaction's commands; false if the server does not offer what it needs.
     fn begin(&mut self, transaction: Transaction) -> bool {
-        let Transaction { from, recipients, size, purpose } = transaction;
-        let has = |keyword| self.capabilities.as_ref().is_some_and(|c| c.has(keyword));
-        let smtputf8 = from.iter().chain(&recipients).any(Mailbox::needs_smtputf8);
-        if smtputf8 && !has("SMTPUTF8") {
-            self.fail(FailureKind::NotOffered("SMTPUTF8").into());
+        let Transaction { from, recipients, size, handling, message, purpose } = transaction;
+        let message = message.filter(|_| purpose == Purpose::Target && self.dialogue.until >= Stage::Message);
+        let addresses = from.iter().chain(&recipients);
+        let smtputf8 = addresses.into_iter().any(Mailbox::needs_smtputf8) || message.as_ref().is_some_and(Message::needs_smtputf8);
+        let certificate = self.transcript.tls().map(|tls| &tls.verdict);
+        if let Some(failure) = missing(handling, message.as_ref(), smtputf8, self.capabilities.as_ref(), certificate) {
+            self.fail(failure.into());
             return false;
         }
-        let size = size.filter(|_| has("SIZE"));
+        let sized = self.capabilities.as_ref().is_some_and(|c| c.has("SIZE"));
+        let parameters = MailParameters {
+            size: size.or(message.as_ref().map(Message::size)).filter(|_| sized),
+            eight_bit: message.as_ref().is_some_and(Message::is_eight_bit),
+            smtputf8,
+            ret: handling.ret,
+            require_tls: handling.require_tls,
+        };
+        self.outgoing = message.map(|message| Outgoing::new(message, handling.transfer));
         if std::mem::replace(&mut self.dirty, true) {
             self.unsaid.push_back((Command::Rset, purpose));
         }
-        self.unsaid.push_back((Command::Mail { from, size, smtputf8 }, purpose));
+        self.unsaid.push_back((Command::Mail { from, parameters }, purpose));
         if self.dialogue.until >= Stage::Rcpt {
-            self.unsaid.extend(recipients.into_iter().map(|recipient| (Command::Rcpt(recipient), purpose)));
+            let notify = handling.notify;
+            self.unsaid.extend(recipients.into_iter().map(|to| (Command::Rcpt { to, notify }, purpose)));
         }
         true
     }
@@ -509,6 +556,7 @@ impl Session {
             State::Hello => Stage::Ehlo,
             State::StartTls => Stage::StartTls,
             State::Data => Stage::Data,
+            State::Message => Stage::Message,
             State::Quit => Stage::Quit,
             // Between EHLO and MAIL, what is missing is either TLS or the first command of a transaction.
             State::Ready | State::Over => match verb {

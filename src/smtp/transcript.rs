@@ -147,6 +147,15 @@ pub enum Event {
         /// The bytes as they came, at most 64 KiB.
         bytes: Vec<u8>,
     },
+    /// Octets of a message went out: all of them, a chunk, or what had gone when it was broken off.
+    Content {
+        /// How many have gone so far in this session, without stuffing and final dot.
+        written: u64,
+        /// How many the message has.
+        of: u64,
+        /// Whether the whole message has gone with all that ends it, so that the server may take it.
+        whole: bool,
+    },
     /// TLS is up.
     Secured(TlsFacts),
     /// The server has shown what it would choose of the TLS that was ever usual; that is all that was wanted.
@@ -241,6 +250,19 @@ impl Transcript {
             .iter()
             .enumerate()
             .find_map(|(at, (_, event))| if let Event::Surveyed(legacy) = event { Some((at, legacy)) } else { None })
+    }
+
+    /// Whether a message went out whole and no reply says what became of it: it may have been delivered (RFC 1047).
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        let whole = self.events.iter().position(|(_, event)| matches!(event, Event::Content { whole: true, .. }));
+        whole.is_some_and(|whole| !self.replies().any(|answer| answer.event > whole && answer.verb == Verb::DataEnd && !answer.unasked))
+    }
+
+    /// The octets of a message that went out last; none if none did.
+    #[must_use]
+    pub fn content(&self) -> Option<(usize, &Event)> {
+        self.events.iter().enumerate().map(|(index, (_, event))| (index, event)).rfind(|(_, event)| matches!(event, Event::Content { .. }))
     }
 
     /// Whether the bytes that came instead of TLS begin like a reply.

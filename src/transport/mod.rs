@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
-use self::tcp::Wire;
+use self::tcp::{Exchanged, Wire};
 pub use self::tls::TlsClient;
 use self::tls::Unshaken;
 use crate::settings::{Clock, Settings};
@@ -32,7 +32,7 @@ use crate::target::{DomainName, Host};
 
 /// Writing a few commands ends within this time, or the peer has stopped reading.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
-/// After the probe was stopped, QUIT gets this long to leave.
+/// After the probe was stopped, QUIT gets this long to leave, and so does the farewell of TLS.
 const PARTING_LIMIT: Duration = Duration::from_millis(200);
 /// Bytes read at once.
 const READ_SIZE: usize = 4096;
@@ -100,7 +100,8 @@ impl Line<'_> {
                 session.broke(self.clock.now(), failure);
             }
         }
-        wire.close().await;
+        // With a message broken off, a peer that reads nothing would hold up the farewell of TLS for ever.
+        let _ = timeout(PARTING_LIMIT, wire.close()).await;
         session.into_transcript()
     }
 
@@ -126,6 +127,12 @@ impl Line<'_> {
                 let limit = if parting { PARTING_LIMIT } else { WRITE_LIMIT };
                 timeout(limit, wire.write(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.sent(self.clock.now());
+            }
+            Need::WriteSome(bytes, limit) => {
+                match timeout(limit, wire.exchange(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))?? {
+                    Exchanged::Written(count) => session.wrote(self.clock.now(), count),
+                    Exchanged::Read(bytes) => session.received(self.clock.now(), &bytes),
+                }
             }
             Need::Read(limit) => {
                 let mut bytes = [0; READ_SIZE];

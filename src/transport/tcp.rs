@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -113,6 +113,14 @@ fn acknowledge_at_once(_: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// What came first while something was to be written.
+pub(super) enum Exchanged {
+    /// So many bytes were written.
+    Written(usize),
+    /// These bytes came.
+    Read(Vec<u8>),
+}
+
 /// A connection, before or after TLS.
 pub(super) enum Wire {
     /// TCP alone.
@@ -124,14 +132,52 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// Reads at least one byte.
+    /// Reads at least one byte. What TLS still holds of what was written goes out meanwhile.
     pub(super) async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Broken> {
-        let length = match self {
-            Self::Plain(stream) => stream.read(bytes).await?,
-            Self::Secure(stream) => stream.read(bytes).await?,
-            Self::Lost => 0,
-        };
+        let mut buffer = ReadBuf::new(bytes);
+        poll_fn(|context| {
+            if let Self::Secure(stream) = self {
+                // Whether it goes out shows in what comes back.
+                let _ = Pin::new(stream.as_mut()).poll_flush(context);
+            }
+            self.poll_read(context, &mut buffer)
+        })
+        .await?;
+        let length = buffer.filled().len();
         if length == 0 { Err(FailureKind::Closed.into()) } else { Ok(length) }
+    }
+
+    /// Writes some of `bytes`, unless something can be read: then that comes first. Dropped before it is done, it has written nothing.
+    pub(super) async fn exchange(&mut self, bytes: &[u8]) -> Result<Exchanged, Broken> {
+        let mut come = [0; READ_SIZE];
+        let mut buffer = ReadBuf::new(&mut come);
+        let written = poll_fn(|context| match self.poll_read(context, &mut buffer) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(None)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => self.poll_write(context, bytes).map(|written| written.map(Some)),
+        });
+        match written.await? {
+            Some(0) => Err(FailureKind::Closed.into()),
+            Some(count) => Ok(Exchanged::Written(count)),
+            None if buffer.filled().is_empty() => Err(FailureKind::Closed.into()),
+            None => Ok(Exchanged::Read(buffer.filled().to_vec())),
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Self::Lost => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+            Self::Lost => Poll::Ready(Ok(0)),
+        }
     }
 
     /// Writes everything and flushes.
@@ -152,16 +198,9 @@ impl Wire {
     pub(super) async fn pending(&mut self) -> Option<Result<Vec<u8>, Broken>> {
         let mut bytes = [0; READ_SIZE];
         let mut buffer = ReadBuf::new(&mut bytes);
-        let read = poll_fn(|context| {
-            let poll = match self {
-                Self::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-                Self::Secure(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut buffer),
-                Self::Lost => Poll::Ready(Ok(())),
-            };
-            match poll {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending => Poll::Ready(None),
-            }
+        let read = poll_fn(|context| match self.poll_read(context, &mut buffer) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Poll::Ready(None),
         });
         match read.await? {
             Ok(()) if buffer.filled().is_empty() => Some(Err(FailureKind::Closed.into())),

@@ -19,7 +19,8 @@ pub(crate) const CERTIFIED: [&str; 6] = ["mx.real.test", "real.test", "mx1.pair.
 /// So many MX hosts has `many.test`: far more than fit into 1232 octets.
 pub(crate) const MANY: usize = 40;
 
-/// `known`, `full`, `quota` and `closing` are mailboxes in every domain under `test`; only `known` takes mail.
+/// `known`, `full`, `quota` and `closing` are mailboxes in every domain under `test`; only `known` takes mail, and drops it. `keeper`
+/// keeps it, and so does `grey`, where Postgrey lets it through.
 const MAIN: &str = "\
 compatibility_level = 3.6
 queue_directory = @/queue
@@ -46,6 +47,13 @@ smtpd_tls_cert_file = @/tls/certificate.pem
 smtpd_tls_key_file = @/tls/certificate-key.pem
 closing_restrictions = check_client_access regexp:@/postfix/closing
 sleeping_restrictions = sleep 2
+virtual_mailbox_base = @/boxes
+virtual_minimum_uid = 1
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+transport_maps = regexp:@/postfix/transports
+greylisted = check_policy_service inet:127.0.0.1:10023
+smtpd_restriction_classes = greylisted
 postscreen_access_list =
 postscreen_greet_action = enforce
 postscreen_greet_wait = 2s
@@ -55,6 +63,7 @@ const ANSWERS: &str = "\
 /^full@/ 452 4.2.2 The mailbox is full
 /^quota@/ 552 5.2.2 Over quota
 /^closing@/ 421 4.3.2 Service not available
+/^grey@/ greylisted
 ";
 const SERVICES: &str = "\
 pickup unix n - n 60 1 pickup
@@ -70,6 +79,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 dnsblog unix - - n - 0 dnsblog
 tlsproxy unix - - n - 0 tlsproxy
@@ -106,7 +116,8 @@ pub(crate) fn postfix_with(lab: &Lab, services: &str) {
     let long_ago = SystemTime::now() - Duration::from_secs(60);
     File::options().write(true).open(main).and_then(|main| main.set_modified(long_ago)).expect("a file has a time");
     lab.write("postfix/domains", "/\\.test$/ virtual\n");
-    lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n");
+    lab.write("postfix/mailboxes", "/^(known|full|quota|closing)@/ box\n/^keeper@/ keeper/\n/^grey@/ grey/\n");
+    lab.write("postfix/transports", "/^(keeper|grey)@/ virtual:\n");
     lab.write("postfix/answers", ANSWERS);
     lab.write("postfix/closing", "/./ 421 4.3.2 Come back later\n");
     let settings = lab.write("postfix/master.cf", &format!("{services}{SERVICES}"));
@@ -115,6 +126,12 @@ pub(crate) fn postfix_with(lab: &Lab, services: &str) {
     run(Command::new("chown").arg("postfix").arg(lab.path("data")));
     run(lab.servers().command("postfix").arg("-c").arg(settings.parent().expect("a folder above")).arg("start"));
     lab.wait_for_line(MAIL_LOG, "daemon started");
+}
+
+/// A place for mailboxes, which Postfix fills as nobody.
+pub(crate) fn mailboxes(lab: &Lab) {
+    fs::create_dir(lab.path("boxes")).expect("a folder can be made");
+    run(Command::new("chown").arg("65534:65534").arg(lab.path("boxes")));
 }
 
 /// What is in Postfix' queue: there should never be anything.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::super::conversation::tls_facts;
-use super::super::{Conversation, failure, reply};
+use super::super::{Conversation, content, failure, reply};
 use super::line::{Form, Mark, is_reply};
 use super::note::Note;
 use crate::smtp::{Answers, Command, Elapsed, Event, Failure, FailureKind, Purpose, Reply, ReplyCode, Said, Stage, Verb};
@@ -139,7 +139,11 @@ impl Course {
         match self.body {
             Body::Secret => self.body = Body::None,
             Body::Message if text == "." => self.end_of_message(),
-            Body::Message | Body::Chunk => {}
+            Body::Message | Body::Chunk => {
+                if let Some(event) = content::of_line(text) {
+                    self.poured(event);
+                }
+            }
             Body::None => {
                 self.mark(mark);
                 let known = Command::read(text);
@@ -275,6 +279,7 @@ impl Course {
 
     fn sent(&mut self, command: Command) {
         let verb = command.verb();
+        let is_chunk = verb == Verb::Bdat || matches!(command, Command::Bdat { .. });
         let purpose = if verb == Verb::Quit && self.purpose != Purpose::Injection { Purpose::Target } else { self.purpose };
         let event = self.now.transcript.events.len();
         self.push(Event::Sent { command, purpose });
@@ -285,9 +290,20 @@ impl Course {
         }
         let answers = if verb == Verb::LmtpData { self.taken.clamp(1, LINES) } else { 1 };
         self.waiting.extend((0..answers).map(|_| Awaited { verb, event, purpose }));
-        if verb == Verb::Bdat {
+        if is_chunk {
             self.body = Body::Chunk;
         }
+    }
+
+    /// What our own report tells of a message that it leaves out.
+    fn poured(&mut self, content: Event) {
+        let (event, purpose) = (self.now.transcript.events.len(), Purpose::Target);
+        let is_whole = matches!(content, Event::Content { whole: true, .. });
+        self.push(content);
+        if self.body == Body::Message && is_whole {
+            self.waiting.push_back(Awaited { verb: Verb::DataEnd, event, purpose });
+        }
+        self.body = Body::None;
     }
 
     fn end_of_message(&mut self) {

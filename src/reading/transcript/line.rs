@@ -198,12 +198,12 @@ fn is_typed(text: &str) -> bool {
     let first = words.next().unwrap_or_default();
     let count = words.clone().count();
     match command.verb() {
+        _ if first.eq_ignore_ascii_case("BDAT") => words.next().is_some_and(|size| size.bytes().all(|b| b.is_ascii_digit())),
         Verb::StartTls | Verb::Data | Verb::Rset | Verb::Quit | Verb::DataEnd => count == 0,
         Verb::Ehlo | Verb::Helo | Verb::Vrfy | Verb::Expn | Verb::Etrn => count <= 1,
         Verb::Mail => is_path(text, "MAIL", "FROM:"),
         Verb::Rcpt => is_path(text, "RCPT", "TO:"),
         Verb::Auth => count <= 2 && !command.to_string().starts_with("AUTH *"),
-        Verb::Bdat => words.next().is_some_and(|size| size.bytes().all(|b| b.is_ascii_digit())),
         // Both are words of every day: only as servers' manuals write them.
         _ => count <= 1 && !first.contains(|c: char| c.is_ascii_lowercase()),
     }

@@ -24,6 +24,7 @@ fn told(conversation: &Conversation) -> Vec<String> {
             format!("<- {to}: {} {}{}", reply.code, reply.lines.join(" / "), purpose(*what))
         }
         Event::Premature { stage, bytes, .. } => format!("** {stage}: {}", String::from_utf8_lossy(bytes)),
+        Event::Content { written, of, .. } => format!("-> {written} of {of}"),
         Event::Secured(facts) => format!("== {} {}", facts.version, facts.cipher).trim_end().to_owned(),
         Event::Surveyed(_) => "surveyed".to_owned(),
         Event::Broke { stage, failure } => format!("broke {stage}: {:?}", failure.kind),

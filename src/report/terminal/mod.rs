@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
-use super::{EvidencePart, FindingPart, HostPart, Report, SessionPart, VerdictPart, safe};
+use super::{EvidencePart, FindingPart, HostPart, LetterState, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
 use crate::probe::Role;
@@ -47,6 +47,13 @@ struct Phrases {
     injection: String,
     surveyed: String,
     dropped: String,
+    content: String,
+    message: String,
+    letter: String,
+    no_id: String,
+    not_sent: String,
+    signed: String,
+    queued: String,
     left_out: String,
     publish: String,
     cipher: String,
@@ -71,6 +78,7 @@ pub fn render(report: &Report, knowledge: &Knowledge, look: Look) -> String {
     } else {
         view.route();
         view.sessions();
+        view.letter();
     }
     view.policies();
     view.findings();
@@ -198,6 +206,28 @@ impl View<'_> {
         if !report.sessions.is_empty() {
             self.page.gap();
         }
+    }
+
+    /// What was to be delivered, and where it is now.
+    fn letter(&mut self) {
+        let Some(letter) = self.report.message.clone() else { return };
+        let unknown = || self.phrases.no_id.clone();
+        let told = fill(&self.phrases.letter, |slot| {
+            Some(match slot {
+                "size" => letter.size.to_string(),
+                "id" => letter.message_id.clone().unwrap_or_else(unknown),
+                _ => letter.from.clone().unwrap_or_default(),
+            })
+        });
+        let signed = letter.dkim.as_ref().map(|dkim| {
+            fill(&self.phrases.signed, |slot| Some(if slot == "domain" { dkim.domain.clone() } else { dkim.selector.clone() }))
+        });
+        let queued = letter.queue_id.as_ref().map(|id| fill(&self.phrases.queued, |_| Some(id.clone())));
+        let not_sent = (letter.state == LetterState::NotSent).then(|| self.phrases.not_sent.clone());
+        let words: Vec<String> = [Some(told), signed, queued, not_sent].into_iter().flatten().collect();
+        let label = format!("{}  ", self.phrases.message);
+        self.page.paragraph(BOLD, &label, INDENT, &words.join("; "));
+        self.page.gap();
     }
 
     fn findings(&mut self) {

@@ -87,6 +87,11 @@ impl View<'_> {
                     self.papers(certificate);
                 }
             }
+            EventKind::Content => {
+                let mark = if secure { " ~>" } else { " ->" };
+                let words = fill(&self.phrases.content, |_| event.text.clone());
+                self.page.paragraph(SENT, &lead(mark), INDENT, &words);
+            }
             EventKind::Surveyed => {
                 let words = fill(&self.phrases.surveyed, |_| event.text.clone());
                 self.page.paragraph(ODD, &lead("=="), INDENT, &words);
@@ -114,7 +119,8 @@ impl View<'_> {
             format!("{}.", annotation.title)
         };
         self.page.paragraph(SOFT, INDENT, INDENT, &words);
-        if code == 354 {
+        let goes_on = session.events[index + 1..].iter().any(|event| event.kind == EventKind::Content);
+        if code == 354 && !goes_on {
             self.page.paragraph(SOFT, INDENT, INDENT, &self.phrases.dropped.clone());
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{CertificateVerdict, HandshakeFailure, KeyExchange, StageTimes, TlsVersion};
+use crate::smtp::{CertificateVerdict, Handling, HandshakeFailure, KeyExchange, StageTimes, TlsVersion};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
 /// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>`, `<tls fails>` and `<old>`.
@@ -29,6 +29,7 @@ fn hold(session: &mut Session, server: &[&str]) {
                 assert!(bytes.ends_with(b"\r\n"));
                 session.sent(now);
             }
+            Need::WriteSome(..) => panic!("no message was to be sent"),
             Need::Read(limit) => match acts.next() {
                 Some(&"<closes>") => session.broke(now, FailureKind::Closed.into()),
                 Some(&"<stop>") => session.broke(now, FailureKind::Interrupted.into()),
@@ -76,6 +77,7 @@ fn account(transcript: &Transcript) -> Vec<String> {
             Event::Received { answers: Answers::Nothing, reply, .. } => Some(format!("** {}", reply.code)),
             Event::Received { verb, purpose, reply, .. } => Some(format!("<- {} to {}{}", reply.code, verb.as_str(), control(*purpose))),
             Event::Premature { stage, bytes, .. } => Some(format!("** {stage} {}", String::from_utf8_lossy(bytes).replace("\r\n", "|"))),
+            Event::Content { written, of, whole } => Some(format!("-> {written} of {of}{}", if *whole { ", whole" } else { "" })),
             Event::Secured(_) => Some("== TLS".to_owned()),
             Event::Surveyed(old) => Some(format!("== {}", old.version)),
             Event::Broke { stage, failure } => Some(format!("!! {stage} {:?}", failure.kind)),
@@ -104,8 +106,10 @@ fn dialogue(until: Stage) -> Dialogue {
 
 fn ask(recipients: &[&str]) -> Transaction {
     let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
-    Transaction { from: None, recipients, size: None, purpose: Purpose::Target }
+    Transaction { from: None, recipients, size: None, handling: Handling::default(), message: None, purpose: Purpose::Target }
 }
+
+mod message;
 
 const EHLO: &str = "-> EHLO probe.example.net";
 const GREETING: &str = "<- 220 to CONNECT";

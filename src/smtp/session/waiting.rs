@@ -27,6 +27,16 @@ impl Waiting {
         self.partial = None;
     }
 
+    /// Whether no reply has begun.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.partial.is_none()
+    }
+
+    /// The same as [`left`](Self::left), whatever the session has in all.
+    pub(super) fn left_alone(&self, times: &StageTimes, limit: Duration) -> Duration {
+        self.left(&StageTimes { session: None, ..*times }, limit)
+    }
+
     /// Since when the reply that is being read has been coming: now, unless a part of it was there before.
     pub(super) fn coming_since(&mut self) -> Elapsed {
         self.partial.take().map_or(self.now, |(first, _)| first)

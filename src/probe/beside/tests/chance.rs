@@ -103,6 +103,7 @@ impl Course {
             Role::InClear => "in the clear",
             Role::OldTls => "old TLS",
             Role::Injection => "injection",
+            Role::Retry => "retry",
         };
         let calls = self.calls(at);
         let wanted = self.beside.wants_controls().then(|| "controls".to_owned());
