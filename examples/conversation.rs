@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 _ => session.broke(now, FailureKind::TimedOut(patience).into()),
             },
+            Need::WriteSecret(line) => unreachable!("nobody logs in: {line:?}"),
             Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
             Need::Close => break,
         }

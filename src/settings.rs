@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::smtp::{Elapsed, HelloName, Stage, StageTimes, TlsUse};
+use crate::smtp::{Elapsed, HelloName, Login, Stage, StageTimes, TlsUse};
 use crate::target::{DomainName, Host, Mailbox, Port};
 
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
@@ -16,12 +16,16 @@ pub struct Settings {
     pub from: Option<Mailbox>,
     /// The name in EHLO; none takes the address literal of each connection's own address.
     pub hello: Option<HelloName>,
-    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox, [`Stage::StartTls`] for a domain or host, and for
+    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox, [`Stage::StartTls`] for a domain or host, or [`Stage::Auth`] with
+    /// a [`login`](Self::login), and for
     /// [`Question::Ports`] as far as it takes to tell what a port is: the greeting, or the TLS handshake on port 465.
     pub until: Option<Stage>,
+    /// Who logs in, on the connections that were asked for; none if nobody does. Then the port is 587 unless another is named, the hosts
+    /// are [walked](Settings::walked) one by one, and control questions are asked only [always](Controls::Always).
+    pub login: Option<Login>,
     /// Octets to declare with SIZE in MAIL, where the server offers it (RFC 1870).
     pub size: Option<u64>,
-    /// The ports to ask; empty takes the target's own port, else 25, and for [`Question::Ports`] 25, 465 and 587.
+    /// The ports to ask; empty takes the target's own port, else 25, with a login 587, and for [`Question::Ports`] 25, 465 and 587.
     pub ports: Vec<Port>,
     /// Hosts to ask instead of those that MX names.
     pub servers: Vec<(Host, Option<Port>)>,
@@ -71,6 +75,7 @@ impl Default for Settings {
             from: None,
             hello: None,
             until: None,
+            login: None,
             size: None,
             ports: Vec::new(),
             servers: Vec::new(),
@@ -93,6 +98,14 @@ impl Default for Settings {
             pipelining: true,
             connect_to: BTreeMap::new(),
         }
+    }
+}
+
+impl Settings {
+    /// Which hosts and addresses are really asked: with a login one after the other, because each wrong password counts.
+    #[must_use]
+    pub const fn walked(&self) -> Walk {
+        if self.login.is_some() { Walk::First } else { self.walk }
     }
 }
 

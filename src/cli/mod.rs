@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod explain;
 mod live;
+mod login;
 mod output;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod certificate;
 mod connection;
 mod delivery;
 mod greeting;
+mod login;
 mod port;
 mod recipient;
 mod route;
@@ -269,6 +270,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         side::RULES,
         greeting::RULES,
         session::RULES,
+        login::RULES,
         certificate::RULES,
         transport_security::RULES,
         recipient::RULES,

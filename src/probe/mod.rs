@@ -39,7 +39,7 @@ use crate::knowledge::Knowledge;
 use crate::policy::{DaneResult, DaneVerdict};
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
 use crate::sender;
-use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
+use crate::settings::{Clock, Controls, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
     CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
 };
@@ -183,6 +183,7 @@ pub fn until(target: &Target, settings: &Settings) -> Stage {
     let usual = match settings.question {
         Question::Ports => Stage::Greeting,
         Question::Mail if target.mailbox().is_some() => Stage::Rcpt,
+        Question::Mail if settings.login.is_some() => Stage::Auth,
         Question::Mail => Stage::StartTls,
     };
     settings.until.unwrap_or(usual)
@@ -283,7 +284,7 @@ pub async fn probe(
         question: settings.question,
         needed: plan.needed(),
         until: conversations.until,
-        walk: settings.walk,
+        walk: settings.walked(),
         size: settings.size,
         started_at,
         duration: clock.now().0,
@@ -349,6 +350,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
                 _ => Handshake::Usual,
             },
             pipelining: self.settings.pipelining,
+            login: self.settings.login.clone().filter(|_| attempt.role == Role::Asked),
             times: self.times(&attempt),
         };
         let mut session = Session::new(dialogue, self.line.clock.now());
@@ -370,7 +372,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             {
                 considered = true;
                 let reading = self.knowledge.read(answer.reply, Some(Verb::Rcpt));
-                for purpose in controls::wanted(self.settings.controls, self.until, answer.reply.code, &reading) {
+                for purpose in controls::wanted(self.controls(), self.until, answer.reply.code, &reading) {
                     self.ask(purpose, &attempt, session);
                 }
             }
@@ -401,6 +403,14 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         if brief { StageTimes { farewell: Duration::ZERO, ..times } } else { times }
     }
 
+    /// Whoever has logged in is let through for another reason than a stranger, so that the answers to control questions tell nothing.
+    fn controls(&self) -> Controls {
+        match self.settings.controls {
+            Controls::Auto if self.settings.login.is_some() => Controls::Off,
+            controls => controls,
+        }
+    }
+
     /// The transaction that asks what the user wants to know.
     fn question(&self) -> Transaction {
         Transaction {
@@ -422,7 +432,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     /// Walking as an MTA: of two connections that come to stand at the same time, only the first is talked over.
     fn keep_to_one(&self, attempt: &Attempt, session: &mut Session) {
         let connected = session.transcript().reached == Some(Stage::Connect);
-        if self.settings.walk == Walk::First && attempt.role == Role::Asked && connected {
+        if self.settings.walked() == Walk::First && attempt.role == Role::Asked && connected {
             match self.speaking.get() {
                 None => self.speaking.set(Some(attempt.address)),
                 Some(other) if other != attempt.address => session.broke(self.line.clock.now(), FailureKind::Overtaken.into()),
@@ -440,7 +450,7 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
         return Ending::Overtaken;
     }
     let refused = transcript.replies().any(|answer| {
-        answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
+        answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Auth && answer.reply.code.class() == CodeClass::Permanent
     });
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
     // What happens after a yes to the question itself takes nothing back.

@@ -19,6 +19,8 @@ struct VerdictPhrases {
     accepted_mailbox: String,
     accepted_domain: String,
     accepted_host: String,
+    accepted_login: String,
+    no_login: String,
     contradiction: String,
     cut_short: String,
     interrupted: String,
@@ -118,6 +120,8 @@ impl<'a> Wording<'a> {
         match (verdict.twist, verdict.outcome, &self.case.facts.target) {
             (Twist::Contradiction, ..) => self.phrases.contradiction.clone(),
             (Twist::CutShort, ..) => self.phrases.cut_short.clone(),
+            (Twist::NoLogin, ..) => self.phrases.no_login.clone(),
+            (_, Outcome::Accepted, _) if self.case.facts.until == Stage::Auth => named(&self.phrases.accepted_login),
             (Twist::ShutHere | Twist::LocalFirewall | Twist::Partly | Twist::OwnAddress, ..) => self.of_reach(verdict),
             (_, Outcome::Accepted, _) if self.case.facts.question == Question::Ports => self.of_reach(verdict),
             (Twist::TheirSide, ..) if self.case.facts.question == Question::Ports && self.is_some_open() => self.of_reach(verdict),

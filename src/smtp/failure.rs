@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::LoginFailure;
 use super::tls::HandshakeFailure;
 
 /// Why a session could not go on.
@@ -126,6 +127,8 @@ pub enum FailureKind {
     TlsHandshake(HandshakeFailure),
     /// What the transaction needs is not offered by the server; the extension's keyword.
     NotOffered(&'static str),
+    /// There was no login, or none that counts.
+    Login(LoginFailure),
     /// The time for the whole session was over.
     SessionTimeOver,
     /// The time for the whole probe was over.

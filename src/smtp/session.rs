@@ -2,17 +2,22 @@
 //!
 //! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
+mod login;
 mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
+use self::login::{LoggingIn, Progress, Talk};
 use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{
-    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Reply, ReplyReader, TlsUse, Transaction, Verb,
+    Capabilities, ChannelBinding, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Reply, ReplyReader, Secret, TlsUse,
+    Transaction, Verb,
 };
 use crate::target::Mailbox;
 
@@ -27,6 +32,8 @@ pub enum Need {
     /// Write these bytes and say [`Session::sent`]. Whatever can be read before the first byte goes out belongs to
     /// [`Session::received`] first.
     Write(Vec<u8>),
+    /// Write these bytes, a line of a login, with as few copies as can be, and say [`Session::sent`]. The same holds for what can be read.
+    WriteSecret(Secret),
     /// Wait for bytes, at most this long, and say [`Session::received`] or [`Session::broke`].
     Read(Duration),
     /// Do a TLS handshake, at most this long, and say [`Session::secured`] or [`Session::broke`].
@@ -49,6 +56,8 @@ enum State {
     Hello,
     /// STARTTLS is on its way.
     StartTls,
+    /// A line of the login is on its way.
+    Auth(Box<Talk>),
     /// Introduced; a transaction may begin, or is being answered.
     Ready,
     /// DATA is on its way.
@@ -74,8 +83,10 @@ struct Awaited {
 ///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
 /// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2). Nothing is said behind STARTTLS in the clear,
 ///    unless that is what is to be tried ([`Handshake::Injection`]).
-/// 5. No credentials and no message leave it.
-/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+/// 5. A password leaves it only inside TLS with a certificate that proves the server's name, unless the login says otherwise
+///    ([`LoginOver`](super::LoginOver)); the transcript never has it, whatever the server repeats. No message leaves it.
+/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, after 354, or where the
+///    server may take it for a line of the login.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,
@@ -95,6 +106,8 @@ pub struct Session {
     injected: Option<Awaited>,
     /// Whether a recipient of the target's transaction was taken, so that DATA has a sense.
     taken: bool,
+    /// What there is to log in with.
+    login: Option<Box<LoggingIn>>,
     reader: ReplyReader,
     premature: usize,
     garbage: usize,
@@ -108,6 +121,7 @@ impl Session {
     pub fn new(dialogue: Dialogue, began: Elapsed) -> Self {
         Self {
             hello: dialogue.hello.clone().unwrap_or_default(),
+            login: dialogue.login.clone().map(LoggingIn::new).map(Box::new),
             dialogue,
             state: State::Connecting,
             capabilities: None,
@@ -174,6 +188,10 @@ impl Session {
         };
         if self.outbox.is_empty() {
             Need::Read(self.waiting.left(times, limit))
+        } else if let State::Auth(talk) = &self.state
+            && let Some(need) = talk.need()
+        {
+            need
         } else {
             Need::Write(self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect())
         }
@@ -203,6 +221,9 @@ impl Session {
         let early = self.reader.take_rest();
         self.note_premature(since, early);
         self.waiting.restart();
+        if let State::Auth(talk) = &mut self.state {
+            talk.sent();
+        }
         for (command, purpose) in std::mem::take(&mut self.outbox) {
             let awaited = Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose };
             // Nobody should answer what stands behind STARTTLS.
@@ -236,6 +257,11 @@ impl Session {
             self.fail(FailureKind::ReplyTooLong.into());
             self.state = State::Over;
         }
+    }
+
+    /// TLS is about to be [up](Self::secured), and a login can be bound to it by this.
+    pub fn binds(&mut self, binding: ChannelBinding) {
+        self.note_binding(binding);
     }
 
     /// TLS is up.
@@ -292,8 +318,9 @@ impl Session {
         };
         let can_quit = failure.kind.is_of_time() || failure.kind == FailureKind::Interrupted;
         self.fail(failure);
-        // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
-        let mute = matches!(self.state, State::Handshake | State::Data);
+        // Without a greeting nothing may be said, after a failed handshake nothing can, after DATA it might become a message, and in a
+        // login a password.
+        let mute = matches!(self.state, State::Handshake | State::Data | State::Auth(_));
         if can_quit && !mute && self.transcript.reached >= Some(Stage::Greeting) {
             self.leave();
             self.dialogue.times.farewell = Duration::ZERO;
@@ -347,17 +374,24 @@ impl Session {
 
     fn receive(&mut self, began: Elapsed, verb: Verb, answers: Answers, purpose: Purpose, reply: Reply) {
         let code = reply.code;
+        let challenge = matches!(self.state, State::Auth(_)).then(|| Zeroizing::new(reply.lines.concat()));
+        let reply = self.without_secrets(reply);
         let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
         self.record(Event::Received { verb, answers, purpose, began, reply });
         self.waiting.restart();
         let yes = code.is_yes_to(verb);
-        if yes && purpose == Purpose::Target && answers != Answers::Nothing {
+        // Whether a yes to a login can be believed is not said by its code alone.
+        if yes && purpose == Purpose::Target && answers != Answers::Nothing && verb != Verb::Auth {
             self.reach(Stage::of(verb));
         }
         // 421 may come at any moment and ends everything; so does a 221 that QUIT did not ask for.
         if code.closes_channel() {
             self.state = State::Over;
             return;
+        }
+        if let (State::Auth(talk), Some(challenge)) = (&self.state, challenge) {
+            let talk = Talk::clone(talk);
+            return self.go_on_with_login(talk, code.number(), &challenge);
         }
         match (&self.state, verb) {
             (State::Quit, _) => self.state = State::Over,
@@ -428,6 +462,11 @@ impl Session {
                 return self.leave();
             }
             _ => {}
+        }
+        match self.login_progress() {
+            Progress::Due => return self.log_in(),
+            Progress::Failed => return self.leave(),
+            Progress::Done | Progress::NotWanted => {}
         }
         if self.unsaid.is_empty() {
             if self.dialogue.until >= Stage::Data && self.taken {
@@ -508,12 +547,14 @@ impl Session {
             State::Handshake => Stage::Tls,
             State::Hello => Stage::Ehlo,
             State::StartTls => Stage::StartTls,
+            State::Auth(_) => Stage::Auth,
             State::Data => Stage::Data,
             State::Quit => Stage::Quit,
             // Between EHLO and MAIL, what is missing is either TLS or the first command of a transaction.
             State::Ready | State::Over => match verb {
                 Some(verb) => Stage::of(verb),
                 None if self.dialogue.tls == TlsUse::Require && !self.secured => Stage::StartTls,
+                None if self.login_progress() == Progress::Due => Stage::Auth,
                 None => Stage::Mail,
             },
         }
@@ -537,9 +578,18 @@ impl Session {
             return;
         }
         self.premature += bytes.len();
+        if let Some(hidden) = self.login.as_ref().and_then(|login| login.hide(&bytes)) {
+            bytes = hidden;
+        }
         let stage = self.stage();
         match self.transcript.events.last_mut() {
-            Some((_, Event::Premature { stage: last, bytes: kept, .. })) if *last == stage => kept.append(&mut bytes),
+            Some((_, Event::Premature { stage: last, bytes: kept, .. })) if *last == stage => {
+                // What came in two pieces may be a secret as a whole.
+                kept.append(&mut bytes);
+                if let Some(hidden) = self.login.as_ref().and_then(|login| login.hide(kept)) {
+                    *kept = hidden;
+                }
+            }
             _ => self.record(Event::Premature { stage, began, bytes }),
         }
     }

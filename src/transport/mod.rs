@@ -115,7 +115,7 @@ impl Line<'_> {
     ) -> Result<(), tcp::Broken> {
         // A stopped probe only says good-bye.
         if !parting
-            && matches!(need, Need::Write(_) | Need::Handshake(_) | Need::Survey(_))
+            && matches!(need, Need::Write(_) | Need::WriteSecret(_) | Need::Handshake(_) | Need::Survey(_))
             && let Some(early) = wire.pending().await
         {
             session.received(self.clock.now(), &early?);
@@ -127,6 +127,10 @@ impl Line<'_> {
                 timeout(limit, wire.write(&bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.sent(self.clock.now());
             }
+            Need::WriteSecret(line) => {
+                timeout(WRITE_LIMIT, wire.write(line.expose())).await.map_err(|_| FailureKind::TimedOut(WRITE_LIMIT))??;
+                session.sent(self.clock.now());
+            }
             Need::Read(limit) => {
                 let mut bytes = [0; READ_SIZE];
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
@@ -135,7 +139,12 @@ impl Line<'_> {
             Need::Handshake(limit) => {
                 let shaken = timeout(limit, wire.secure(self.tls, name, base.as_ref())).await;
                 match shaken.map_err(|_| FailureKind::TimedOut(limit))? {
-                    Ok(facts) => session.secured(self.clock.now(), facts),
+                    Ok((facts, binding)) => {
+                        if let Some(binding) = binding {
+                            session.binds(binding);
+                        }
+                        session.secured(self.clock.now(), facts);
+                    }
                     Err(Unshaken { failure, bytes }) => {
                         if !bytes.is_empty() {
                             session.received(self.clock.now(), &bytes);
