@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         until: Stage::Rcpt,
         handshake: Handshake::Usual,
         pipelining: true,
+        login: None,
         times,
     };
     let mut session = Session::new(dialogue, Elapsed::default());

@@ -11,6 +11,8 @@
 //! greeting_timeout = 5000          # handshake_timeout, gap_timeout, session_timeout; size, the octets to declare in MAIL;
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
 //!                                  # hosts to compare with where port 25 is shut
+//! until = "auth"                   # the last stage to ask for
+//! login = { user = "anna", password = "tanstaaf" }   # who logs in; mechanism = "PLAIN" takes that alone, insecure = true any connection
 //!
 //! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
@@ -29,10 +31,14 @@
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
+//! users = { anna = "tanstaaf" }     # who can log in, with the password or token; AUTH is then offered by itself
+//! mechanisms = ["PLAIN"]           # instead of all that take a password
+//! login = "impostor"               # says yes to every password; stalling: asks for endless rounds in SCRAM
 //! domains = ["demo.test"]          # taken mail for, instead of the address's own
 //!                                  # or nothing but: silent = true, refused = true
 //! [[server.reply]]                 # the first that fits is taken; without one the server says what is usual
-//! to = "RCPT TO:<full@"            # how the client's line begins, in any case; or CONNECT, or . for the end of the message;
+//! to = "RCPT TO:<full@"            # how the client's line begins, in any case; or CONNECT, RESPONSE for the answer to a
+//!                                  # challenge, or . for the end of the message;
 //!                                  # "" is any command
 //! say = "552 5.2.2 over quota"     # may have several lines; none is the usual reply, or nothing where `then` stands
 //! delay_ms = 100                   # before the first byte
@@ -67,6 +73,7 @@ use super::policy_host::{PolicyEntry, PolicyHost};
 use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
 use crate::settings::{Control, Question, Settings};
+use crate::smtp::{Login, LoginOver, Mechanism, Secret, Stage};
 use crate::target::{DomainName, Host, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
@@ -155,12 +162,46 @@ pub(super) struct Probe {
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
+    /// Who logs in.
+    login: Option<LoginEntry>,
+    /// The last stage to ask for.
+    until: Option<Stage>,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
     /// Control hosts.
     #[serde(default, deserialize_with = "names")]
     control: Vec<DomainName>,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginEntry {
+    user: String,
+    #[serde(deserialize_with = "secret")]
+    password: Secret,
+    #[serde(default, deserialize_with = "mechanism")]
+    mechanism: Option<Mechanism>,
+    #[serde(default)]
+    insecure: bool,
+}
+
+impl LoginEntry {
+    /// None if nobody can have such a name or password.
+    fn login(&self) -> Option<Login> {
+        let login = Login::new(&self.user, self.password.clone()).ok()?;
+        let login = if let Some(mechanism) = self.mechanism { login.by(mechanism) } else { login };
+        Some(if self.insecure { login.over(LoginOver::Anything) } else { login })
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::from)
+}
+
+fn mechanism<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mechanism>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DomainName>, D::Error> {
@@ -181,6 +222,10 @@ impl Probe {
         settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
         settings.check_injection |= self.check_injection;
+        settings.until = settings.until.or(self.until);
+        if settings.login.is_none() {
+            settings.login = self.login.as_ref().and_then(LoginEntry::login);
+        }
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {
