@@ -258,8 +258,8 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     let surest = same.iter().map(|other| other.answer.confidence).max().unwrap_or(Confidence::Unsure);
     let confidence = if same.len() == given.len() && undisputed { surest } else { surest.min(Confidence::Likely) };
     let refused_for_all = given.iter().any(|other| recipient::blames_sender(other.session));
-    let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { Twist::None };
     let verdict = conclude(case, outcome, reason, shown, &same);
+    let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { verdict.twist };
     // When everybody is refused, it is this sender's business to find out why.
     let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
     let verdict = Verdict { actor, confidence, twist, ..verdict };
