@@ -185,7 +185,7 @@ impl fmt::Display for LoginFailure {
         f.write_str(if self.is_untried() { "login not tried: " } else { "login given up: " })?;
         match self {
             Self::NotEncrypted => f.write_str("the connection is not encrypted"),
-            Self::Untrusted => f.write_str("the certificate does not prove the server's name"),
+            Self::Untrusted => f.write_str("the certificate is not trusted"),
             Self::NotOffered => f.write_str("the server does not offer AUTH"),
             Self::MechanismNotOffered(mechanism) => write!(f, "the server does not offer {mechanism}"),
             Self::NoCommonMechanism(offered) => write!(f, "no mechanism for a password is offered, only {offered}"),

@@ -35,6 +35,11 @@ passdb {
   mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
   args = @/dovecot/users
 }
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 userdb {
   driver = static
   args = uid=nobody gid=nogroup home=/nonexistent
@@ -75,13 +80,13 @@ fn dovecot(lab: &Lab) {
     lab.write("dovecot/users", &format!("{USER}:{{PLAIN}}{PASSWORD}\n"));
     lab.write("dovecot/oauth2", &filled(OAUTH2));
     let key = base64::engine::general_purpose::STANDARD.encode(KEY);
-    lab.write("dovecot/keys/shared/default/HS256/default", &key);
+    lab.write("dovecot/keys/default/HS256/default", &key);
     let settings = lab.write("dovecot/dovecot.conf", &filled(DOVECOT));
     fs::create_dir_all(lab.path("dovecot/run")).expect("a folder can be made");
     let mut command = lab.servers().command("dovecot");
-    command.args(["-F", "-c"]).arg(settings).spawn().expect("it can be started");
+    let mut server = command.args(["-F", "-c"]).arg(settings).spawn().expect("it can be started");
     let socket = lab.path("queue/private/auth");
-    wait_until(|| socket.exists());
+    wait_until(|| socket.exists() || server.try_wait().is_ok_and(|status| status.is_some()));
     let log = || fs::read_to_string(lab.path("dovecot.log")).unwrap_or_default();
     assert!(socket.exists(), "Dovecot does not listen: {}", log());
 }
