@@ -49,6 +49,7 @@ impl LoginArgs {
             }
             return Ok(None);
         };
+        keep_out_of_cores();
         let from_environment = std::env::var_os(VARIABLE);
         let secret = match (&self.password_file, from_environment) {
             (Some(file), _) => from_file(file)?,
@@ -70,6 +71,17 @@ impl LoginArgs {
         Ok(Some(login.over(LoginOver::Anything)))
     }
 }
+
+/// Should the program crash, its memory is written nowhere from now on. Only Linux can be asked for that.
+#[cfg(target_os = "linux")]
+fn keep_out_of_cores() {
+    // Where it is not to be had, the password is no worse off than in any other program.
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Elsewhere there is nothing to ask for.
+#[cfg(not(target_os = "linux"))]
+fn keep_out_of_cores() {}
 
 /// The first line of a file.
 fn from_file(file: &Path) -> Result<Secret, Trouble> {
@@ -114,6 +126,13 @@ fn asked_for(user: &str) -> Result<Secret, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_core_holds_the_password() {
+        keep_out_of_cores();
+        assert_eq!(nix::sys::prctl::get_dumpable(), Ok(false));
+    }
 
     #[test]
     fn a_password_is_the_first_line() {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use proptest::prelude::*;
 
 use super::*;
 use crate::smtp::{Certificate, PublicKey, Reply, SentCertificate};
@@ -273,5 +274,24 @@ fn challenges_are_shown_in_plain() {
     ] {
         assert_eq!(challenge_text(&reply(line)).as_deref(), shown, "{line}");
         assert_eq!(server_error(&reply(line)).map(|error| error.name).as_deref(), error, "{line}");
+    }
+}
+
+proptest! {
+    /// Whatever a server asks, a mechanism answers a few times, or gives up.
+    #[test]
+    fn no_challenge_is_too_odd(
+        which in 0..Mechanism::ALL.len(),
+        challenges in prop::collection::vec("(r=[!-~]{0,8},s=[a-zA-Z0-9+/]{0,8}=?,i=[0-9]{0,4})|(v=[a-zA-Z0-9+/=]{0,8})|[ -~]{0,20}|\\PC{0,8}", 8),
+        encoded in any::<bool>(),
+    ) {
+        let binding = ChannelBinding::exporter([1; 32]);
+        let channel = Channel { binding: Some(&binding), offered: true };
+        let (mut exchange, _) = Exchange::begin(&login("user", "pencil"), Mechanism::ALL[which], channel).expect("it begins");
+        let answered = challenges.iter().take_while(|challenge| {
+            let text = if encoded { BASE64.encode(challenge) } else { (*challenge).clone() };
+            exchange.challenge(&text).is_ok()
+        });
+        prop_assert!(answered.count() <= 2);
     }
 }
