@@ -41,7 +41,8 @@ use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origi
 use crate::sender;
 use crate::settings::{Clock, Controls, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
+    Answer, CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript,
+    Verb,
 };
 use crate::target::{DomainName, Host, Port, Target};
 use crate::transport::dane::verify;
@@ -450,8 +451,12 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
         return Ending::Overtaken;
     }
     let refused = transcript.replies().any(|answer| {
-        answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Auth && answer.reply.code.class() == CodeClass::Permanent
+        answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
     });
+    // A password goes out once: what the first server makes of it is the answer, and it may count how often it is wrong.
+    let judged = |answer: Answer<'_>| answer.verb == Verb::Auth && !answer.is_yes() && !matches!(answer.reply.code.number(), 334 | 504);
+    let given_up = matches!(failure, Some(FailureKind::Login(failure)) if !failure.is_untried());
+    let refused = refused || given_up || transcript.replies().any(judged);
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
     // What happens after a yes to the question itself takes nothing back.
     let settled = failure.is_none() || stage >= Stage::Mail;
