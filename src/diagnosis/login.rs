@@ -142,13 +142,14 @@ fn login_error_told(case: &Case<'_>) -> Vec<Evidence> {
 fn login_in_danger(case: &Case<'_>) -> Vec<Evidence> {
     let in_danger = |(index, session): (usize, &SessionCase<'_>)| {
         let verdict = session.facts.transcript.tls().map(|facts| &facts.verdict);
-        let (at, line) = lines(session).next()?;
+        let (at, _) = lines(session).next()?;
+        let said = format!("AUTH {}", mechanism(session)?);
         let how = match verdict {
             None => "without TLS",
             Some(CertificateVerdict::Untrusted(_)) => "over TLS with a certificate that proves nothing",
             Some(_) => return None,
         };
-        Some(Evidence::event(index, session, at, line.to_string()).with("how", how).with("stage", Stage::Auth.as_str()))
+        Some(Evidence::event(index, session, at, said).with("how", how).with("stage", Stage::Auth.as_str()))
     };
     case.each().filter_map(in_danger).collect()
 }
