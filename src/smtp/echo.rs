@@ -40,9 +40,10 @@ impl Echo {
         lines.iter().any(|(_, found)| *found).then(|| lines.into_iter().flat_map(|(line, _)| line).collect())
     }
 
-    /// Whether the first secret of all, the password, is in `bytes`.
+    /// Whether the first secret of all, the password, is in `bytes`. What is very short stands in many a word by chance.
     pub(super) fn tells_the_password(&self, bytes: &[u8]) -> bool {
-        Self { secrets: self.secrets.iter().take(1).cloned().collect() }.hide(bytes).is_some()
+        let password = self.secrets.iter().take(1).filter(|secret| secret.expose().len() >= TELLING);
+        Self { secrets: password.cloned().collect() }.hide(bytes).is_some()
     }
 
     /// One line, of which code, separator and line end stay as they are.

@@ -42,9 +42,7 @@ pub(super) struct LoggingIn {
 
 impl LoggingIn {
     pub(super) fn new(login: Login) -> Self {
-        let mut echo = Echo::default();
-        echo.watch(login.secret());
-        Self { login, progress: Progress::Due, binding: None, refused: Vec::new(), echo }
+        Self { login, progress: Progress::Due, binding: None, refused: Vec::new(), echo: Echo::default() }
     }
 }
 
@@ -146,6 +144,8 @@ impl Session {
         let binds = |name: &String| Mechanism::ALL.iter().any(|known| known.is_bound() && known.as_str() == name);
         let channel = Channel { binding: login.binding.as_ref(), offered: offered.iter().any(binds) };
         let (exchange, first) = Exchange::begin(&login.login, mechanism, channel)?;
+        // Before it was sent nobody can repeat it.
+        login.echo.watch(login.login.secret());
         let mut talk = Talk { exchange, line: None, unsaid: None, proved: false, given_up: false };
         let alone = Secret::concat(&[b"AUTH ", mechanism.as_str().as_bytes(), b"\r\n"]);
         let Some(first) = first else {

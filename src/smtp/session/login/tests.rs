@@ -259,3 +259,16 @@ fn a_server_that_repeats_the_secret_is_not_quoted() {
         .collect();
     assert!(shown.iter().any(|text| text == "not you, ***"), "{shown:?}");
 }
+
+#[test]
+fn what_stands_in_a_word_by_chance_is_no_repetition() {
+    let login = Login::new("tim", Secret::from("x".to_owned())).expect("a login");
+    let dialogue = Dialogue { tls: TlsUse::Implicit, login: Some(login), ..dialogue(Stage::Auth) };
+    let mut session = Session::new(dialogue, Elapsed::default());
+    hold(&mut session, &[TLS, "220 mx.example.com|", "250-hi|250 AUTH PLAIN|", "535 5.7.8 no, example|", "221 bye|"]);
+    let replies: Vec<(String, bool)> =
+        session.transcript().replies().map(|answer| (answer.reply.text(), answer.reply.flaws.contains(&Flaw::RepeatsPassword))).collect();
+    // Nobody could repeat it before it was sent; after that it is hidden all the same.
+    assert_eq!((replies[0].0.as_str(), replies[2].0.as_str()), ("mx.example.com", "***"));
+    assert!(replies.iter().all(|(_, repeated)| !repeated), "{replies:?}");
+}
