@@ -44,6 +44,8 @@ pub(super) enum LoginConduct {
     Impostor,
     /// With so many rounds in SCRAM that nobody gets through.
     Stalling,
+    /// With far fewer rounds in SCRAM than it should.
+    Hasty,
 }
 
 /// Where a login is.
@@ -190,6 +192,11 @@ impl Logins {
         Some(format!("{:032x}", u128::from_be_bytes(digest)))
     }
 
+    /// The rounds that it really does.
+    const fn rounds(&self) -> u32 {
+        if matches!(self.conduct, LoginConduct::Hasty) { 100 } else { ITERATIONS }
+    }
+
     fn scram_first(&self, scram: Scram, text: &str, around: Surroundings<'_>) -> Turn {
         let Some((flag, rest)) = text.split_once(",,") else { return Turn::Malformed };
         let parts: Option<(&str, &str)> = rest.strip_prefix("n=").and_then(|rest| rest.split_once(",r="));
@@ -200,7 +207,7 @@ impl Logins {
             return Turn::Bad;
         }
         let nonce = format!("{nonce}{}", around.nonce);
-        let iterations = if self.conduct == LoginConduct::Stalling { 1 << 31 } else { ITERATIONS };
+        let iterations = if self.conduct == LoginConduct::Stalling { 1 << 31 } else { self.rounds() };
         let asked = format!("r={nonce},s={},i={iterations}", BASE64.encode(SALT));
         let user = user.replace("=2C", ",").replace("=3D", "=");
         Turn::Challenge(asked.clone().into_bytes(), Step::ScramLast { scram, user, bare: rest.to_owned(), asked, nonce })
@@ -217,7 +224,7 @@ impl Logins {
         let unknown = Secret::new(b"nobody has told the impostor".to_vec());
         let known = if self.conduct == LoginConduct::Impostor { Some(&unknown) } else { password };
         let Some(known) = known else { return Turn::Bad };
-        let (own, signature) = scram.proofs(known.expose(), &format!("{bare},{asked},{unproved}"));
+        let (own, signature) = scram.proofs(known.expose(), &format!("{bare},{asked},{unproved}"), self.rounds());
         let is_good = as_it_should && BASE64.decode(proof).is_ok_and(|proof| proof == own);
         if !is_good && self.conduct != LoginConduct::Impostor {
             return Turn::Bad;
@@ -233,14 +240,14 @@ impl Scram {
     }
 
     /// The client's proof and the server's signature (RFC 5802 §3).
-    fn proofs(self, password: &[u8], message: &str) -> (Vec<u8>, Vec<u8>) {
+    fn proofs(self, password: &[u8], message: &str, rounds: u32) -> (Vec<u8>, Vec<u8>) {
         let (algorithm, hash, length) = if self.sha1 {
             (pbkdf2::PBKDF2_HMAC_SHA1, &digest::SHA1_FOR_LEGACY_USE_ONLY, 20)
         } else {
             (pbkdf2::PBKDF2_HMAC_SHA256, &digest::SHA256, 32)
         };
         let mut salted = vec![0; length];
-        pbkdf2::derive(algorithm, NonZeroU32::new(ITERATIONS).unwrap_or(NonZeroU32::MIN), SALT, password, &mut salted);
+        pbkdf2::derive(algorithm, NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MIN), SALT, password, &mut salted);
         let client = self.hmac(&salted, b"Client Key");
         let signature = self.hmac(digest::digest(hash, &client).as_ref(), message.as_bytes());
         let proof = client.iter().zip(&signature).map(|(key, signature)| key ^ signature).collect();

@@ -33,7 +33,7 @@
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
 //! users = { anna = "tanstaaf" }     # who can log in, with the password or token; AUTH is then offered by itself
 //! mechanisms = ["PLAIN"]           # instead of all that take a password
-//! login = "impostor"               # says yes to every password; stalling: asks for endless rounds in SCRAM
+//! login = "impostor"               # says yes to every password; stalling: asks for endless rounds in SCRAM; hasty: for 100
 //! domains = ["demo.test"]          # taken mail for, instead of the address's own
 //!                                  # or nothing but: silent = true, refused = true
 //! [[server.reply]]                 # the first that fits is taken; without one the server says what is usual

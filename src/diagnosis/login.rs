@@ -3,8 +3,12 @@
 use super::connection::words;
 use super::{Case, Evidence, Finding, Rule, SessionCase, Severity};
 use crate::smtp::{
-    CertificateVerdict, Command, Event, FailureKind, Flaw, LoginFailure, LoginLine, Mechanism, Shown, Stage, Verb, server_error,
+    CertificateVerdict, Command, Event, FailureKind, Flaw, LoginFailure, LoginLine, Mechanism, Shown, Stage, Verb, challenge_text,
+    server_error,
 };
+
+/// What SCRAM should do at least (RFC 7677 §4).
+const LEAST_ROUNDS: u64 = 4096;
 
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "login_works", severity: Severity::Ok, reference: "RFC 4954 section 4", check: login_works },
@@ -39,6 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |case| failed(case, |f| kind(f) == "login_server_unproved"),
     },
     Rule { id: "login_error_told", severity: Severity::Note, reference: "RFC 7628 section 3.2.2", check: login_error_told },
+    Rule { id: "login_few_rounds", severity: Severity::Note, reference: "RFC 7677 section 4", check: login_few_rounds },
     Rule { id: "login_in_danger", severity: Severity::Warning, reference: "RFC 8314 section 3", check: login_in_danger },
     Rule { id: "password_repeated", severity: Severity::Warning, reference: "RFC 4954 section 9", check: password_repeated },
 ];
@@ -136,6 +141,18 @@ fn login_error_told(case: &Case<'_>) -> Vec<Evidence> {
         Some(Evidence::event(index, session, event, format!("{}{scope}", error.name)))
     };
     case.each().filter_map(told).collect()
+}
+
+/// SCRAM with so few rounds that whoever sees a proof can try passwords fast.
+fn login_few_rounds(case: &Case<'_>) -> Vec<Evidence> {
+    let few = |(index, session): (usize, &SessionCase<'_>)| {
+        session.facts.transcript.replies().filter(|answer| answer.verb == Verb::Auth).find_map(|answer| {
+            let challenge = challenge_text(answer.reply).filter(|challenge| challenge.starts_with("r="))?;
+            let rounds: u64 = challenge.split(',').find_map(|part| part.strip_prefix("i="))?.parse().ok()?;
+            (rounds < LEAST_ROUNDS).then(|| Evidence::event(index, session, answer.event, rounds.to_string()))
+        })
+    };
+    case.each().filter_map(few).collect()
 }
 
 /// A secret went out over a connection that others can read, or that nobody knows the other end of.
