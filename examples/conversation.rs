@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         until: Stage::Rcpt,
         handshake: Handshake::Usual,
         pipelining: true,
+        login: None,
         times,
     };
     let mut session = Session::new(dialogue, Elapsed::default());
@@ -55,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 _ => session.broke(now, FailureKind::TimedOut(patience).into()),
             },
+            Need::WriteSecret(line) => unreachable!("nobody logs in: {line:?}"),
             Need::WriteSome(..) | Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
             Need::Close => break,
         }

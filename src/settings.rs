@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::message::Message;
 use crate::message::dkim::Signer;
-use crate::smtp::{Elapsed, Handling, HelloName, Stage, StageTimes, TlsUse};
+use crate::smtp::{Elapsed, Handling, HelloName, Login, Stage, StageTimes, TlsUse};
 use crate::target::{DomainName, Host, Mailbox, Port};
 
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
@@ -18,9 +18,13 @@ pub struct Settings {
     pub from: Option<Mailbox>,
     /// The name in EHLO; none takes the address literal of each connection's own address.
     pub hello: Option<HelloName>,
-    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox ([`Stage::Message`] if there is one to send), [`Stage::StartTls`] for a domain or host, and for
+    /// The last stage to ask for; none is [`Stage::Rcpt`] for a mailbox ([`Stage::Message`] if there is one to send),
+    /// [`Stage::StartTls`] for a domain or host, or [`Stage::Auth`] with a [`login`](Self::login), and for
     /// [`Question::Ports`] as far as it takes to tell what a port is: the greeting, or the TLS handshake on port 465.
     pub until: Option<Stage>,
+    /// Who logs in, on the connections that were asked for; none if nobody does. Then the port is 587 unless another is named, the hosts
+    /// are [walked](Settings::walked) one by one, and control questions are asked only [always](Controls::Always).
+    pub login: Option<Login>,
     /// Octets to declare with SIZE in MAIL, where the server offers it (RFC 1870).
     pub size: Option<u64>,
     /// What to deliver to the mailbox; none delivers nothing. With one, hosts are asked one after the other, as in
@@ -30,7 +34,7 @@ pub struct Settings {
     pub handling: Handling,
     /// How long to wait in all where a server greylists, before the question is put again; none does not wait.
     pub wait: Option<Duration>,
-    /// The ports to ask; empty takes the target's own port, else 25, and for [`Question::Ports`] 25, 465 and 587.
+    /// The ports to ask; empty takes the target's own port, else 25, with a login 587, and for [`Question::Ports`] 25, 465 and 587.
     pub ports: Vec<Port>,
     /// Hosts to ask instead of those that MX names.
     pub servers: Vec<(Host, Option<Port>)>,
@@ -81,6 +85,7 @@ impl Default for Settings {
             from: None,
             hello: None,
             until: None,
+            login: None,
             size: None,
             letter: None,
             handling: Handling::default(),
@@ -106,6 +111,14 @@ impl Default for Settings {
             pipelining: true,
             connect_to: BTreeMap::new(),
         }
+    }
+}
+
+impl Settings {
+    /// Which hosts and addresses are really asked: with a login one after the other, because each wrong password counts.
+    #[must_use]
+    pub const fn walked(&self) -> Walk {
+        if self.login.is_some() { Walk::First } else { self.walk }
     }
 }
 

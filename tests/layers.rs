@@ -34,7 +34,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("socket2", &["demo", "transport"]),
-    ("nix", &["transport"]),
+    ("nix", &["cli", "transport"]),
+    ("rpassword", &["cli"]),
+    ("stringprep", &["smtp"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

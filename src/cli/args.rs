@@ -14,6 +14,7 @@ use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
 use smtpprobe::transport::read_roots;
 
 use super::Trouble;
+use super::login::LoginArgs;
 use super::message::MessageOptions;
 use super::output::{Colour, Format};
 
@@ -150,7 +151,7 @@ pub(crate) struct ProbeOptions {
     /// Name in EHLO [default: this host's name, else its address]
     #[arg(long, value_name = "NAME", env = "SMTPPROBE_HELO", hide_env = true)]
     helo: Option<HelloName>,
-    /// Last step to take [default: rcpt for a mailbox, starttls otherwise]
+    /// Last step to take [default: rcpt for a mailbox, auth with --auth-user, starttls otherwise]
     #[arg(long, value_name = "STAGE", env = "SMTPPROBE_UNTIL", hide_env = true)]
     until: Option<Until>,
     /// Size of a message to declare in MAIL FROM, while none is sent; K, M and G are powers of 1024
@@ -184,6 +185,8 @@ pub(crate) struct ProbeOptions {
     #[command(flatten)]
     message: MessageOptions,
     #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
     route: RouteOptions,
 }
 
@@ -191,7 +194,7 @@ pub(crate) struct ProbeOptions {
 #[derive(Debug, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line; enums begin behind it")]
 pub(crate) struct RouteOptions {
-    /// Ports to ask [default: the target's own, else 25; ports: 25, 465, 587]
+    /// Ports to ask [default: the target's own, else 25, with --auth-user 587; ports: 25, 465, 587]
     #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
     port: Vec<Port>,
     /// Ask this host instead of those that MX names; may be repeated
@@ -278,6 +281,8 @@ pub(crate) enum Until {
     Greeting,
     Ehlo,
     Starttls,
+    /// Logs in, with --auth-user
+    Auth,
     Mail,
     Rcpt,
     /// Stops after 354 and drops the connection: nothing is delivered
@@ -376,6 +381,12 @@ impl ProbeOptions {
             (None, Some(command)) => base.timeout.max(base.connect_timeout + command),
             _ => base.timeout,
         };
+        let tls = self.tls.and_then(|how| match how {
+            TlsArg::Auto => None,
+            TlsArg::Off => Some(TlsUse::Never),
+            TlsArg::Require => Some(TlsUse::Require),
+            TlsArg::Implicit => Some(TlsUse::Implicit),
+        });
         self.message.settings(Settings {
             from,
             hello: self.helo.clone(),
@@ -387,12 +398,8 @@ impl ProbeOptions {
                 ControlsArg::Off => Controls::Off,
                 ControlsArg::Always => Controls::Always,
             },
-            tls: self.tls.and_then(|how| match how {
-                TlsArg::Auto => None,
-                TlsArg::Off => Some(TlsUse::Never),
-                TlsArg::Require => Some(TlsUse::Require),
-                TlsArg::Implicit => Some(TlsUse::Implicit),
-            }),
+            tls,
+            login: self.login.login(tls)?,
             extra_roots,
             timeout,
             times: StageTimes { command, ..base.times },
@@ -410,6 +417,10 @@ impl ProbeOptions {
             Some(Until::Rcpt | Until::Data) if target.mailbox().is_none() => Err(Trouble::Usage(format!(
                 "--until rcpt and data need a mailbox, such as user@{target}; for {target} the last step is mail"
             ))),
+            Some(Until::Auth) if !self.login.is_given() => Err(Trouble::Usage("--until auth needs --auth-user".to_owned())),
+            Some(Until::Connect | Until::Greeting | Until::Ehlo | Until::Starttls) if self.login.is_given() => {
+                Err(Trouble::Usage("--auth-user needs --until auth, or a later step".to_owned()))
+            }
             _ => Ok(()),
         }
     }
@@ -422,6 +433,7 @@ impl From<Until> for Stage {
             Until::Greeting => Self::Greeting,
             Until::Ehlo => Self::Ehlo,
             Until::Starttls => Self::StartTls,
+            Until::Auth => Self::Auth,
             Until::Mail => Self::Mail,
             Until::Rcpt => Self::Rcpt,
             Until::Data => Self::Data,

@@ -7,6 +7,7 @@ mod config;
 mod explain;
 mod lists;
 mod live;
+mod login;
 mod message;
 mod output;
 mod utf16;

@@ -3,6 +3,11 @@
 //! Pure computation. [`Manners::usual`] words a reply and changes nothing; [`Manners::after`] is told the code that was really
 //! sent, by whomever it was worded, and says what follows. So a scripted `250` moves the session on like a usual one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::logins::{Logins, Step, Surroundings, Turn};
+
 /// Keywords offered where a script names none.
 const KEYWORDS: [&str; 5] = ["PIPELINING", "SIZE 52428800", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8"];
 /// The mailbox that every domain has (RFC 5321 §4.5.1).
@@ -23,6 +28,8 @@ pub(super) struct Policy {
     pub(super) keywords: Option<Vec<String>>,
     /// Whether it offers STARTTLS.
     pub(super) starttls: bool,
+    /// Who can log in, inside TLS where there is TLS.
+    pub(super) logins: Logins,
 }
 
 impl Policy {
@@ -52,6 +59,8 @@ pub(super) enum Moment<'a> {
     Said(&'a str),
     /// So many octets of the message have come.
     Grown(usize),
+    /// The answer to a challenge came.
+    Response(&'a str),
     /// The dot that ends the message came, or its last chunk.
     MessageOver,
 }
@@ -61,6 +70,8 @@ pub(super) enum Moment<'a> {
 pub(super) enum Next {
     /// Waits for a command.
     Listen,
+    /// Waits for the answer to a challenge.
+    Response,
     /// Waits for the message.
     Message,
     /// Does the TLS handshake.
@@ -69,6 +80,17 @@ pub(super) enum Next {
     Close,
     /// Nothing: the connection is gone.
     Gone,
+}
+
+/// Whether a session is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Login {
+    /// It is not; where a script leads a login, nobody knows where that is.
+    None,
+    /// It is at it.
+    At(Step),
+    /// It is.
+    Done,
 }
 
 /// The state of one session.
@@ -81,17 +103,31 @@ pub(super) struct Manners<'a> {
     secured: bool,
     sender: bool,
     recipients: usize,
+    login: Login,
+    nonce: String,
+    exporter: Option<[u8; 32]>,
 }
 
 impl<'a> Manners<'a> {
     /// A session that has just begun, with a server of this name.
     pub(super) fn new(policy: &'a Policy, name: &'a str) -> Self {
-        Self { policy, name, introduced: false, secured: false, sender: false, recipients: 0 }
+        Self {
+            policy,
+            name,
+            introduced: false,
+            secured: false,
+            sender: false,
+            recipients: 0,
+            login: Login::None,
+            nonce: std::iter::repeat_with(fastrand::alphanumeric).take(18).collect(),
+            exporter: None,
+        }
     }
 
     /// TLS is up: everything said before is forgotten (RFC 3207 §4.2).
-    pub(super) fn secured(&mut self) {
-        *self = Self { secured: true, ..Self::new(self.policy, self.name) };
+    /// Logins can be bound to what is exported from it.
+    pub(super) fn secured(&mut self, exporter: Option<[u8; 32]>) {
+        *self = Self { secured: true, exporter, ..Self::new(self.policy, self.name) };
     }
 
     /// Whether TLS is up.
@@ -107,6 +143,7 @@ impl<'a> Manners<'a> {
             Moment::MessageOver => return self.word(250, "2.0.0", "Ok: queued as 4bQx7T2hPzz9rw"),
             // Nobody interrupts without a reason.
             Moment::Grown(_) => return String::new(),
+            Moment::Response(line) => return self.word_turn(&self.turn(line)),
             Moment::Said(line) => line,
         };
         let (verb, argument) = split(line);
@@ -123,6 +160,7 @@ impl<'a> Manners<'a> {
             "RSET" | "NOOP" => self.word(250, "2.0.0", "Ok"),
             "VRFY" if argument.is_empty() => self.word(501, "5.5.4", "Syntax: VRFY address"),
             "VRFY" => self.word(252, "2.0.0", argument),
+            "AUTH" if self.policy.logins.keyword().is_some() => self.auth(argument),
             "QUIT" => self.word(221, "2.0.0", "Bye"),
             "BDAT" if self.policy.offers("CHUNKING") && self.recipients > 0 => self.word(250, "2.0.0", "Ok: chunk taken"),
             "BDAT" if self.policy.offers("CHUNKING") => self.word(503, "5.5.1", "Error: need RCPT command"),
@@ -138,6 +176,7 @@ impl<'a> Manners<'a> {
             Moment::Grown(_) if code != 421 => return Next::Message,
             Moment::Grown(_) => String::new(),
             Moment::Said(line) => split(line).0,
+            Moment::Response(_) => "AUTH".to_owned(),
             Moment::Connected | Moment::MessageOver => {
                 self.forget_transaction();
                 String::new()
@@ -149,6 +188,16 @@ impl<'a> Manners<'a> {
             ("QUIT", 2) => return Next::Close,
             ("STARTTLS", _) if code == 220 => return Next::Handshake,
             ("DATA", 3) => return Next::Message,
+            ("AUTH", 3) => {
+                let turn = match moment {
+                    Moment::Said(line) => self.policy.logins.begin(split(line).1, self.around()),
+                    Moment::Response(line) => self.turn(line),
+                    Moment::Connected | Moment::Grown(_) | Moment::MessageOver => Turn::Malformed,
+                };
+                self.login = if let Turn::Challenge(_, step) = turn { Login::At(step) } else { Login::None };
+                return Next::Response;
+            }
+            ("AUTH", 2) => self.login = Login::Done,
             ("EHLO" | "HELO", 2) => {
                 self.forget_transaction();
                 self.introduced = true;
@@ -186,7 +235,9 @@ impl<'a> Manners<'a> {
 
     fn capabilities(&self) -> String {
         let starttls = (self.policy.starttls && !self.secured).then_some("STARTTLS");
-        let lines: Vec<&str> = std::iter::once(self.name).chain(self.policy.keywords()).chain(starttls).collect();
+        let login = self.policy.logins.keyword().filter(|_| self.takes_logins());
+        let own = self.policy.keywords().into_iter().chain(login.as_deref());
+        let lines: Vec<&str> = std::iter::once(self.name).chain(own).chain(starttls).collect();
         let last = lines.len() - 1;
         let marked = lines.iter().enumerate().map(|(n, line)| format!("250{}{line}", if n == last { ' ' } else { '-' }));
         marked.collect::<Vec<_>>().join("\n")
@@ -201,6 +252,43 @@ impl<'a> Manners<'a> {
             self.word(501, "5.5.4", "Syntax: STARTTLS")
         } else {
             self.word(220, "2.0.0", "Ready to start TLS")
+        }
+    }
+
+    /// Whether a password may be sent: inside TLS, or where there is none.
+    fn takes_logins(&self) -> bool {
+        self.secured || !self.policy.starttls
+    }
+
+    fn around(&self) -> Surroundings<'_> {
+        Surroundings { nonce: &self.nonce, exporter: self.exporter.as_ref().map(<[u8; 32]>::as_slice) }
+    }
+
+    fn turn(&self, line: &str) -> Turn {
+        match &self.login {
+            Login::At(step) => self.policy.logins.go_on(step, line, self.around()),
+            _ if line == "*" => Turn::Cancelled,
+            Login::None | Login::Done => Turn::Bad,
+        }
+    }
+
+    fn auth(&self, argument: &str) -> String {
+        match () {
+            () if !self.introduced => self.word(503, "5.5.1", "Error: send HELO/EHLO first"),
+            () if self.login == Login::Done => self.word(503, "5.5.1", "Error: already authenticated"),
+            () if !self.takes_logins() => self.word(538, "5.7.11", "Encryption required for requested authentication mechanism"),
+            () => self.word_turn(&self.policy.logins.begin(argument, self.around())),
+        }
+    }
+
+    fn word_turn(&self, turn: &Turn) -> String {
+        match turn {
+            Turn::Challenge(bytes, _) => format!("334 {}", BASE64.encode(bytes)),
+            Turn::Good => self.word(235, "2.7.0", "Authentication successful"),
+            Turn::Bad => self.word(535, "5.7.8", "Error: authentication failed"),
+            Turn::Malformed => self.word(501, "5.5.2", "Error: bad syntax"),
+            Turn::Cancelled => self.word(501, "5.7.0", "Authentication aborted"),
+            Turn::Unknown => self.word(504, "5.5.4", "Error: no such authentication mechanism"),
         }
     }
 
@@ -297,6 +385,7 @@ mod tests {
             catch_all: false,
             keywords: None,
             starttls: true,
+            logins: Logins::default(),
         }
     }
 
@@ -398,7 +487,7 @@ mod tests {
         let policy = policy();
         let mut manners = Manners::new(&policy, NAME);
         manners.after(Moment::Said("EHLO x"), Some(250));
-        manners.secured();
+        manners.secured(None);
         assert!(manners.is_secured());
         assert!(manners.usual(Moment::Said("MAIL FROM:<>")).starts_with("503 "));
         assert!(!manners.usual(Moment::Said("EHLO x")).contains("STARTTLS"));

@@ -5,6 +5,7 @@
 //! rights, and no packet leaves the machine.
 
 mod dns_server;
+mod logins;
 mod manners;
 mod old_tls;
 mod policy_host;
@@ -42,7 +43,7 @@ const PORTS: [u16; 4] = [25, 465, 587, 443];
 const FILLERS: usize = 8;
 
 /// The files that come with the program, from the plain to the odd.
-const FILES: [(&str, &str); 58] = [
+const FILES: [(&str, &str); 62] = [
     ("accepted", include_str!("scenarios/accepted.toml")),
     ("domain", include_str!("scenarios/domain.toml")),
     ("delivered", include_str!("scenarios/delivered.toml")),
@@ -94,6 +95,10 @@ const FILES: [(&str, &str); 58] = [
     ("dane-mismatch", include_str!("scenarios/dane-mismatch.toml")),
     ("mta-sts-unlisted", include_str!("scenarios/mta-sts-unlisted.toml")),
     ("implicit-tls", include_str!("scenarios/implicit-tls.toml")),
+    ("login", include_str!("scenarios/login.toml")),
+    ("login-refused", include_str!("scenarios/login-refused.toml")),
+    ("login-app-password", include_str!("scenarios/login-app-password.toml")),
+    ("login-withheld", include_str!("scenarios/login-withheld.toml")),
     ("wrong-mode", include_str!("scenarios/wrong-mode.toml")),
     ("old-server", include_str!("scenarios/old-server.toml")),
     ("masked", include_str!("scenarios/masked.toml")),

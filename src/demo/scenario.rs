@@ -14,6 +14,8 @@
 //! wait = 15000                     # how long greylisting is waited for; message_timeout, for the reply to the message
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
 //!                                  # hosts to compare with where port 25 is shut
+//! until = "auth"                   # the last stage to ask for
+//! login = { user = "anna", password = "tanstaaf" }   # who logs in; mechanism = "PLAIN" takes that alone, insecure = true any connection
 //!
 //! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
@@ -32,10 +34,14 @@
 //! greeting = "220 mx1.demo.test ESMTP"
 //! ehlo = ["PIPELINING"]            # keywords instead of the usual ones; STARTTLS comes by itself
 //! mailboxes = ["anna"]             # known beside postmaster; or catch_all = true
+//! users = { anna = "tanstaaf" }     # who can log in, with the password or token; AUTH is then offered by itself
+//! mechanisms = ["PLAIN"]           # instead of all that take a password
+//! login = "impostor"               # says yes to every password; stalling: asks for endless rounds in SCRAM; hasty: for 100
 //! domains = ["demo.test"]          # taken mail for, instead of the address's own
 //!                                  # or nothing but: silent = true, refused = true
 //! [[server.reply]]                 # the first that fits is taken; without one the server says what is usual
-//! to = "RCPT TO:<full@"            # how the client's line begins, in any case; or CONNECT, or . for the end of the message;
+//! to = "RCPT TO:<full@"            # how the client's line begins, in any case; or CONNECT, RESPONSE for the answer to a
+//!                                  # challenge, or . for the end of the message;
 //!                                  # "" is any command
 //! say = "552 5.2.2 over quota"     # may have several lines; none is the usual reply, or nothing where `then` stands
 //! delay_ms = 100                   # before the first byte
@@ -72,7 +78,7 @@ use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
 use crate::message::Message;
 use crate::settings::{Control, Letter, Question, Settings};
-use crate::smtp::{Notify, Ret, Transfer};
+use crate::smtp::{Login, LoginOver, Mechanism, Notify, Ret, Secret, Stage, Transfer};
 use crate::target::{DomainName, Host, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
@@ -174,6 +180,10 @@ pub(super) struct Probe {
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
+    /// Who logs in.
+    login: Option<LoginEntry>,
+    /// The last stage to ask for.
+    until: Option<Stage>,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
@@ -198,6 +208,36 @@ fn letter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Letter>, 
 }
 
 fn notify<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Notify>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginEntry {
+    user: String,
+    #[serde(deserialize_with = "secret")]
+    password: Secret,
+    #[serde(default, deserialize_with = "mechanism")]
+    mechanism: Option<Mechanism>,
+    #[serde(default)]
+    insecure: bool,
+}
+
+impl LoginEntry {
+    /// None if nobody can have such a name or password.
+    fn login(&self) -> Option<Login> {
+        let login = Login::new(&self.user, self.password.clone()).ok()?;
+        let login = if let Some(mechanism) = self.mechanism { login.by(mechanism) } else { login };
+        Some(if self.insecure { login.over(LoginOver::Anything) } else { login })
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::from)
+}
+
+fn mechanism<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mechanism>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
@@ -230,6 +270,10 @@ impl Probe {
             handling.transfer = Transfer::Chunks;
         }
         settings.check_injection |= self.check_injection;
+        settings.until = settings.until.or(self.until);
+        if settings.login.is_none() {
+            settings.login = self.login.as_ref().and_then(LoginEntry::login);
+        }
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {

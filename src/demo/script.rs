@@ -1,15 +1,18 @@
 //! What a scenario file says of a mail server: where it is, how it does TLS (RFC 3207), and what it says otherwise than usual. The
 //! language is told in [`scenario`](super::scenario).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::logins::{LoginConduct, Logins};
 use super::manners::{Moment, Policy};
 use super::tls::{Chain, Paper};
 use super::tlsa;
 use super::zone::Zone;
+use crate::smtp::Secret;
 
 /// What plays the host at some addresses.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ pub(super) enum Conduct {
     /// Not at all.
     Silent,
     /// By talking.
-    Talks(Script),
+    Talks(Box<Script>),
 }
 
 /// What a talking server does.
@@ -121,6 +124,8 @@ pub(super) enum Cue {
     Line(String),
     /// In the middle of the message, after so many octets.
     Grown(usize),
+    /// When a challenge of a login is answered.
+    Response,
     /// At the end of the message.
     MessageOver,
 }
@@ -129,7 +134,7 @@ impl Cue {
     /// Whether this is the moment.
     pub(super) fn meets(&self, moment: Moment<'_>) -> bool {
         match (self, moment) {
-            (Self::Connect, Moment::Connected) | (Self::MessageOver, Moment::MessageOver) => true,
+            (Self::Connect, Moment::Connected) | (Self::MessageOver, Moment::MessageOver) | (Self::Response, Moment::Response(_)) => true,
             (Self::Grown(octets), Moment::Grown(size)) => size >= *octets,
             (Self::Line(prefix), Moment::Said(line)) => {
                 line.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
@@ -167,6 +172,11 @@ pub(super) struct ServerEntry {
     mailboxes: Vec<String>,
     #[serde(default)]
     catch_all: bool,
+    #[serde(default)]
+    users: BTreeMap<String, String>,
+    mechanisms: Option<Vec<String>>,
+    #[serde(default)]
+    login: LoginConduct,
     #[serde(default)]
     silent: bool,
     #[serde(default)]
@@ -220,12 +230,17 @@ impl ServerEntry {
             catch_all: self.catch_all,
             keywords: self.ehlo,
             starttls: !matches!(self.tls, TlsConduct::None | TlsConduct::Implicit),
+            logins: Logins {
+                users: self.users.into_iter().map(|(user, password)| (user, Secret::from(password))).collect(),
+                mechanisms: self.mechanisms,
+                conduct: self.login,
+            },
         };
         if self.chain == Chain::WithIssuer && self.tls.paper().is_none() {
             return Err("who shows no certificate has no chain");
         }
         let rules = self.reply.into_iter().map(ReplyEntry::into_rule).collect::<Result<_, _>>()?;
-        Ok(Server { at: self.at, conduct: Conduct::Talks(Script { names, tls: self.tls, chain: self.chain, policy, rules }) })
+        Ok(Server { at: self.at, conduct: Conduct::Talks(Box::new(Script { names, tls: self.tls, chain: self.chain, policy, rules })) })
     }
 }
 
@@ -242,6 +257,7 @@ impl ReplyEntry {
             (".", Some(octets)) => Cue::Grown(octets),
             (_, Some(_)) => return Err("`after_octets` is about the message: `to` has to be \".\""),
             ("CONNECT", None) => Cue::Connect,
+            ("RESPONSE", None) => Cue::Response,
             (".", None) => Cue::MessageOver,
             _ => Cue::Line(self.to),
         };

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
+use zeroize::Zeroizing;
 
 use super::manners::{Manners, Moment, Next};
 use super::old_tls;
@@ -150,7 +151,7 @@ impl SmtpServer {
         let mut session = Session { server: self, place, connection, manners, commands: 0, injected: 0, message: Vec::new() };
         if self.script.tls == TlsConduct::Implicit {
             if let Some(stream) = self.handshake(stream).await? {
-                session.manners.secured();
+                session.manners.secured(exporter(&stream));
                 session.hold(&mut BufReader::new(stream), Begin::Greeting).await?;
             }
             return Ok(());
@@ -160,7 +161,7 @@ impl SmtpServer {
             // What the client sent ahead in the clear should go with the buffer (RFC 3207 §4.2).
             let kept = if self.script.tls == TlsConduct::Injectable { plain.buffer().to_vec() } else { Vec::new() };
             if let Some(stream) = self.handshake(plain.into_inner()).await? {
-                session.manners.secured();
+                session.manners.secured(exporter(&stream));
                 session.injected = kept.len();
                 session.hold(&mut BufReader::new(Preceded::new(kept, stream)), Begin::Listening).await?;
             }
@@ -240,6 +241,7 @@ impl Session<'_> {
         loop {
             next = match next {
                 Next::Listen => self.take_command(wire).await?,
+                Next::Response => self.take_response(wire).await?,
                 Next::Message => self.take_message(wire).await?,
                 Next::Close => {
                     close(wire).await;
@@ -258,8 +260,7 @@ impl Session<'_> {
             Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
             Line::Bytes(bytes) => String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned(),
         };
-        let said = Said { to: self.place.at, connection: self.connection, secured: !in_clear, line: line.clone() };
-        self.server.log.add(said);
+        self.note(&without_secret(&line), !in_clear);
         self.commands += 1;
         if self.commands > COMMAND_LIMIT {
             return self.dismiss(wire, "4.7.0", "too many commands").await;
@@ -315,6 +316,26 @@ impl Session<'_> {
     fn keep(&self, octets: Vec<u8>, chunked: bool) {
         let secured = self.manners.is_secured();
         self.server.log.keep(Arrived { to: self.place.at, connection: self.connection, secured, chunked, octets });
+    }
+
+    /// Takes the answer to a challenge, of which nothing is kept.
+    async fn take_response<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Next> {
+        let line = match self.read(wire).await? {
+            Line::End => return Ok(Next::Gone),
+            Line::Idle => return self.dismiss(wire, "4.4.2", "timeout exceeded").await,
+            Line::Bytes(bytes) if !bytes.ends_with(b"\n") => return self.dismiss(wire, "4.7.0", "line too long").await,
+            Line::Bytes(bytes) => Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned()),
+        };
+        self.note(if line.as_str() == "*" { "*" } else { "(response)" }, self.manners.is_secured());
+        self.commands += 1;
+        if self.commands > COMMAND_LIMIT {
+            return self.dismiss(wire, "4.7.0", "too many commands").await;
+        }
+        self.answer(wire, Moment::Response(&line)).await
+    }
+
+    fn note(&self, line: &str, secured: bool) {
+        self.server.log.add(Said { to: self.place.at, connection: self.connection, secured, line: line.to_owned() });
     }
 
     async fn read<W: Wire>(&mut self, wire: &mut BufReader<W>) -> io::Result<Line> {
@@ -391,6 +412,20 @@ impl Session<'_> {
         let reply = format!("421 {enhanced} {} Error: {why}\r\n", self.place.name);
         send(wire, reply.as_bytes(), Duration::ZERO).await?;
         Ok(Next::Close)
+    }
+}
+
+/// What a login can be bound to (RFC 9266 §2).
+fn exporter(stream: &TlsStream<TcpStream>) -> Option<[u8; 32]> {
+    stream.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+}
+
+/// The line, without what stands behind AUTH and its mechanism.
+fn without_secret(line: &str) -> String {
+    let mut words = line.splitn(3, ' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(verb), Some(mechanism), Some(_)) if verb.eq_ignore_ascii_case("AUTH") => format!("{verb} {mechanism} (response)"),
+        _ => line.to_owned(),
     }
 }
 

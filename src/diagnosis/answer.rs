@@ -5,7 +5,7 @@ use super::verdict::Outcome;
 use crate::annotation::Annotation;
 use crate::knowledge::{Confidence, Reason};
 use crate::probe::{Facts, SessionFacts};
-use crate::smtp::{Answer, CodeClass, FailureKind, Purpose, Stage, TlsUse, Transcript, Verb};
+use crate::smtp::{Answer, CodeClass, FailureKind, LoginFailure, Purpose, Stage, TlsUse, Transcript, Verb};
 
 /// One session's answer, with the event that proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,9 @@ pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, A
     };
     let before = settled.map_or(usize::MAX, |answer| answer.event);
 
-    if let Some((event, stage, failure)) = transcript.failure().filter(|(event, _, failure)| *event < before && is_foreign(&failure.kind)) {
+    if let Some((event, stage, failure)) =
+        transcript.failure().filter(|(event, _, failure)| *event < before && is_above_replies(&failure.kind))
+    {
         let (outcome, reason, confidence) = of_failure(stage, &failure.kind)?;
         return Some(SessionAnswer { outcome, reason, confidence, stage, event: Some(event) });
     }
@@ -70,21 +72,26 @@ pub(super) fn of(facts: &Facts, session: &SessionFacts, annotations: &[(usize, A
     Some(SessionAnswer { outcome: Outcome::Inconclusive, reason: Reason::Undetermined, confidence: Confidence::Unsure, stage, event })
 }
 
-/// Whether what answers was found to speak something else, which makes its replies worthless.
-const fn is_foreign(kind: &FailureKind) -> bool {
-    matches!(kind, FailureKind::NotSmtp(_))
+/// Whether what the server replies is worth nothing: it was found to speak something else, or the login was given up on our side.
+const fn is_above_replies(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::NotSmtp(_) | FailureKind::Login(_))
 }
 
 /// The first refusal that ended the session's question: what follows is only its echo (a 503 to RCPT after a refused MAIL).
 fn decisive_refusal(transcript: &Transcript, tls: TlsUse) -> Option<Answer<'_>> {
     let introduced =
         |after: usize| transcript.replies().any(|a| a.event > after && matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes());
+    // Of several mechanisms that were refused, the last one decides.
+    let logged_in =
+        |after: usize| transcript.replies().any(|a| a.event > after && a.verb == Verb::Auth && !a.unasked && a.reply.code.number() != 334);
     transcript.replies().filter(|a| a.purpose == Purpose::Target && !a.is_yes()).find(|answer| match answer.verb {
         Verb::Quit | Verb::Rset => false,
         _ if answer.reply.code.closes_channel() => true,
         // Refused EHLO is followed by HELO, and refused STARTTLS by going on in the clear.
         Verb::Ehlo | Verb::Helo => !introduced(answer.event),
         Verb::StartTls => tls == TlsUse::Require,
+        // The login goes on, or did so by another mechanism.
+        Verb::Auth => answer.reply.code.number() != 334 && !logged_in(answer.event),
         _ => true,
     })
 }
@@ -112,6 +119,7 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
             return Some((Outcome::Inconclusive, Reason::Undetermined, Unsure));
         }
         FailureKind::Unauthenticated => return Some((Outcome::Rejected, Reason::TlsFailed, Certain)),
+        FailureKind::Login(failure) => return Some(of_login(failure)),
         FailureKind::NotOffered(_) => return Some((Outcome::Rejected, Reason::FeatureUnsupported, Certain)),
         _ if stage == Stage::Tls => (Reason::TlsFailed, Certain),
         FailureKind::NotTls | FailureKind::TlsHandshake(_) | FailureKind::TlsNotOffered => (Reason::TlsFailed, Certain),
@@ -132,4 +140,19 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         FailureKind::Local(_) => (Reason::Undetermined, Unsure),
     };
     Some((outcome, reason, confidence))
+}
+
+/// What a login comes to that was not tried, or given up.
+const fn of_login(failure: &LoginFailure) -> (Outcome, Reason, Confidence) {
+    use Confidence::{Certain, Likely, Unsure};
+    match failure {
+        LoginFailure::NotEncrypted | LoginFailure::Untrusted => (Outcome::Inconclusive, Reason::TlsFailed, Certain),
+        LoginFailure::NotOffered
+        | LoginFailure::MechanismNotOffered(_)
+        | LoginFailure::NoCommonMechanism(_)
+        | LoginFailure::NoBinding(_) => (Outcome::Rejected, Reason::FeatureUnsupported, Certain),
+        LoginFailure::Unpreparable => (Outcome::Rejected, Reason::CredentialsInvalid, Likely),
+        LoginFailure::NoRandomness => (Outcome::Inconclusive, Reason::Undetermined, Unsure),
+        _ => (Outcome::Inconclusive, Reason::ProtocolError, Certain),
+    }
 }

@@ -99,6 +99,7 @@ pub fn words(failure: &Failure) -> String {
         FailureKind::Local(words) => words.clone(),
         FailureKind::NotOffered(keyword) => format!("{keyword} not offered"),
         FailureKind::Unauthenticated => "REQUIRETLS, and the certificate does not verify".to_owned(),
+        FailureKind::Login(failure) => failure.to_string(),
         FailureKind::SessionTimeOver => "the time for the session was over".to_owned(),
         FailureKind::ProbeTimeOver => "the time for the whole probe was over".to_owned(),
         FailureKind::Interrupted => "stopped by the user".to_owned(),

@@ -9,6 +9,7 @@ mod connection;
 mod delivery;
 mod greeting;
 mod greylisting;
+mod login;
 mod message;
 mod port;
 mod recipient;
@@ -271,6 +272,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         side::RULES,
         greeting::RULES,
         session::RULES,
+        login::RULES,
         certificate::RULES,
         transport_security::RULES,
         recipient::RULES,

@@ -18,7 +18,7 @@ use super::greylisting::{counts, is_superseded};
 use super::port::{in_other_mode, is_wrong_mode};
 use super::side::intercepted;
 use super::transport_security::is_too_old;
-use super::{Case, Evidence, SessionCase, quote, recipient};
+use super::{Case, Evidence, Finding, SessionCase, login, quote, recipient};
 use crate::knowledge::{Actor, Confidence, Fix, Reason};
 use crate::probe::{Role, SessionFacts};
 use crate::route::Origin;
@@ -99,6 +99,8 @@ pub enum Twist {
     TheirSide,
     /// Of the ports asked for, some are open.
     Partly,
+    /// There was no login, and not because the server refused it.
+    NoLogin,
     /// The target is this machine, or is behind the same router.
     OwnAddress,
     /// A message went out whole, and no reply tells what became of it.
@@ -267,8 +269,8 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     let surest = same.iter().map(|other| other.answer.confidence).max().unwrap_or(Confidence::Unsure);
     let confidence = if same.len() == given.len() && undisputed { surest } else { surest.min(Confidence::Likely) };
     let refused_for_all = given.iter().any(|other| recipient::blames_sender(other.session));
-    let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { Twist::None };
     let verdict = conclude(case, outcome, reason, shown, &same);
+    let twist = if refused_for_all && reason == Reason::PolicyRejected { Twist::RefusedForAll } else { verdict.twist };
     // When everybody is refused, it is this sender's business to find out why.
     let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
     let verdict = Verdict { actor, confidence, twist, ..verdict };
@@ -292,6 +294,22 @@ fn best<'a, 'b>(given: &[&'b Given<'a>]) -> Option<&'b Given<'a>> {
 }
 
 fn conclude(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
+    let verdict = conclude_by_reason(case, outcome, reason, shown, proof);
+    let of_login = login::failure(shown.session).is_some_and(|(at, _)| shown.answer.event == Some(at));
+    match login::finding(shown.index, shown.session).filter(|_| of_login) {
+        Some(finding) => without_login(case, verdict, &finding),
+        None => verdict,
+    }
+}
+
+/// Why there was no login, and what to do about it, is told by a finding.
+fn without_login(case: &Case<'_>, verdict: Verdict, finding: &Finding) -> Verdict {
+    let text = case.knowledge.finding(finding.rule.id);
+    let fix = text.fix.iter().map(|fix| Fix { actor: fix.actor, text: finding.fill(&fix.text) }).collect();
+    Verdict { twist: Twist::NoLogin, cause: Some(finding.fill(&text.detail)), actor: text.actor, fix, ..verdict }
+}
+
+fn conclude_by_reason(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
     let reply = reply_at(shown.session.facts, shown.answer.event);
     let text = case.knowledge.reason(reason);
     // Whoever speaks so may have meant more by it than the reason tells of everybody.
@@ -332,6 +350,8 @@ fn actor(case: &Case<'_>, reason: Reason, shown: &Given<'_>) -> Option<Actor> {
         // On a port that has its mode by the standards, it is the server that has the wrong one.
         Reason::WrongTlsMode if is_usual_mode(shown.session.facts) => Some(Actor::RecipientAdmin),
         // The mailbox cannot be addressed at a server that lacks what its name needs; a sender's name can be changed.
+        // What the server does in a login is its own.
+        Reason::ProtocolError if matches!(failure, Some(FailureKind::Login(_))) => Some(Actor::RecipientAdmin),
         Reason::FeatureUnsupported if matches!(failure, Some(FailureKind::NotOffered(_))) => {
             let for_mailbox = case.facts.target.mailbox().is_some_and(Mailbox::needs_smtputf8);
             Some(if for_mailbox { Actor::RecipientAdmin } else { Actor::SenderUser })

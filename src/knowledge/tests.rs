@@ -374,6 +374,61 @@ fn a_host_is_told_by_what_stands_around_the_star() {
     }
 }
 
+/// What servers really answer to AUTH.
+#[test]
+fn logins_are_read_as_their_servers_mean_them() {
+    use Reason::{
+        Accepted, AuthRequired, CredentialsInvalid, FeatureUnsupported, ProtocolError, SenderAccountBlocked, SystemError, TlsRequired,
+    };
+    let knowledge = Knowledge::english();
+    for (text, reason) in [
+        ("235 2.7.0 Authentication successful", Accepted),
+        ("334 VXNlcm5hbWU6", Accepted),
+        ("421 4.7.0 Too many bad auth attempts, closing connection", CredentialsInvalid),
+        ("421 4.7.0 mx.example.com Error: too many errors", ProtocolError),
+        ("432 4.7.12 A password transition is needed", CredentialsInvalid),
+        ("435 Unable to authenticate at present", SystemError),
+        ("454 4.7.0 Temporary authentication failure: Connection lost to authentication server", SystemError),
+        ("454 4.7.0 Too many login attempts, please try again later. a1-2025abc.7 - gsmtp", CredentialsInvalid),
+        ("500 5.5.6 Authentication exchange line too long", ProtocolError),
+        ("501 5.7.0 Authentication aborted", ProtocolError),
+        ("501 5.5.2 Cannot Base64-decode client responses", ProtocolError),
+        ("502 5.5.1 Error: command not implemented", ProtocolError),
+        ("503 5.5.1 Error: authentication not enabled", ProtocolError),
+        ("503 AUTH command used when not advertised", ProtocolError),
+        ("504 5.5.4 Unrecognized authentication type", FeatureUnsupported),
+        ("504 5.7.4 Unrecognized authentication type", FeatureUnsupported),
+        ("504 5.5.4 Unsupported authentication mechanism", FeatureUnsupported),
+        ("530 5.7.0 Must issue a STARTTLS command first", TlsRequired),
+        ("530 5.7.0 Authentication required", AuthRequired),
+        ("534 5.7.9 Authentication mechanism is too weak", CredentialsInvalid),
+        (
+            "534-5.7.9 Application-specific password required. Learn more at\r\n534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor a1-2025abc.7 - gsmtp",
+            CredentialsInvalid,
+        ),
+        (
+            "535-5.7.8 Username and Password not accepted. For more information, go to\r\n535 5.7.8  https://support.google.com/mail/?p=BadCredentials a1-2025abc.7 - gsmtp",
+            CredentialsInvalid,
+        ),
+        ("535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", CredentialsInvalid),
+        (
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. [FR0P281CA0001.DEUP281.PROD.OUTLOOK.COM]",
+            CredentialsInvalid,
+        ),
+        (
+            "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [FR0P281CA0001.DEUP281.PROD.OUTLOOK.COM]",
+            CredentialsInvalid,
+        ),
+        ("535 5.7.3 Authentication unsuccessful [FR0P281CA0001.DEUP281.PROD.OUTLOOK.COM]", CredentialsInvalid),
+        ("535 5.7.0 (#AUTH005) Too many bad auth attempts.", CredentialsInvalid),
+        ("525 5.7.13 User account disabled", SenderAccountBlocked),
+        ("538 5.7.11 Encryption required for requested authentication mechanism", TlsRequired),
+    ] {
+        let reading = knowledge.read(&reply(text), Some(Verb::Auth));
+        assert_eq!(reading.reason, reason, "{text}: {reading:?}");
+    }
+}
+
 /// Replies that mislead, and what is to be concluded from them.
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table")]

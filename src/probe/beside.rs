@@ -71,6 +71,15 @@ enum Controls {
     Found(Vec<(Host, IpAddr)>),
 }
 
+/// What is done where a handshake fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fallback {
+    /// The question is put once more without TLS, as mail servers do.
+    InClear,
+    /// Nothing: logins have no business there.
+    None,
+}
+
 /// What to connect to beside what was asked for.
 #[derive(Debug)]
 pub(super) struct Beside {
@@ -94,6 +103,8 @@ pub(super) struct Beside {
     in_the_clear: Vec<Attempt>,
     /// Whether injection is still to be tried.
     check_injection: bool,
+    /// What is done where TLS fails.
+    fallback: Fallback,
     /// How many second tries in the other TLS mode there were.
     second_tries: usize,
     ready: Vec<Attempt>,
@@ -116,6 +127,7 @@ impl Beside {
             without_tls: Vec::new(),
             in_the_clear: Vec::new(),
             check_injection: settings.check_injection,
+            fallback: if settings.login.is_some() { Fallback::None } else { Fallback::InClear },
             second_tries: 0,
             ready: Vec::new(),
             called: 0,
@@ -171,7 +183,7 @@ impl Beside {
             let until = if attempt.tls == TlsUse::Implicit { Stage::Tls } else { Stage::StartTls };
             self.ready.push(Attempt { role: Role::OldTls, until, ..attempt.clone() });
         }
-        if attempt.tls == TlsUse::IfOffered {
+        if attempt.tls == TlsUse::IfOffered && self.fallback == Fallback::InClear {
             self.in_the_clear.push(Attempt { role: Role::InClear, tls: TlsUse::Never, ..attempt.clone() });
         }
     }

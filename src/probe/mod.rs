@@ -46,10 +46,10 @@ use crate::message::Message;
 use crate::policy::{DaneResult, DaneVerdict};
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
 use crate::sender;
-use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
+use crate::settings::{Clock, Controls, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse,
-    Transaction, Transcript, Verb,
+    Answer, CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Purpose, Session, Stage, StageTimes,
+    TlsUse, Transaction, Transcript, Verb,
 };
 use crate::target::{DomainName, Host, Port, Target};
 use crate::transport::dane::verify;
@@ -204,6 +204,7 @@ pub fn until(target: &Target, settings: &Settings) -> Stage {
         Question::Ports => Stage::Greeting,
         Question::Mail if target.mailbox().is_some() && settings.letter.is_some() => Stage::Message,
         Question::Mail if target.mailbox().is_some() => Stage::Rcpt,
+        Question::Mail if settings.login.is_some() => Stage::Auth,
         Question::Mail => Stage::StartTls,
     };
     let until = settings.until.unwrap_or(usual);
@@ -309,7 +310,7 @@ pub async fn probe(
         question: settings.question,
         needed: plan.needed(),
         until,
-        walk: settings.walk,
+        walk: settings.walked(),
         size: settings.size,
         letter: conversations.state.desk.into_inner().and_then(Result::ok),
         handling: settings.handling,
@@ -401,6 +402,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
                 _ => Handshake::Usual,
             },
             pipelining: self.settings.pipelining,
+            login: self.settings.login.clone().filter(|_| attempt.role == Role::Asked),
             times: self.times(&attempt),
         };
         let mut session = Session::new(dialogue, self.line.clock.now());
@@ -433,7 +435,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             {
                 considered = true;
                 let reading = self.knowledge.read(answer.reply, Some(Verb::Rcpt));
-                for purpose in controls::wanted(self.settings.controls, self.until, answer.reply.code, &reading) {
+                for purpose in controls::wanted(self.controls(), self.until, answer.reply.code, &reading) {
                     self.ask(purpose, &attempt, session);
                 }
             }
@@ -472,6 +474,14 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         if brief { StageTimes { farewell: Duration::ZERO, ..times } } else { times }
     }
 
+    /// Whoever has logged in is let through for another reason than a stranger, so that the answers to control questions tell nothing.
+    fn controls(&self) -> Controls {
+        match self.settings.controls {
+            Controls::Auto if self.settings.login.is_some() => Controls::Off,
+            controls => controls,
+        }
+    }
+
     /// The transaction that asks what the user wants to know.
     fn question(&self, message: Option<Message>) -> Transaction {
         Transaction {
@@ -497,7 +507,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     fn keep_to_one(&self, attempt: &Attempt, session: &mut Session) {
         let connected = session.transcript().reached == Some(Stage::Connect);
         let one_at_a_time = attempt.role == Role::Asked || (self.until >= Stage::Message && attempt.role.asks_the_question());
-        if self.settings.walk == Walk::First && one_at_a_time && connected {
+        if self.settings.walked() == Walk::First && one_at_a_time && connected {
             match self.state.speaking.get() {
                 None => self.state.speaking.set(Some(attempt.address)),
                 Some(other) if other != attempt.address => session.broke(self.line.clock.now(), FailureKind::Overtaken.into()),
@@ -526,6 +536,10 @@ fn ending(transcript: &Transcript, until: Stage) -> Ending {
     let refused = transcript.replies().any(|answer| {
         answer.purpose == Purpose::Target && Stage::of(answer.verb) >= Stage::Mail && answer.reply.code.class() == CodeClass::Permanent
     });
+    // A password goes out once: what the first server makes of it is the answer, and it may count how often it is wrong.
+    let judged = |answer: Answer<'_>| answer.verb == Verb::Auth && !answer.is_yes() && !matches!(answer.reply.code.number(), 334 | 504);
+    let given_up = matches!(failure, Some(FailureKind::Login(failure)) if !failure.is_untried());
+    let refused = refused || given_up || transcript.replies().any(judged);
     let stage = if until == Stage::StartTls { Stage::Ehlo } else { until };
     // What happens after a yes to the question itself takes nothing back.
     let settled = failure.is_none() || stage >= Stage::Mail;

@@ -112,15 +112,20 @@ impl Plan {
         let named: Vec<Port> = if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() };
         let ports = match settings.question {
             Question::Ports if named.is_empty() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
+            Question::Mail if named.is_empty() && settings.login.is_some() => vec![Port::SUBMISSION],
             _ => named.clone(),
         };
         Self {
             target: target.clone(),
             question: settings.question,
-            walk: settings.walk,
+            walk: settings.walked(),
             until: (settings.question == Question::Mail || settings.until.is_some()).then(|| until(target, settings)),
             connect_timeout: settings.connect_timeout,
-            common: if named.is_empty() { vec![Port::SMTP] } else { named.clone() },
+            common: match named.is_empty() {
+                true if settings.login.is_some() => vec![Port::SUBMISSION],
+                true => vec![Port::SMTP],
+                false => named.clone(),
+            },
             ports,
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
             tls: settings.tls,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::smtp::{Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, Stage, TlsAlert};
+use crate::smtp::{Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, LoginFailure, Stage, TlsAlert};
 
 /// Extensions that a transaction may need and not be offered, by the names that a report has them under.
 const EXTENSIONS: [&str; 6] = ["SMTPUTF8", "SIZE", "8BITMIME", "REQUIRETLS", "DSN", "CHUNKING"];
@@ -32,6 +32,9 @@ pub(super) fn unknown(words: &str, stage: Stage) -> FailureKind {
 }
 
 fn kind(words: &str) -> Option<FailureKind> {
+    if let Some(failure) = LoginFailure::read(words) {
+        return Some(FailureKind::Login(failure));
+    }
     Some(match words {
         "connection refused" => FailureKind::Refused,
         "host unreachable" => FailureKind::HostUnreachable,
@@ -142,6 +145,8 @@ mod tests {
             FailureKind::NotOffered("SMTPUTF8"),
             FailureKind::NotOffered("CHUNKING"),
             FailureKind::Unauthenticated,
+            FailureKind::Login(LoginFailure::Untrusted),
+            FailureKind::Login(LoginFailure::ServerProofWrong),
             FailureKind::SessionTimeOver,
             FailureKind::ProbeTimeOver,
             FailureKind::Interrupted,

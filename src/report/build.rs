@@ -28,7 +28,7 @@ use crate::route::{Identity, LookupResult, Origin};
 use crate::settings::Question;
 use crate::smtp::{
     Answers, CertificateFault, CertificateVerdict, Distrust, Elapsed, Event, IcmpError, LegacyTls, PublicKey, Purpose, SentCertificate,
-    Stage, TlsFacts, TlsUse, Verb,
+    Stage, TlsFacts, TlsUse, Verb, challenge_text,
 };
 use crate::target::{MailDomain, Target};
 
@@ -297,6 +297,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
         text: None,
         lines: Vec::new(),
         raw: None,
+        challenge: None,
         failure: None,
         errno: None,
         icmp: None,
@@ -329,6 +330,7 @@ fn event(session: &SessionCase<'_>, index: usize, at: Elapsed, event: &Event) ->
             text: Some(reply.text()),
             lines: reply.lines.clone(),
             raw: (!reply.flaws.is_empty()).then(|| BASE64.encode(&reply.raw)),
+            challenge: challenge_text(reply).filter(|_| *verb == Verb::Auth),
             annotation: session.annotation(index).map(annotation),
             ..blank(EventKind::Reply, Stage::of(*verb))
         },

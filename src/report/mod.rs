@@ -557,6 +557,9 @@ pub struct EventPart {
     /// The bytes in base64, where they are not UTF-8 or the reply breaks a rule.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub raw: Option<String>,
+    /// A challenge of a login in plain text; none for other replies, and for what is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub challenge: Option<String>,
     /// What went wrong, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<String>,

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
 
-use super::{Notify, Ret, Said};
+use super::{LoginLine, Notify, Ret, Said};
 use crate::target::{DomainName, Mailbox};
 
 /// A command of the client, without its CRLF.
@@ -21,6 +21,8 @@ pub enum Command {
     Helo(HelloName),
     /// `STARTTLS` (RFC 3207 §4).
     StartTls,
+    /// A line of a login (RFC 4954 §4): what is written in its place has a secret in it, and this has none.
+    Auth(LoginLine),
     /// `MAIL FROM:<…>` (RFC 5321 §4.1.1.2).
     Mail {
         /// The reverse-path; none is the null sender `<>` (RFC 5321 §4.5.5).
@@ -90,6 +92,7 @@ impl Command {
             Self::Ehlo(_) => Verb::Ehlo,
             Self::Helo(_) => Verb::Helo,
             Self::StartTls => Verb::StartTls,
+            Self::Auth(_) => Verb::Auth,
             Self::Mail { .. } => Verb::Mail,
             Self::Rcpt { .. } => Verb::Rcpt,
             Self::Data => Verb::Data,
@@ -118,6 +121,7 @@ impl fmt::Display for Command {
             }
             Self::Bdat { octets, last } => write!(f, "BDAT {octets}{}", if *last { " LAST" } else { "" }),
             Self::StartTls => f.write_str("STARTTLS"),
+            Self::Auth(line) => line.fmt(f),
             Self::Data => f.write_str("DATA"),
             Self::Rset => f.write_str("RSET"),
             Self::Quit => f.write_str("QUIT"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Handling, HelloName, Purpose, Stage};
+use super::{Handling, HelloName, Login, Purpose, Stage};
 use crate::message::Message;
 use crate::target::Mailbox;
 
@@ -87,6 +87,8 @@ pub struct Dialogue {
     pub handshake: Handshake,
     /// Whether commands may be sent ahead where the server offers it.
     pub pipelining: bool,
+    /// Who logs in once TLS is up, if the dialogue goes so far; none if nobody does.
+    pub login: Option<Login>,
     /// How long to wait.
     pub times: StageTimes,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::LoginFailure;
 use super::tls::HandshakeFailure;
 
 /// Why a session could not go on.
@@ -128,6 +129,8 @@ pub enum FailureKind {
     NotOffered(&'static str),
     /// The message must go to a host whose certificate verifies (REQUIRETLS, RFC 8689 §4.2.1), and this one's does not.
     Unauthenticated,
+    /// There was no login, or none that counts.
+    Login(LoginFailure),
     /// The time for the whole session was over.
     SessionTimeOver,
     /// The time for the whole probe was over.

@@ -1,4 +1,4 @@
-//! The SMTP conversation without I/O (RFC 5321, 3207, 2034, 2920, 1870, 6152, 6531, 3461, 3030, 8689).
+//! The SMTP conversation without I/O (RFC 5321, 3207, 2034, 2920, 1870, 4954, 6152, 6531, 3461, 3030, 8689).
 //!
 //! Bytes go in, bytes come out, and the time is told from outside; no socket, clock or runtime is known here. A [`Session`]
 //! says what it [`Need`]s next; whoever drives it (a socket, a test, a saved recording) does that and reports back. What
@@ -7,10 +7,14 @@
 mod capability;
 mod command;
 mod dialogue;
+mod echo;
 mod failure;
 mod handling;
+mod login;
 mod reply;
 mod said;
+mod sasl;
+mod secret;
 mod session;
 mod tls;
 mod transcript;
@@ -20,8 +24,13 @@ pub use command::{Command, HelloName, HelloNameError, MailParameters, Verb, Verb
 pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use handling::{Handling, Notify, NotifyError, Ret, Transfer};
+pub use login::{Login, LoginError, LoginFailure, LoginOver};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use said::Said;
+pub use sasl::{
+    BindingKind, ChannelBinding, ITERATIONS_LIMIT, LoginLine, Mechanism, MechanismError, ServerError, Shown, challenge_text, server_error,
+};
+pub use secret::Secret;
 pub use session::{Need, Session};
 pub use tls::{
     CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, KeyExchange, LegacyFlaw, LegacyTls,

@@ -146,6 +146,8 @@ pub enum Flaw {
     UnknownClass,
     /// The enhanced code's class is not the code's first digit (RFC 2034 §4).
     ClassMismatch,
+    /// It repeated the password, which was taken out of it.
+    RepeatsPassword,
 }
 
 /// One reply: a code, its lines, and the bytes they were read from.
@@ -193,6 +195,14 @@ impl Reply {
             words.extend(line.split_whitespace());
         }
         words.join(" ")
+    }
+
+    /// What is left of a reply with `code` whose bytes had a secret in them; `repeated` says whether it was the password.
+    pub(super) fn redacted(code: ReplyCode, raw: Vec<u8>, repeated: bool) -> Self {
+        let read = Self::from_lines(&split_lines(&raw), raw.clone());
+        let mut reply = read.unwrap_or(Self { code, enhanced: None, lines: Vec::new(), raw, flaws: Vec::new() });
+        reply.flaws.extend(repeated.then_some(Flaw::RepeatsPassword));
+        reply
     }
 
     fn from_lines(lines: &[Line<'_>], raw: Vec<u8>) -> Option<Self> {

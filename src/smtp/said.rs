@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::LoginLine;
 use super::command::{Command, HelloName, MailParameters, Verb};
 use super::handling::Ret;
 
@@ -95,6 +96,9 @@ impl Command {
     #[must_use]
     pub fn read(line: &str) -> Option<Self> {
         let line = clean(line);
+        if let Some(login) = LoginLine::read(&line) {
+            return Some(Self::Auth(login));
+        }
         let word = line.split([' ', ':']).next().unwrap_or_default();
         let (_, verb) = WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
         if *verb == Verb::Auth {

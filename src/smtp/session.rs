@@ -2,20 +2,24 @@
 //!
 //! The rules stand at [`Session`]; every decision about what to say next is in [`Session::decide`].
 
+mod login;
 mod message;
 mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
+use self::login::{LoggingIn, Progress, Talk};
 use self::message::{Outgoing, missing};
 use self::waiting::Waiting;
 use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{
-    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, MailParameters, Reply, ReplyReader, TlsUse,
-    Transaction, Verb,
+    Capabilities, ChannelBinding, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, MailParameters, Reply, ReplyReader,
+    Secret, TlsUse, Transaction, Verb,
 };
 use crate::message::Message;
 use crate::target::Mailbox;
@@ -34,6 +38,8 @@ pub enum Need {
     /// Write as much of these bytes of a message as the connection takes, at least one within this time, and say
     /// [`Session::wrote`]; or, as soon as something can be read, [`Session::received`] instead.
     WriteSome(Vec<u8>, Duration),
+    /// Write these bytes, a line of a login, with as few copies as can be, and say [`Session::sent`]. The same holds for what can be read.
+    WriteSecret(Secret),
     /// Wait for bytes, at most this long, and say [`Session::received`] or [`Session::broke`].
     Read(Duration),
     /// Do a TLS handshake, at most this long, and say [`Session::secured`] or [`Session::broke`].
@@ -56,6 +62,8 @@ enum State {
     Hello,
     /// STARTTLS is on its way.
     StartTls,
+    /// A line of the login is on its way.
+    Auth(Box<Talk>),
     /// Introduced; a transaction may begin, or is being answered.
     Ready,
     /// DATA is on its way.
@@ -83,10 +91,12 @@ struct Awaited {
 ///    answer commands in order; bytes that answer nothing are [`Event::Premature`] and are never given to a later command.
 /// 4. What lies unread before a TLS handshake is recorded and dropped (RFC 3207 §4.2). Nothing is said behind STARTTLS in the clear,
 ///    unless that is what is to be tried ([`Handshake::Injection`]).
-/// 5. No credentials leave it. A message does only in the target's own transaction and where the dialogue goes as far as
-///    [`Stage::Message`], whole and once; what it needs and the server does not offer ends the transaction before MAIL.
-/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354 where
-///    no whole message has been sent.
+/// 5. A password leaves it only inside TLS with a certificate that proves the server's name, unless the login says otherwise
+///    ([`LoginOver`](super::LoginOver)); the transcript never has it, whatever the server repeats. A message leaves it only in the
+///    target's own transaction and where the dialogue goes as far as [`Stage::Message`], whole and once; what it needs and the server
+///    does not offer ends the transaction before MAIL.
+/// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, after 354 where no
+///    whole message has been sent, or where the server may take it for a line of the login.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,
@@ -108,6 +118,8 @@ pub struct Session {
     taken: bool,
     /// The message of the target's transaction.
     outgoing: Option<Outgoing>,
+    /// What there is to log in with.
+    login: Option<Box<LoggingIn>>,
     reader: ReplyReader,
     premature: usize,
     garbage: usize,
@@ -121,6 +133,7 @@ impl Session {
     pub fn new(dialogue: Dialogue, began: Elapsed) -> Self {
         Self {
             hello: dialogue.hello.clone().unwrap_or_default(),
+            login: dialogue.login.clone().map(LoggingIn::new).map(Box::new),
             dialogue,
             state: State::Connecting,
             capabilities: None,
@@ -193,7 +206,15 @@ impl Session {
             }
             _ => times.command,
         };
-        if self.outbox.is_empty() { Need::Read(self.waiting.left(times, limit)) } else { Need::Write(self.lines()) }
+        if self.outbox.is_empty() {
+            Need::Read(self.waiting.left(times, limit))
+        } else if let State::Auth(talk) = &self.state
+            && let Some(need) = talk.need()
+        {
+            need
+        } else {
+            Need::Write(self.lines())
+        }
     }
 
     fn lines(&self) -> Vec<u8> {
@@ -224,6 +245,9 @@ impl Session {
         let early = self.reader.take_rest();
         self.note_premature(since, early);
         self.waiting.restart();
+        if let State::Auth(talk) = &mut self.state {
+            talk.sent();
+        }
         for (command, purpose) in std::mem::take(&mut self.outbox) {
             let awaited = Awaited { verb: command.verb(), event: self.transcript.events.len(), purpose };
             // Nobody should answer what stands behind STARTTLS.
@@ -261,6 +285,11 @@ impl Session {
             self.fail(FailureKind::ReplyTooLong.into());
             self.state = State::Over;
         }
+    }
+
+    /// TLS is about to be [up](Self::secured), and a login can be bound to it by this.
+    pub fn binds(&mut self, binding: ChannelBinding) {
+        self.note_binding(binding);
     }
 
     /// TLS is up.
@@ -321,8 +350,9 @@ impl Session {
         }
         let can_quit = failure.kind.is_of_time() || failure.kind == FailureKind::Interrupted;
         self.fail(failure);
-        // Without a greeting nothing may be said, after a failed handshake nothing can, and after DATA it might become a message.
-        let mute = pouring || matches!(self.state, State::Handshake | State::Data);
+        // Without a greeting nothing may be said, after a failed handshake nothing can, after DATA it might become a message, and in a
+        // login a password.
+        let mute = pouring || matches!(self.state, State::Handshake | State::Data | State::Auth(_));
         if can_quit && !mute && self.transcript.reached >= Some(Stage::Greeting) {
             self.leave();
             self.dialogue.times.farewell = Duration::ZERO;
@@ -377,11 +407,14 @@ impl Session {
 
     fn receive(&mut self, began: Elapsed, verb: Verb, answers: Answers, purpose: Purpose, reply: Reply) {
         let code = reply.code;
+        let challenge = matches!(self.state, State::Auth(_)).then(|| Zeroizing::new(reply.lines.concat()));
+        let reply = self.without_secrets(reply);
         let capabilities = (verb == Verb::Ehlo).then(|| Capabilities::from_reply(&reply));
         self.record(Event::Received { verb, answers, purpose, began, reply });
         self.waiting.restart();
         let yes = code.is_yes_to(verb);
-        if yes && purpose == Purpose::Target && answers != Answers::Nothing {
+        // Whether a yes to a login can be believed is not said by its code alone.
+        if yes && purpose == Purpose::Target && answers != Answers::Nothing && verb != Verb::Auth {
             // A chunk that is not the last is a message in part.
             self.reach(if verb == Verb::Bdat { Stage::Data } else { Stage::of(verb) });
         }
@@ -389,6 +422,10 @@ impl Session {
         if code.closes_channel() {
             self.state = State::Over;
             return;
+        }
+        if let (State::Auth(talk), Some(challenge)) = (&self.state, challenge) {
+            let talk = Talk::clone(talk);
+            return self.go_on_with_login(talk, code.number(), &challenge);
         }
         match (&self.state, verb) {
             (State::Quit, _) => self.state = State::Over,
@@ -462,6 +499,11 @@ impl Session {
                 return self.leave();
             }
             _ => {}
+        }
+        match self.login_progress() {
+            Progress::Due => return self.log_in(),
+            Progress::Failed => return self.leave(),
+            Progress::Done | Progress::NotWanted => {}
         }
         if self.unsaid.is_empty() {
             if self.dialogue.until >= Stage::Data && self.taken {
@@ -555,6 +597,7 @@ impl Session {
             State::Handshake => Stage::Tls,
             State::Hello => Stage::Ehlo,
             State::StartTls => Stage::StartTls,
+            State::Auth(_) => Stage::Auth,
             State::Data => Stage::Data,
             State::Message => Stage::Message,
             State::Quit => Stage::Quit,
@@ -562,6 +605,7 @@ impl Session {
             State::Ready | State::Over => match verb {
                 Some(verb) => Stage::of(verb),
                 None if self.dialogue.tls == TlsUse::Require && !self.secured => Stage::StartTls,
+                None if self.login_progress() == Progress::Due => Stage::Auth,
                 None => Stage::Mail,
             },
         }
@@ -585,9 +629,18 @@ impl Session {
             return;
         }
         self.premature += bytes.len();
+        if let Some(hidden) = self.login.as_ref().and_then(|login| login.hide(&bytes)) {
+            bytes = hidden;
+        }
         let stage = self.stage();
         match self.transcript.events.last_mut() {
-            Some((_, Event::Premature { stage: last, bytes: kept, .. })) if *last == stage => kept.append(&mut bytes),
+            Some((_, Event::Premature { stage: last, bytes: kept, .. })) if *last == stage => {
+                // What came in two pieces may be a secret as a whole.
+                kept.append(&mut bytes);
+                if let Some(hidden) = self.login.as_ref().and_then(|login| login.hide(kept)) {
+                    *kept = hidden;
+                }
+            }
             _ => self.record(Event::Premature { stage, began, bytes }),
         }
     }

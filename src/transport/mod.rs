@@ -116,7 +116,7 @@ impl Line<'_> {
     ) -> Result<(), tcp::Broken> {
         // A stopped probe only says good-bye.
         if !parting
-            && matches!(need, Need::Write(_) | Need::Handshake(_) | Need::Survey(_))
+            && matches!(need, Need::Write(_) | Need::WriteSecret(_) | Need::Handshake(_) | Need::Survey(_))
             && let Some(early) = wire.pending().await
         {
             session.received(self.clock.now(), &early?);
@@ -134,6 +134,10 @@ impl Line<'_> {
                     Exchanged::Read(bytes) => session.received(self.clock.now(), &bytes),
                 }
             }
+            Need::WriteSecret(line) => {
+                timeout(WRITE_LIMIT, wire.write(line.expose())).await.map_err(|_| FailureKind::TimedOut(WRITE_LIMIT))??;
+                session.sent(self.clock.now());
+            }
             Need::Read(limit) => {
                 let mut bytes = [0; READ_SIZE];
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
@@ -142,7 +146,12 @@ impl Line<'_> {
             Need::Handshake(limit) => {
                 let shaken = timeout(limit, wire.secure(self.tls, name, base.as_ref())).await;
                 match shaken.map_err(|_| FailureKind::TimedOut(limit))? {
-                    Ok(facts) => session.secured(self.clock.now(), facts),
+                    Ok((facts, binding)) => {
+                        if let Some(binding) = binding {
+                            session.binds(binding);
+                        }
+                        session.secured(self.clock.now(), facts);
+                    }
                     Err(Unshaken { failure, bytes }) => {
                         if !bytes.is_empty() {
                             session.received(self.clock.now(), &bytes);

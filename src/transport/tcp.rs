@@ -19,9 +19,9 @@ use super::error_queue::ErrorQueue;
 use super::legacy;
 use super::overheard::Overheard;
 use super::own::source;
-use super::tls::{TlsClient, Unshaken};
+use super::tls::{TlsClient, Unshaken, binding};
 use crate::settings::Settings;
-use crate::smtp::{Connected, Failure, FailureKind, IcmpError, LegacyTls, TlsFacts};
+use crate::smtp::{ChannelBinding, Connected, Failure, FailureKind, IcmpError, LegacyTls, TlsFacts};
 use crate::target::{DomainName, Host};
 
 /// Why a step failed; also made from the system's errors by `?`.
@@ -209,15 +209,21 @@ impl Wire {
         }
     }
 
-    /// Does the TLS handshake over what was plain until now.
-    pub(super) async fn secure(&mut self, tls: &TlsClient, name: &Host, base: Option<&DomainName>) -> Result<TlsFacts, Unshaken> {
+    /// Does the TLS handshake over what was plain until now. Also gives what a login can be bound to.
+    pub(super) async fn secure(
+        &mut self,
+        tls: &TlsClient,
+        name: &Host,
+        base: Option<&DomainName>,
+    ) -> Result<(TlsFacts, Option<ChannelBinding>), Unshaken> {
         let Self::Plain(stream) = std::mem::replace(self, Self::Lost) else {
             return Err(Broken::from(FailureKind::Closed).into());
         };
         let (stream, facts) = tls.handshake(stream, name, base).await?;
         acknowledge_at_once(stream.get_ref().0.stream()).map_err(Broken::from)?;
+        let binding = binding(stream.get_ref().1, &facts);
         *self = Self::Secure(Box::new(stream));
-        Ok(facts)
+        Ok((facts, binding))
     }
 
     /// Learns what old TLS the server would speak, within `limit`; the connection is of no use afterwards.

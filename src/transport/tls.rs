@@ -15,13 +15,15 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
 
 use super::overheard::Overheard;
 use super::roots::Roots;
 use super::tcp::Broken;
 use super::{certificate, verification};
-use crate::smtp::{CHAIN_LIMIT, CertificateFault, CertificateVerdict, Distrust, FailureKind, HandshakeFailure, TlsAlert, TlsFacts};
+use crate::smtp::{
+    CHAIN_LIMIT, CertificateFault, CertificateVerdict, ChannelBinding, Distrust, FailureKind, HandshakeFailure, TlsAlert, TlsFacts,
+};
 use crate::target::{DomainName, Host};
 
 /// What all TLS connections of a probe share: the cryptography, and the authorities trusted.
@@ -90,6 +92,15 @@ impl TlsClient {
         };
         Ok((stream, facts))
     }
+}
+
+/// What a login can be bound to: with TLS 1.3 the connection itself (RFC 9266 §3), before that the server's certificate (RFC 5929).
+pub(super) fn binding(connection: &ClientConnection, facts: &TlsFacts) -> Option<ChannelBinding> {
+    if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+        let material = connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        return material.ok().map(ChannelBinding::exporter);
+    }
+    facts.chain.first().and_then(ChannelBinding::server_end_point)
 }
 
 /// A handshake that failed.

@@ -1,10 +1,11 @@
-//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS; NSD for zones that are signed.
+//! The built command against real servers: Postfix, with Unbound or dnsmasq for the DNS; NSD for zones that are signed; Dovecot for logins.
 //!
 //! Each test makes a network namespace with servers of its own and takes it away again, so that it needs root, `ip`, and the
 //! servers. Where one of them is missing a test says `skipped` and passes, unless `SMTPPROBE_TESTS_MUST_RUN=1`.
 
 mod delivered;
 mod lab;
+mod logins;
 mod loopback;
 mod mta_sts;
 mod namespace;

@@ -28,8 +28,8 @@ pub(super) fn unreached(case: &Case<'_>, nothing: &[&Given<'_>], cut: bool) -> V
     }
     let (outcome, reason) = (shown.answer.outcome, shown.answer.reason);
     let confidence = if same.len() == considered.len() { shown.answer.confidence } else { shown.answer.confidence.min(Confidence::Likely) };
-    let twist = if cut { Twist::CutShort } else { Twist::None };
-    let verdict = Verdict { confidence, twist, ..conclude(case, outcome, reason, shown, &same) };
+    let verdict = Verdict { confidence, ..conclude(case, outcome, reason, shown, &same) };
+    let verdict = if cut { Verdict { twist: Twist::CutShort, ..verdict } } else { verdict };
     if cut { verdict } else { own_aside(case, considered, whose_side(case, considered, verdict)) }
 }
 

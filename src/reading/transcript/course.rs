@@ -7,7 +7,7 @@ use super::super::conversation::tls_facts;
 use super::super::{Conversation, content, failure, reply};
 use super::line::{Form, Mark, is_reply};
 use super::note::Note;
-use crate::smtp::{Answers, Command, Elapsed, Event, Failure, FailureKind, Purpose, Reply, ReplyCode, Said, Stage, Verb};
+use crate::smtp::{Answers, Command, Elapsed, Event, Failure, FailureKind, LoginLine, Purpose, Reply, ReplyCode, Said, Stage, Verb};
 
 /// A text may hold so many events in all, and so many conversations.
 const EVENTS: usize = 20_000;
@@ -137,7 +137,15 @@ impl Course {
     pub(super) fn client(&mut self, text: &str, mark: Mark) {
         self.close();
         match self.body {
-            Body::Secret => self.body = Body::None,
+            Body::Secret => {
+                self.body = Body::None;
+                // Our own report shows what was said, without what is secret in it.
+                if let Some(line @ (LoginLine::Answer(_) | LoginLine::Cancel)) = LoginLine::read(text) {
+                    self.mark(mark);
+                    self.waiting.pop_front();
+                    self.sent(Command::Auth(line));
+                }
+            }
             Body::Message if text == "." => self.end_of_message(),
             Body::Message | Body::Chunk => {
                 if let Some(event) = content::of_line(text) {

@@ -241,7 +241,9 @@ impl View<'_> {
             let closer = report.findings[index + 1..].iter().filter(|other| other.severity >= Severity::Warning);
             let told = is_within(&finding.evidence, &self.explained())
                 || closer.into_iter().any(|other| is_within(&finding.evidence, &other.evidence));
-            if !self.look.verbose && (quiet || told) {
+            // The verdict explains the refusal that it stands in, not that.
+            let apart = finding.id == "password_repeated";
+            if !self.look.verbose && (quiet || (told && !apart)) {
                 continue;
             }
             any = true;

@@ -113,12 +113,18 @@ impl View<'_> {
         }
         let Some(annotation) = &event.annotation else { return };
         let decides = event.purpose.is_none() && session.answer.as_ref().is_some_and(|answer| answer.event == Some(index));
-        let words = if decides || self.look.verbose {
+        let challenge = event.challenge.as_deref().map(plain);
+        let words = if let Some(challenge) = challenge.as_ref().filter(|_| !self.look.verbose) {
+            format!("{}: \"{challenge}\"", annotation.title)
+        } else if decides || self.look.verbose {
             format!("{}: {}", annotation.title, annotation.meaning)
         } else {
             format!("{}.", annotation.title)
         };
         self.page.paragraph(SOFT, INDENT, INDENT, &words);
+        if let Some(challenge) = challenge.filter(|_| self.look.verbose) {
+            self.page.paragraph(SOFT, INDENT, INDENT, &format!("\"{challenge}\""));
+        }
         let goes_on = session.events[index + 1..].iter().any(|event| event.kind == EventKind::Content);
         if code == 354 && !goes_on {
             self.page.paragraph(SOFT, INDENT, INDENT, &self.phrases.dropped.clone());
@@ -224,6 +230,11 @@ fn as_sent(event: &EventPart, code: u16) -> Vec<String> {
     let last = event.lines.len().saturating_sub(1);
     let separator = |place| if place < last { '-' } else { ' ' };
     event.lines.iter().enumerate().map(|(place, line)| format!("{code:03}{}{line}", separator(place)).trim_end().to_owned()).collect()
+}
+
+/// A challenge without the marks of JSON, which nobody needs for reading.
+fn plain(challenge: &str) -> String {
+    challenge.chars().filter(|c| !matches!(c, '{' | '}' | '"')).collect()
 }
 
 /// Octets in the unit that administrators think in: `50 MB` (of 1,048,576 octets, as servers set it) or the number.

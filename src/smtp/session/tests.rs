@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::{CertificateVerdict, Handling, HandshakeFailure, KeyExchange, StageTimes, TlsVersion};
+use crate::smtp::{CertificateFault, CertificateVerdict, Distrust, Handling, HandshakeFailure, KeyExchange, StageTimes, TlsVersion};
 
 /// What the server does whenever the session waits for it. Text is sent as it stands, with `|` for CRLF; words in angle brackets
-/// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>`, `<tls fails>` and `<old>`.
-fn talk(dialogue: Dialogue, transactions: &[Transaction], server: &[&str]) -> Vec<String> {
+/// are `<closes>`, `<silence>`, `<stop>` and, for the handshake, `<tls>`, `<untrusted>`, `<tls fails>` and `<old>`.
+pub(super) fn talk(dialogue: Dialogue, transactions: &[Transaction], server: &[&str]) -> Vec<String> {
     let mut session = Session::new(dialogue, Elapsed::default());
     for transaction in transactions {
         session.enqueue(transaction.clone());
@@ -17,19 +17,25 @@ fn talk(dialogue: Dialogue, transactions: &[Transaction], server: &[&str]) -> Ve
     account(session.transcript())
 }
 
-fn hold(session: &mut Session, server: &[&str]) {
+/// Gives what was written as secret.
+pub(super) fn hold(session: &mut Session, server: &[&str]) -> Vec<String> {
+    let mut secrets = Vec::new();
     let mut now = Elapsed::default();
     let ends = Connected { local: address("192.0.2.9:40000"), peer: address("192.0.2.1:25") };
     session.connected(now, ends);
     let mut acts = server.iter();
     for _ in 0..200 {
         match session.need() {
-            Need::Close => return,
+            Need::Close => return secrets,
             Need::Write(bytes) => {
                 assert!(bytes.ends_with(b"\r\n"));
                 session.sent(now);
             }
             Need::WriteSome(..) => panic!("no message was to be sent"),
+            Need::WriteSecret(line) => {
+                secrets.push(String::from_utf8_lossy(line.expose()).into_owned());
+                session.sent(now);
+            }
             Need::Read(limit) => match acts.next() {
                 Some(&"<closes>") => session.broke(now, FailureKind::Closed.into()),
                 Some(&"<stop>") => session.broke(now, FailureKind::Interrupted.into()),
@@ -41,6 +47,10 @@ fn hold(session: &mut Session, server: &[&str]) {
             },
             Need::Handshake(_) => match acts.next() {
                 Some(&"<tls>") => session.secured(now, tls()),
+                Some(&"<untrusted>") => {
+                    let fault = CertificateFault { why: Distrust::SelfSigned, place: 0 };
+                    session.secured(now, TlsFacts { verdict: CertificateVerdict::Untrusted(vec![fault]), ..tls() });
+                }
                 _ => session.broke(now, FailureKind::TlsHandshake(HandshakeFailure::Ours("no".to_owned())).into()),
             },
             Need::Survey(_) => match acts.next() {
@@ -67,7 +77,7 @@ fn old_tls() -> LegacyTls {
     LegacyTls { version, cipher, exchange, group_bits: None, chain: Vec::new(), chain_length: 0 }
 }
 
-fn account(transcript: &Transcript) -> Vec<String> {
+pub(super) fn account(transcript: &Transcript) -> Vec<String> {
     transcript
         .events
         .iter()
@@ -93,18 +103,19 @@ fn control(purpose: Purpose) -> &'static str {
     }
 }
 
-fn dialogue(until: Stage) -> Dialogue {
+pub(super) fn dialogue(until: Stage) -> Dialogue {
     Dialogue {
         hello: Some("probe.example.net".parse().unwrap()),
         tls: TlsUse::IfOffered,
         until,
         handshake: Handshake::Usual,
         pipelining: true,
+        login: None,
         times: StageTimes::default(),
     }
 }
 
-fn ask(recipients: &[&str]) -> Transaction {
+pub(super) fn ask(recipients: &[&str]) -> Transaction {
     let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
     Transaction { from: None, recipients, size: None, handling: Handling::default(), message: None, purpose: Purpose::Target }
 }

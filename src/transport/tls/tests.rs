@@ -10,8 +10,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use super::*;
+use crate::smtp::BindingKind;
 
 fn params(common_name: &str, names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
@@ -78,6 +80,46 @@ async fn the_chain_is_kept_as_sent_and_judged() {
         assert_eq!((reasons(&facts), facts.chain_length), (expected, chain.len()), "{asked}");
         assert_eq!((facts.version.as_str(), facts.group.is_some()), ("TLS 1.3", true));
         assert_eq!(facts.certificate().unwrap().issuer, "CN=Between");
+    }
+}
+
+/// Both ends have the same of it, and each connection another.
+#[tokio::test]
+async fn a_login_is_bound_to_the_connection_or_to_the_certificate() {
+    let key = KeyPair::generate().unwrap();
+    let own = params("mx.example.com", &["mx.example.com"]).self_signed(&key).unwrap().der().clone();
+    let client = TlsClient::new(&[]);
+    let mut seen = Vec::new();
+    for version in [&TLS13, &TLS13, &TLS12] {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring_provider::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap()
+        };
+        let shaking = async {
+            let stream = TcpStream::connect(address).await.unwrap();
+            client.handshake(stream, &name("mx.example.com"), None).await.map_err(|unshaken| unshaken.failure.kind).unwrap()
+        };
+        let ((stream, facts), accepted) = tokio::join!(shaking, accepting);
+        let bound = binding(stream.get_ref().1, &facts).unwrap();
+        if facts.version == "TLS 1.3" {
+            let exported = accepted.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
+            assert_eq!((bound.kind(), &bound), (BindingKind::TlsExporter, &ChannelBinding::exporter(exported)));
+        } else {
+            assert_eq!(
+                (bound.kind(), Some(&bound)),
+                (BindingKind::TlsServerEndPoint, ChannelBinding::server_end_point(&facts.chain[0]).as_ref())
+            );
+        }
+        assert!(!seen.contains(&bound));
+        seen.push(bound);
     }
 }
 

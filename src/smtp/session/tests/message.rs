@@ -19,6 +19,7 @@ fn deliver(dialogue: Dialogue, transaction: Transaction, server: &[&str], at_onc
         match session.need() {
             Need::Close => return (account(session.transcript()), wire),
             Need::Write(_) => session.sent(now),
+            Need::WriteSecret(line) => panic!("nobody was to log in: {line:?}"),
             Need::WriteSome(bytes, limit) => {
                 assert!(bytes.len() <= 64 * 1024 && !bytes.is_empty());
                 let while_writing = |act: &str| act.starts_with("<early>") || matches!(act, "<pipe>" | "<stop>" | "<blocked>");
