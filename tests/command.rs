@@ -390,7 +390,11 @@ fn a_message_is_sent_only_where_it_is_asked_for() {
     let file = std::env::temp_dir().join(format!("smtpprobe-letter-{}.eml", std::process::id()));
     std::fs::write(&file, "From: me@example.net\nSubject: hello\n\n.\n").unwrap();
     let given = report(&["anna@demo.test", &format!("--send={}", file.display()), "--from", "me@example.net"]);
+    // A file that is there may stand behind the option; a target never does.
+    let behind = report(&["anna@demo.test", "--send", &file.display().to_string(), "--from", "me@example.net"]);
+    let before = report(&["--send", "anna@demo.test", "--from", "me@example.net"]);
     std::fs::remove_file(&file).unwrap();
+    assert_eq!((&behind["message"]["subject"], &before["message"]["test"]), (&"hello".into(), &true.into()));
     assert_eq!((&given["message"]["subject"], &given["message"]["size"]), (&"hello".into(), &43.into()));
     // What arrived is shown where everything is.
     let shown = smtpprobe(&["demo", "anna@demo.test", "--send", "-v"]).output().unwrap();

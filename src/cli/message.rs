@@ -1,5 +1,6 @@
 //! What is delivered, how it is to be handled, and whether greylisting is waited for: options, and how they become [`Settings`].
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,22 @@ impl MessageOptions {
         let key = SigningKey::from_pem(&pem).map_err(|error| wrong(file, &error))?;
         Ok(Some(Signer { domain: domain.clone(), selector: selector.clone(), key }))
     }
+}
+
+/// The arguments with a file that stands behind `--send` joined to it. Without a file of that name the word is a target, or a mistake.
+pub(crate) fn with_files(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for word in words {
+        let is_file = word == "-" || (!word.to_string_lossy().contains('@') && Path::new(&word).is_file());
+        match joined.last_mut().filter(|last| *last == "--send" && is_file) {
+            Some(send) => {
+                send.push("=");
+                send.push(word);
+            }
+            None => joined.push(word),
+        }
+    }
+    joined
 }
 
 /// The message in a file, signed if it is to be.

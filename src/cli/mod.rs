@@ -81,7 +81,8 @@ pub(crate) fn main() -> ExitCode {
 
 /// The arguments, with the values of the configuration file where nothing else gives them; else the complaint is printed.
 fn arguments() -> Result<Args, ExitCode> {
-    let matches = Args::command().try_get_matches().map_err(|error| usage_error(&error, None))?;
+    let words = message::with_files(std::env::args_os());
+    let matches = Args::command().try_get_matches_from(&words).map_err(|error| usage_error(&error, None))?;
     let args = Args::from_arg_matches(&matches).map_err(|error| usage_error(&error, None))?;
     let complain = |trouble: Trouble| {
         eprintln!("smtpprobe: {trouble}");
@@ -89,7 +90,7 @@ fn arguments() -> Result<Args, ExitCode> {
     };
     let Some(config) = Config::read(args.config.as_deref()).map_err(complain)? else { return Ok(args) };
     let command = config.apply(Args::command(), &matches).map_err(complain)?;
-    let parsed = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    let parsed = command.try_get_matches_from(&words).and_then(|matches| Args::from_arg_matches(&matches));
     parsed.map_err(|error| usage_error(&error, Some(&config)))
 }
 
