@@ -1,9 +1,12 @@
-//! Condenses the files of rules to what a reply is first held against: whose they are, and the words that lead to each rule.
+//! Condenses the files of rules to what a reply is first held against: whose they are, and the words that lead to each rule; and notes
+//! where each entry of the other files stands.
 //!
 //! A reply needs a few of a thousand rules. What all of them together are scanned for lies in one place then, with its index, and the
 //! rest of the files is never touched.
 
 // The program finds words by it; here its chains are laid.
+#[path = "headings.rs"]
+mod headings;
 #[allow(dead_code, reason = "nothing is looked for here")]
 #[path = "index.rs"]
 mod index;
@@ -16,7 +19,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let folder = Path::new("src/knowledge");
     let list = fs::read_to_string(folder.join("books.rs"))?;
-    for input in ["books.rs", "build.rs", "index.rs", "data"] {
+    for input in ["books.rs", "build.rs", "headings.rs", "index.rs", "data"] {
         println!("cargo::rerun-if-changed=src/knowledge/{input}");
     }
     let mut condensed = Condensed::default();
@@ -24,7 +27,26 @@ fn main() -> io::Result<()> {
         condensed.add(&fs::read_to_string(folder.join(file))?);
     }
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo names no place for what is made"))?;
-    fs::write(Path::new(&out).join("condensed.rs"), condensed.source())
+    fs::write(Path::new(&out).join("condensed.rs"), condensed.source())?;
+    let mut places = String::new();
+    for name in SHELVES {
+        places.push_str(&shelf(name, &fs::read_to_string(folder.join(format!("data/{name}.toml")))?));
+    }
+    fs::write(Path::new(&out).join("places.rs"), places)
+}
+
+/// The files whose entries are read one by one.
+const SHELVES: [&str; 7] = ["codes", "enhanced", "findings", "lists", "phrases", "private", "reasons"];
+
+/// Where the entries of one stand.
+fn shelf(name: &str, text: &str) -> String {
+    let (mut keys, mut entries) = (String::new(), String::new());
+    for (key, place) in headings::places(text) {
+        let _ = write!(entries, "({}, {}, {}),", keys.len(), place.start, place.end);
+        keys.push_str(key);
+    }
+    let name = name.to_uppercase();
+    format!("pub(super) static {name}: Places = Places {{ keys: {keys:?}, entries: &[{entries}] }};\n")
 }
 
 /// What a file says before its rules, and where each rule stands in it.

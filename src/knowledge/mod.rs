@@ -6,6 +6,8 @@
 mod book;
 mod books;
 mod codes;
+#[cfg(test)]
+mod headings;
 mod index;
 mod lists;
 mod pattern;
@@ -32,6 +34,13 @@ use serde::de::DeserializeOwned;
 
 use crate::smtp::{EnhancedCode, ReplyCode, Verb};
 use shelf::Shelf;
+
+/// Where the entries of each file stand.
+#[allow(clippy::unreadable_literal, reason = "nobody reads them")]
+mod places {
+    use super::shelf::Places;
+    include!(concat!(env!("OUT_DIR"), "/places.rs"));
+}
 
 /// Everything that is known, in one language.
 pub struct Knowledge {
@@ -108,13 +117,13 @@ impl Knowledge {
     #[must_use]
     pub fn english() -> Self {
         Self {
-            codes: Shelf::new(include_str!("data/codes.toml")),
-            enhanced: Shelf::new(include_str!("data/enhanced.toml")),
-            reasons: Shelf::new(include_str!("data/reasons.toml")),
-            findings: Shelf::new(include_str!("data/findings.toml")),
-            phrases: Shelf::new(include_str!("data/phrases.toml")),
-            private: Shelf::new(include_str!("data/private.toml")),
-            lists: Shelf::new(include_str!("data/lists.toml")),
+            codes: Shelf::new(include_str!("data/codes.toml"), &places::CODES),
+            enhanced: Shelf::new(include_str!("data/enhanced.toml"), &places::ENHANCED),
+            reasons: Shelf::new(include_str!("data/reasons.toml"), &places::REASONS),
+            findings: Shelf::new(include_str!("data/findings.toml"), &places::FINDINGS),
+            phrases: Shelf::new(include_str!("data/phrases.toml"), &places::PHRASES),
+            private: Shelf::new(include_str!("data/private.toml"), &places::PRIVATE),
+            lists: Shelf::new(include_str!("data/lists.toml"), &places::LISTS),
             library: OnceLock::new(),
             software: OnceLock::new(),
         }

@@ -1,55 +1,70 @@
 //! A data file whose tables are parsed one by one, when they are asked for.
 //!
-//! A probe needs a dozen of several hundred entries, and has some milliseconds in all. So a file is only scanned for its
-//! headings; an entry is parsed, and overlaid with another language's texts, when somebody wants it, and kept for whoever wants it
-//! again: a log file asks for the same few a million times.
+//! A probe needs a dozen of several hundred entries, and has some milliseconds in all. So the build has noted where each stands; it is
+//! parsed, and overlaid with another language's texts, when somebody wants it, and kept for whoever wants it again: a log file asks for
+//! the same few a million times.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
+/// The places of a file's entries, as the build has noted them.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// All keys, one behind the other.
+    pub(super) keys: &'static str,
+    /// Of each key where it begins in `keys`, and where its entry begins and ends in the file; in the order of the keys.
+    pub(super) entries: &'static [(u32, u32, u32)],
+}
+
+impl Places {
+    fn key(&self, place: usize) -> &'static str {
+        let begin = |place: usize| self.entries.get(place).map(|(key, ..)| *key as usize);
+        begin(place).and_then(|from| self.keys.get(from..begin(place + 1).unwrap_or(self.keys.len()))).unwrap_or_default()
+    }
+
+    fn find(&self, key: &str) -> Option<Range<usize>> {
+        let (mut low, mut high) = (0, self.entries.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.key(middle).cmp(key) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return self.entries.get(middle).map(|(_, from, to)| *from as usize..*to as usize),
+            }
+        }
+        None
+    }
+}
+
 /// A file of top-level tables, by key.
 #[derive(Debug)]
 pub(super) struct Shelf {
     text: &'static str,
-    places: BTreeMap<&'static str, Range<usize>>,
+    places: &'static Places,
     overlay: BTreeMap<String, toml::Table>,
     /// What was parsed, by key; whoever asks knows the type.
     parsed: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Shelf {
-    /// Finds the headings. All tables of a key (`[552]`, `[552.at.RCPT]`) must stand together.
-    pub(super) fn new(text: &'static str) -> Self {
-        let mut places: BTreeMap<&'static str, Range<usize>> = BTreeMap::new();
-        let mut current: Option<(&'static str, usize)> = None;
-        let mut offset = 0;
-        for line in text.split_inclusive('\n') {
-            if let Some(key) = heading(line)
-                && current.is_none_or(|(open, _)| open != key)
-                && let Some((open, start)) = current.replace((key, offset))
-            {
-                places.insert(open, start..offset);
-            }
-            offset += line.len();
-        }
-        if let Some((open, start)) = current {
-            places.insert(open, start..offset);
-        }
+    /// A file, and where its entries stand.
+    pub(super) fn new(text: &'static str, places: &'static Places) -> Self {
         Self { text, places, overlay: BTreeMap::new(), parsed: Mutex::default() }
     }
 
     /// The keys, sorted.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.places.keys().copied()
+        (0..self.places.entries.len()).map(|place| self.places.key(place))
     }
 
     /// Whether there is such an entry.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.places.contains_key(key)
+        self.places.find(key).is_some()
     }
 
     /// Lays another language's texts over the entries: same keys, same shape, texts only.
@@ -77,7 +92,7 @@ impl Shelf {
     /// # Panics
     /// If the entry is not of the type asked for: the files are part of the program, and a test parses every entry.
     pub(super) fn entry<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let slice = &self.text[self.places.get(key)?.clone()];
+        let slice = &self.text[self.places.find(key)?];
         let parsed = match self.overlay.get(key) {
             None => toml::from_str::<BTreeMap<String, T>>(slice).map(|mut tables| tables.remove(key)),
             Some(texts) => toml::from_str::<BTreeMap<String, toml::Value>>(slice).and_then(|mut tables| {
@@ -115,15 +130,6 @@ fn missing(key: &str) -> ! {
     panic!("the built-in data have no entry {key}")
 }
 
-/// The first part of a table heading's key.
-fn heading(line: &'static str) -> Option<&'static str> {
-    let inner = line.strip_prefix('[')?;
-    match inner.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => inner.split(['.', ']']).next().filter(|key| !key.is_empty() && !key.starts_with('[')),
-    }
-}
-
 /// Replaces what both have, table by table; what only the overlay has is new text in an optional place.
 fn merge(base: &mut toml::Table, texts: &toml::Table) {
     for (key, value) in texts {
@@ -143,9 +149,13 @@ mod tests {
     const TEXT: &str =
         "# head\n[552]\ntitle = \"a\"\n\n[552.at.RCPT]\ntitle = \"b\"\n\n[\"X.2.2\"]\ntitle = \"c\"\nfix = [\n  { text = \"d\" },\n]\n";
 
+    const PLACES: Places = Places { keys: "552X.2.2", entries: &[(0, 7, 53), (3, 53, 103)] };
+
     #[test]
     fn tables_of_one_key_are_one_entry() {
-        let shelf = Shelf::new(TEXT);
+        let found: Vec<_> = super::super::headings::places(TEXT).into_iter().collect();
+        assert_eq!(found, [("552", 7..53), ("X.2.2", 53..TEXT.len())]);
+        let shelf = Shelf::new(TEXT, &PLACES);
         assert_eq!(shelf.keys().collect::<Vec<_>>(), ["552", "X.2.2"]);
         let entry: toml::Table = shelf.entry("552").unwrap();
         assert_eq!(entry["at"]["RCPT"]["title"].as_str(), Some("b"));
@@ -155,7 +165,7 @@ mod tests {
 
     #[test]
     fn another_language_is_laid_over_by_key() {
-        let mut shelf = Shelf::new(TEXT);
+        let mut shelf = Shelf::new(TEXT, &PLACES);
         shelf.overlay(toml::from_str("[552.at.RCPT]\ntitle = \"voll\"\n").unwrap());
         let entry: toml::Table = shelf.entry("552").unwrap();
         assert_eq!((entry["title"].as_str(), entry["at"]["RCPT"]["title"].as_str()), (Some("a"), Some("voll")));
