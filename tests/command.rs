@@ -272,7 +272,7 @@ fn json_tells_own_addresses_and_when_a_reply_began() {
     let json: serde_json::Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).expect("JSON");
     assert_eq!(json["vantage"]["own"], serde_json::json!([{ "address": "127.0.0.1", "here": true }]));
     let events = json["sessions"][0]["events"].as_array().unwrap();
-    let greeting = events.iter().find(|event| event["answers"] == "CONNECT").expect("a greeting");
+    let greeting = events.iter().find(|event| event["answers"] == "CONN").expect("a greeting");
     let time = |field: &str| greeting[field].as_f64().expect(field);
     assert!(time("at_ms") - time("began_ms") >= 100.0, "{greeting}");
     assert!(events[0].get("began_ms").is_none());

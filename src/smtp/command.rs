@@ -134,7 +134,7 @@ impl fmt::Display for Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub enum Verb {
     /// Nothing was said yet: the reply is the greeting.
-    #[serde(rename = "CONNECT")]
+    #[serde(rename = "CONN", alias = "CONNECT")]
     Connect,
     /// EHLO.
     #[serde(rename = "EHLO")]
@@ -224,7 +224,7 @@ impl Verb {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Connect => "CONNECT",
+            Self::Connect => "CONN",
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
             Self::StartTls => "STARTTLS",
@@ -260,7 +260,7 @@ impl FromStr for Verb {
     fn from_str(text: &str) -> Result<Self, VerbError> {
         let name = text.trim().to_ascii_uppercase();
         let name = match name.as_str() {
-            "GREETING" | "CONN" | "BANNER" => "CONNECT",
+            "GREETING" | "CONNECT" | "BANNER" => "CONN",
             "MAIL FROM" => "MAIL",
             "RCPT TO" => "RCPT",
             "DATA END" | "DATAEND" | "DOT" | "." | "MESSAGE" | "EOM" => "DATA-END",

@@ -75,7 +75,7 @@ fn postfix_tells_what_hosts_said_and_what_became_of_connections() {
         (
             "Mar  4 10:11:23 out1 postfix/smtp[1]: 4Z0Abc: to=<anna@example.com>, relay=mx.example.com[192.0.2.1]:25, delay=2, delays=0/0/1/1, \
              dsn=4.2.1, status=deferred (host mx.example.com[192.0.2.1] refused to talk to me: 220-mx.example.com 421 4.2.1 try later)",
-            "postfix | anna@example.com | - | delayed | 421 | 4.2.1 | CONNECT | mx.example.com | out1 | 4Z0Abc | mx.example.com try later",
+            "postfix | anna@example.com | - | delayed | 421 | 4.2.1 | CONN | mx.example.com | out1 | 4Z0Abc | mx.example.com try later",
         ),
         (
             "Mar  4 10:11:23 out1 postfix/smtp[1]: 4Z0Abc: to=<\"a, b\"@example.com>, relay=mx.example.com[192.0.2.1]:25, delay=2, dsn=5.0.0, \
@@ -90,7 +90,7 @@ fn postfix_tells_what_hosts_said_and_what_became_of_connections() {
         (
             "Mar  4 10:11:23 out1 postfix/smtp[1]: 4Z0Abc: to=<anna@example.com>, relay=none, delay=30, delays=0/0/30/0, dsn=4.4.1, \
              status=deferred (connect to mx.example.com[192.0.2.1]:25: Connection timed out)",
-            "postfix | anna@example.com | - | delayed | - | 4.4.1 | CONNECT | mx.example.com | out1 | 4Z0Abc | connect to \
+            "postfix | anna@example.com | - | delayed | - | 4.4.1 | CONN | mx.example.com | out1 | 4Z0Abc | connect to \
              mx.example.com[192.0.2.1]:25: Connection timed out",
         ),
         (
@@ -145,7 +145,7 @@ fn postfix_tells_what_hosts_said_and_what_became_of_connections() {
         ),
         (
             "Mar  4 10:11:23 out1 postfix/smtp[1]: connect to mx.example.com[192.0.2.1]:25: Connection refused",
-            "postfix | - | - | - | - | - | CONNECT | mx.example.com | out1 | - | connect to mx.example.com[192.0.2.1]:25: Connection refused",
+            "postfix | - | - | - | - | - | CONN | mx.example.com | out1 | - | connect to mx.example.com[192.0.2.1]:25: Connection refused",
         ),
         (
             "Mar  4 10:11:23 out1 postfix/qmgr[1]: 4Z0Abc: from=<bert@example.net>, status=expired, returned to sender",
@@ -181,7 +181,7 @@ fn postfix_tells_what_it_rejects_itself() {
         ),
         (
             "Mar  4 10:11:23 mx1 postfix/smtpd[1]: NOQUEUE: reject: CONNECT from unknown[192.0.2.9]: 421 4.7.0 too many; proto=SMTP",
-            "postfix | - | - | delayed | 421 | 4.7.0 | CONNECT | - | mx1 | - | too many",
+            "postfix | - | - | delayed | 421 | 4.7.0 | CONN | - | mx1 | - | too many",
         ),
         (
             "Mar  4 10:11:23 mx1 postfix/smtpd[1]: 4Z0Abc: proxy-reject: END-OF-MESSAGE: 550 5.7.0 virus; from=<b@example.net> \
@@ -235,7 +235,7 @@ fn lines_of_exim_are_read() {
         (
             "2025-03-04 10:11:00 1tpA00-0001Xy-2Z H=mx.example.com [192.0.2.1]: SMTP error from remote mail server after initial connection: 421 \
              busy",
-            "exim | - | - | - | 421 | - | CONNECT | mx.example.com | - | 1tpA00-0001Xy-2Z | busy",
+            "exim | - | - | - | 421 | - | CONN | mx.example.com | - | 1tpA00-0001Xy-2Z | busy",
         ),
         (
             "2025-03-04 10:11:00 1tpA00-0001Xy-2Z ** anna@example.com R=d T=lmtp: LMTP error after RCPT TO:<anna@example.com>: 552 5.2.2 full",
@@ -312,7 +312,7 @@ fn lines_of_sendmail_are_read() {
         (
             "Mar  4 10:11:23 mx1 sendmail[1]: ruleset=check_relay, arg1=c.example.net, arg2=192.0.2.9, relay=c.example.net [192.0.2.9], \
              reject=421 4.3.2 Too many open connections.",
-            "sendmail | - | - | delayed | 421 | 4.3.2 | CONNECT | - | mx1 | - | Too many open connections.",
+            "sendmail | - | - | delayed | 421 | 4.3.2 | CONN | - | mx1 | - | Too many open connections.",
         ),
         (
             "Mar  4 10:11:23 mx1 sendmail[1]: 5249abc1012345: Milter: to=<anna@example.com>, reject=451 4.7.1 Greylisting in action",

@@ -123,7 +123,7 @@ pub(super) fn ask(recipients: &[&str]) -> Transaction {
 mod message;
 
 const EHLO: &str = "-> EHLO probe.example.net";
-const GREETING: &str = "<- 220 to CONNECT";
+const GREETING: &str = "<- 220 to CONN";
 
 #[test]
 fn without_pipelining_each_command_waits_for_its_answer() {
@@ -262,7 +262,7 @@ fn the_last_line_of_a_greeting_is_waited_for() {
     for (greeting, code) in [("554 no|", "554"), ("421 busy|", "421"), ("450 later|", "450")] {
         let said = talk(dialogue(Stage::Rcpt), &[ask(&["a@example.com"])], &[greeting, "221 bye|"]);
         let farewell: &[&str] = if code == "421" { &[] } else { &["-> QUIT", "<- 221 to QUIT"] };
-        assert_eq!(said, [&[format!("<- {code} to CONNECT").as_str()][..], farewell].concat());
+        assert_eq!(said, [&[format!("<- {code} to CONN").as_str()][..], farewell].concat());
     }
 }
 
@@ -330,7 +330,7 @@ fn whoever_sends_without_end_and_unasked_is_not_waited_for() {
 #[test]
 fn only_the_right_class_is_a_yes() {
     let said = talk(dialogue(Stage::Rcpt), &[], &["354 go|", "221 bye|"]);
-    assert_eq!(said, ["<- 354 to CONNECT", "-> QUIT", "<- 221 to QUIT"]);
+    assert_eq!(said, ["<- 354 to CONN", "-> QUIT", "<- 221 to QUIT"]);
     let said = talk(dialogue(Stage::Data), &[ask(&["a@example.com"])], &["220 hi|", "250 hi|", "250 ok|", "354 go|", "221 bye|"]);
     assert_eq!(said[6..], ["<- 354 to RCPT", "-> QUIT", "<- 221 to QUIT"]);
     let required = Dialogue { tls: TlsUse::Require, ..dialogue(Stage::StartTls) };
@@ -455,7 +455,7 @@ fn implicit_tls_alone_ends_before_the_greeting() {
     let implicit = Dialogue { tls: TlsUse::Implicit, ..dialogue(Stage::Tls) };
     assert_eq!(talk(implicit.clone(), &[], &["<tls>", "220 late|"]), ["== TLS"]);
     let greeted = talk(Dialogue { until: Stage::Greeting, ..implicit }, &[], &["<tls>", "220 hi|", "221 bye|"]);
-    assert_eq!(greeted, ["== TLS", "<- 220 to CONNECT", "-> QUIT", "<- 221 to QUIT"]);
+    assert_eq!(greeted, ["== TLS", "<- 220 to CONN", "-> QUIT", "<- 221 to QUIT"]);
 }
 
 #[test]
@@ -466,11 +466,11 @@ fn a_reply_has_to_begin_in_time_and_may_then_take_as_long_as_bytes_come() {
     let cut_off = |words: &str| vec!["** greeting 22".to_owned(), format!("!! greeting {words}")];
     let five_minutes = StageTimes { greeting: Duration::from_secs(300), ..StageTimes::default() };
     for (times, pieces, expected) in [
-        (usual, &[(29, "220 late|")][..], vec!["<- 220 to CONNECT".to_owned()]),
+        (usual, &[(29, "220 late|")][..], vec!["<- 220 to CONN".to_owned()]),
         (usual, &[(31, "220 too late|")], timed_out("TimedOut(30s)")),
-        (five_minutes, &[(299, "220 in time|")], vec!["<- 220 to CONNECT".to_owned()]),
+        (five_minutes, &[(299, "220 in time|")], vec!["<- 220 to CONN".to_owned()]),
         // Each byte within the gap, and far more than the greeting's own time in all.
-        (usual, &[(25, "2"), (50, "2"), (75, "0"), (100, "|")], vec!["<- 220 to CONNECT".to_owned()]),
+        (usual, &[(25, "2"), (50, "2"), (75, "0"), (100, "|")], vec!["<- 220 to CONN".to_owned()]),
         (usual, &[(1, "22"), (40, "0 late|")], cut_off("Stalled(30s)")),
         (StageTimes { gap: seconds(5), ..usual }, &[(20, "22"), (27, "0 late|")], cut_off("Stalled(5s)")),
         (StageTimes { session: seconds(10), ..usual }, &[(4, "2"), (8, "2"), (12, "0")], cut_off("SessionTimeOver")),
