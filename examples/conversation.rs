@@ -8,12 +8,15 @@ use std::time::Duration;
 use smtpprobe::annotation::annotate;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::smtp::{
-    Connected, Dialogue, Elapsed, FailureKind, Handshake, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
+    Connected, Dialogue, Elapsed, FailureKind, Handshake, Need, Protocol, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let times = StageTimes { greeting: Duration::from_secs(300), ..StageTimes::default() };
     let dialogue = Dialogue {
+        protocol: Protocol::Smtp,
+        proxy_header: None,
+        xclient: None,
         hello: Some("probe.example.net".parse()?),
         tls: TlsUse::Never,
         until: Stage::Rcpt,
@@ -22,7 +25,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         times,
     };
     let mut session = Session::new(dialogue, Elapsed::default());
-    session.enqueue(Transaction { from: None, recipients: vec!["anna@example.com".parse()?], size: None, purpose: Purpose::Target });
+    session.enqueue(Transaction {
+        from: None,
+        recipients: vec!["anna@example.com".parse()?],
+        via: None,
+        size: None,
+        purpose: Purpose::Target,
+    });
 
     // What the server sends, and after how many seconds.
     let mut server = [

@@ -1,10 +1,13 @@
 //! How to probe: one table of settings with its defaults, for library and command alike.
 
+mod way;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::smtp::{Elapsed, HelloName, Stage, StageTimes, TlsUse};
+pub use self::way::{Proxy, ProxyError, ProxyLogin};
+use crate::smtp::{Elapsed, HelloName, Protocol, ProxyHeader, Stage, StageTimes, TlsUse, Xclient};
 use crate::target::{DomainName, Host, Mailbox, Port};
 
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
@@ -52,6 +55,17 @@ pub struct Settings {
     pub resolve: BTreeMap<DomainName, Vec<IpAddr>>,
     /// The local address to connect from; it also decides the family.
     pub bind: Option<IpAddr>,
+    /// The PROXY protocol's header, sent to the hosts asked for ahead of everything else; none sends none.
+    pub proxy_header: Option<ProxyHeader>,
+    /// What the hosts asked for are told with XCLIENT about whom to take this client for; none tells them nothing.
+    pub xclient: Option<Xclient>,
+    /// Which protocol the hosts asked for speak.
+    pub protocol: Protocol,
+    /// An address of the user's own, at a domain that the server is not responsible for, to be asked for in the ways that open relays
+    /// fall for; none does not.
+    pub relay: Option<Mailbox>,
+    /// The proxy that every TCP connection goes through; none connects directly.
+    pub proxy: Option<Proxy>,
     /// For the whole probe.
     pub timeout: Duration,
     /// For each TCP connection, if the whole session has as much time.
@@ -87,6 +101,11 @@ impl Default for Settings {
             validation: Validation::default(),
             resolve: BTreeMap::new(),
             bind: None,
+            proxy: None,
+            proxy_header: None,
+            xclient: None,
+            protocol: Protocol::default(),
+            relay: None,
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             times: StageTimes::default(),

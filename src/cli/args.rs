@@ -15,6 +15,7 @@ use smtpprobe::transport::read_roots;
 
 use super::Trouble;
 use super::output::{Colour, Format};
+use super::way::{AgreedOptions, ProxyUrl};
 
 const TARGETS: &str =
     "user@example.com, example.com, mx.example.com[:PORT], 192.0.2.1, [2001:db8::1]:25, smtp://HOST, smtps://HOST, submission://HOST";
@@ -173,6 +174,8 @@ pub(crate) struct ProbeOptions {
     /// Send one command at a time
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
     no_pipelining: bool,
+    #[command(flatten)]
+    agreed: AgreedOptions,
 
     /// Walk the MX list as a mail server would, and stop at the first definite answer
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
@@ -215,6 +218,9 @@ pub(crate) struct RouteOptions {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
     bind: Option<IpAddr>,
+    /// Connect by way of this SOCKS5 proxy; the DNS is asked directly. A password is better kept in $SMTPPROBE_PROXY or the configuration than on the command line, where others can read it
+    #[arg(long, value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]", env = "SMTPPROBE_PROXY", hide_env = true, help_heading = "Route")]
+    proxy: Option<ProxyUrl>,
     /// Host known to listen on port 25, asked where that port is shut everywhere, or where a greeting is masked or names somebody else [default: the MX of gmail.com, of outlook.com]
     #[arg(long, value_name = "HOST", value_parser = host, conflicts_with = "no_control", env = "SMTPPROBE_CONTROL", hide_env = true, help_heading = "Route")]
     control: Vec<Host>,
@@ -342,6 +348,7 @@ impl RouteOptions {
             validation,
             resolve,
             bind: self.bind,
+            proxy: self.proxy.as_ref().map(ProxyUrl::read).transpose()?,
             timeout: self.timeout.unwrap_or(base.timeout.max(needed)),
             connect_timeout,
             times: StageTimes {
@@ -396,6 +403,10 @@ impl ProbeOptions {
             pipelining: !self.no_pipelining,
             policies: if self.no_policies { Policies::Off } else { Policies::Auto },
             check_injection: self.check_injection,
+            proxy_header: self.agreed.proxy_protocol,
+            xclient: self.agreed.xclient.clone(),
+            protocol: self.agreed.protocol(),
+            relay: self.agreed.relay_test.clone(),
             ..base
         })
     }
@@ -403,6 +414,11 @@ impl ProbeOptions {
     /// Whether the last step asked for can be taken with `target`.
     pub(crate) fn fits(&self, target: &Target) -> Result<(), Trouble> {
         match self.until {
+            _ if self.agreed.is_of_one_server() && !matches!(target, Target::Host { .. }) && self.route.server.is_empty() => {
+                Err(Trouble::Usage(format!(
+                    "--relay-test, --proxy-protocol, --xclient and --lmtp are for a server of your own: name it with --server, or as smtp://HOST instead of {target}"
+                )))
+            }
             Some(Until::Rcpt | Until::Data) if target.mailbox().is_none() => Err(Trouble::Usage(format!(
                 "--until rcpt and data need a mailbox, such as user@{target}; for {target} the last step is mail"
             ))),

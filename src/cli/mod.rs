@@ -8,6 +8,7 @@ mod explain;
 mod lists;
 mod live;
 mod output;
+mod way;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -10,7 +10,7 @@
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
 //! greeting_timeout = 5000          # handshake_timeout, gap_timeout, session_timeout; size, the octets to declare in MAIL;
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
-//!                                  # hosts to compare with where port 25 is shut
+//!                                  # hosts to compare with where port 25 is shut; relay_test asks for this address as of an open relay
 //!
 //! [dns]                            # what is not named does not exist; types A, AAAA, MX, CNAME, PTR, TXT, TLSA; ANY takes a word
 //! "demo.test MX" = ["10 mx1.demo.test"]
@@ -155,6 +155,9 @@ pub(super) struct Probe {
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
+    /// The address to ask for as open relays are asked.
+    #[serde(default)]
+    relay_test: Option<String>,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
@@ -181,6 +184,7 @@ impl Probe {
         settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
         settings.check_injection |= self.check_injection;
+        settings.relay = self.relay_test.as_ref().and_then(|own| own.parse().ok()).or(settings.relay.take());
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {

@@ -10,6 +10,7 @@ mod delivery;
 mod greeting;
 mod port;
 mod recipient;
+mod relay;
 mod route;
 mod session;
 mod side;
@@ -22,6 +23,7 @@ pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
+pub use relay::is_open_relay;
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
@@ -272,6 +274,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         certificate::RULES,
         transport_security::RULES,
         recipient::RULES,
+        relay::RULES,
         timing::RULES,
     ]
     .into_iter()

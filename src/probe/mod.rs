@@ -12,6 +12,7 @@ mod plan;
 mod policies;
 mod policy_host;
 mod recorded;
+mod relay;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
@@ -41,7 +42,8 @@ use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origi
 use crate::sender;
 use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
+    CodeClass, Dialogue, FailureKind, Handshake, HelloName, Protocol, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript,
+    Verb,
 };
 use crate::target::{DomainName, Host, Port, Target};
 use crate::transport::dane::verify;
@@ -299,7 +301,7 @@ pub async fn probe(
 
 /// Whether what the domain publishes about transport security matters to the question.
 fn wants_policies(target: &Target, settings: &Settings) -> bool {
-    let of_mail = settings.question == Question::Mail && until(target, settings) >= Stage::StartTls;
+    let of_mail = settings.question == Question::Mail && settings.protocol == Protocol::Smtp && until(target, settings) >= Stage::StartTls;
     of_mail && settings.policies == PoliciesUse::Auto && settings.tls != Some(TlsUse::Never)
 }
 
@@ -339,10 +341,16 @@ struct Conversations<'a, P> {
 
 impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     async fn hold(&self, attempt: Attempt, stop: Stop) -> (Attempt, Transcript) {
+        let relay = self.settings.relay.as_ref().filter(|_| attempt.role == Role::Asked);
+        // A host that was not asked for knows nothing of what the user has agreed with the ones that were.
+        let agreed = !matches!(attempt.role, Role::Control | Role::OtherPort);
         let dialogue = Dialogue {
+            protocol: if agreed { self.settings.protocol } else { Protocol::Smtp },
+            proxy_header: self.settings.proxy_header.filter(|_| agreed),
+            xclient: self.settings.xclient.clone().filter(|_| attempt.role.asks_the_question()),
             hello: self.hello.clone(),
             tls: attempt.tls,
-            until: attempt.until,
+            until: if relay.is_some() { attempt.until.max(Stage::Rcpt) } else { attempt.until },
             handshake: match attempt.role {
                 Role::OldTls => Handshake::Survey,
                 Role::Injection => Handshake::Injection,
@@ -354,6 +362,9 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let mut session = Session::new(dialogue, self.line.clock.now());
         if attempt.until >= Stage::Mail {
             session.enqueue(self.question());
+        }
+        for transaction in relay.into_iter().flat_map(|own| relay::transactions(own, self.settings.from.as_ref(), &attempt.name)) {
+            session.enqueue(transaction);
         }
         let mut considered = false;
         let mut told = errands::Told::default();
@@ -406,6 +417,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         Transaction {
             from: self.settings.from.clone(),
             recipients: self.target.mailbox().cloned().into_iter().collect(),
+            via: None,
             size: self.settings.size,
             purpose: Purpose::Target,
         }
@@ -415,7 +427,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     fn ask(&self, purpose: Purpose, attempt: &Attempt, session: &mut Session) {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
         if self.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
-            session.enqueue(Transaction { from: self.settings.from.clone(), recipients: vec![recipient], size: None, purpose });
+            session.enqueue(Transaction { from: self.settings.from.clone(), recipients: vec![recipient], via: None, size: None, purpose });
         }
     }
 

@@ -8,7 +8,7 @@ use super::beside::usual;
 use super::{LeftOut, LeftOutWhy, Role, until};
 use crate::route::{Lookup, MailHost, Route, Step};
 use crate::settings::{Question, Settings, Walk};
-use crate::smtp::{Elapsed, Stage, TlsUse};
+use crate::smtp::{Elapsed, Protocol, Stage, TlsUse};
 use crate::target::{Host, Port, Scheme, Target};
 
 /// Connections of one probe, at most.
@@ -110,6 +110,7 @@ impl Plan {
             _ => (None, None),
         };
         let named: Vec<Port> = if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() };
+        let usual = if settings.protocol == Protocol::Lmtp { Port::LMTP } else { Port::SMTP };
         let ports = match settings.question {
             Question::Ports if named.is_empty() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
             _ => named.clone(),
@@ -120,8 +121,8 @@ impl Plan {
             walk: settings.walk,
             until: (settings.question == Question::Mail || settings.until.is_some()).then(|| until(target, settings)),
             connect_timeout: settings.connect_timeout,
-            common: if named.is_empty() { vec![Port::SMTP] } else { named.clone() },
-            ports,
+            common: if named.is_empty() { vec![usual] } else { named.clone() },
+            ports: if ports.is_empty() { vec![usual] } else { ports },
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
             tls: settings.tls,
             implicit: own_port.filter(|_| scheme == Some(Scheme::Submissions)),
@@ -376,7 +377,6 @@ impl Plan {
         let own = self.server_ports.get(host).copied().flatten();
         let ports = match own {
             Some(port) => vec![port],
-            None if self.ports.is_empty() => vec![Port::SMTP],
             None => self.ports.clone(),
         };
         ports.into_iter()

@@ -45,6 +45,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             helo: facts.vantage.hello.clone(),
             addresses: facts.vantage.addresses.clone(),
             egress: facts.vantage.egress.clone(),
+            proxy: facts.vantage.proxy.clone(),
             own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
         route: route(case),

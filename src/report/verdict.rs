@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::VerdictPart;
 use super::build::evidence;
 use super::page::name_in;
-use crate::diagnosis::{Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, seconds};
+use crate::diagnosis::{
+    Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, is_open_relay, seconds,
+};
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
 use crate::settings::Question;
@@ -28,6 +30,7 @@ struct VerdictPhrases {
     at_all: String,
     at_some: String,
     catch_all: String,
+    open_relay: String,
     refused_for_all: String,
     disagreement_yes: String,
     disagreement_why: String,
@@ -191,6 +194,7 @@ impl<'a> Wording<'a> {
     fn caveats(&self, verdict: &Verdict) -> Vec<String> {
         let in_clear = self.is_in_clear(verdict);
         let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
+        told.extend(is_open_relay(self.case).then(|| self.phrases.open_relay.clone()));
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");

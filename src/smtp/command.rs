@@ -9,16 +9,22 @@ use std::str::FromStr;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::MailParameter;
 
-use super::Said;
-use crate::target::{DomainName, Mailbox};
+use super::{ProxyLine, Said, Xclient};
+use crate::target::{DomainName, MailDomain, Mailbox};
 
 /// A command of the client, without its CRLF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// The PROXY protocol's header, which no reply answers but the greeting.
+    Proxy(ProxyLine),
     /// `EHLO name` (RFC 5321 §4.1.1.1).
     Ehlo(HelloName),
     /// `HELO name`, for servers that refuse EHLO (RFC 5321 §3.2).
     Helo(HelloName),
+    /// `LHLO name`, in LMTP (RFC 2033 §4.1).
+    Lhlo(HelloName),
+    /// `XCLIENT NAME=value …` (Postfix, `XCLIENT_README`).
+    Xclient(Xclient),
     /// `STARTTLS` (RFC 3207 §4).
     StartTls,
     /// `MAIL FROM:<…>` (RFC 5321 §4.1.1.2).
@@ -32,6 +38,8 @@ pub enum Command {
     },
     /// `RCPT TO:<…>` (RFC 5321 §4.1.1.3).
     Rcpt(Mailbox),
+    /// `RCPT TO:<@host:…>`, with a source route (RFC 5321 appendix C), to see whether it is followed.
+    RcptVia(MailDomain, Mailbox),
     /// `DATA` (RFC 5321 §4.1.1.4).
     Data,
     /// `RSET` (RFC 5321 §4.1.1.5).
@@ -47,15 +55,26 @@ impl Command {
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
-            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Proxy(_) => Verb::Connect,
+            Self::Ehlo(_) | Self::Lhlo(_) => Verb::Ehlo,
+            Self::Xclient(_) => Verb::Xclient,
             Self::Helo(_) => Verb::Helo,
             Self::StartTls => Verb::StartTls,
             Self::Mail { .. } => Verb::Mail,
-            Self::Rcpt(_) => Verb::Rcpt,
+            Self::Rcpt(_) | Self::RcptVia(..) => Verb::Rcpt,
             Self::Data => Verb::Data,
             Self::Rset => Verb::Rset,
             Self::Quit => Verb::Quit,
             Self::Said(said) => said.verb(),
+        }
+    }
+
+    /// What goes out for it, line break and all.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Proxy(line) => line.octets(),
+            command => format!("{command}\r\n").into_bytes(),
         }
     }
 }
@@ -65,6 +84,10 @@ impl fmt::Display for Command {
         match self {
             Self::Ehlo(name) => write!(f, "EHLO {name}"),
             Self::Helo(name) => write!(f, "HELO {name}"),
+            Self::Lhlo(name) => write!(f, "LHLO {name}"),
+            Self::Proxy(line) => line.fmt(f),
+            Self::Xclient(xclient) => write!(f, "XCLIENT {xclient}"),
+            Self::RcptVia(via, mailbox) => write!(f, "RCPT TO:<@{via}:{mailbox}>"),
             Self::Mail { from, size, smtputf8 } => {
                 let mut parameters = Vec::new();
                 if let Some(size) = size {
@@ -101,6 +124,9 @@ pub enum Verb {
     /// STARTTLS.
     #[serde(rename = "STARTTLS")]
     StartTls,
+    /// XCLIENT, of Postfix.
+    #[serde(rename = "XCLIENT")]
+    Xclient,
     /// AUTH (RFC 4954).
     #[serde(rename = "AUTH")]
     Auth,
@@ -153,11 +179,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of a session.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Connect,
         Self::Ehlo,
         Self::Helo,
         Self::StartTls,
+        Self::Xclient,
         Self::Auth,
         Self::Mail,
         Self::Rcpt,
@@ -184,6 +211,7 @@ impl Verb {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
             Self::StartTls => "STARTTLS",
+            Self::Xclient => "XCLIENT",
             Self::Auth => "AUTH",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
@@ -288,6 +316,12 @@ mod tests {
             (Command::Ehlo(name.clone()), "EHLO probe.example.net"),
             (Command::Helo("2001:db8::1".parse().unwrap()), "HELO [IPv6:2001:db8::1]"),
             (Command::Ehlo("[192.0.2.9]".parse().unwrap()), "EHLO [192.0.2.9]"),
+            (Command::Lhlo(name.clone()), "LHLO probe.example.net"),
+            (Command::Xclient("ADDR=192.0.2.1".parse().unwrap()), "XCLIENT ADDR=192.0.2.1"),
+            (
+                Command::RcptVia(mailbox("a@mx.example.net").domain().clone(), mailbox("b@example.com")),
+                "RCPT TO:<@mx.example.net:b@example.com>",
+            ),
             (Command::StartTls, "STARTTLS"),
             (Command::Mail { from: None, size: None, smtputf8: false }, "MAIL FROM:<>"),
             (

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::proxy_failure::ProxyFailure;
 use super::tls::HandshakeFailure;
 
 /// Why a session could not go on.
@@ -110,6 +111,8 @@ pub enum FailureKind {
     Rejected,
     /// This machine itself does not let it out: a rule of its own, or a route that prohibits.
     Forbidden,
+    /// The proxy on this side, which tells nothing about the target.
+    Proxy(ProxyFailure),
     /// The connection was torn down after it stood.
     Reset,
     /// The peer closed the connection in an orderly way, but too early.

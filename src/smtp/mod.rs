@@ -8,16 +8,21 @@ mod capability;
 mod command;
 mod dialogue;
 mod failure;
+mod proxy_failure;
+mod proxy_header;
 mod reply;
 mod said;
 mod session;
 mod tls;
 mod transcript;
+mod xclient;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, HelloName, HelloNameError, Verb, VerbError};
-pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
+pub use dialogue::{Dialogue, Handshake, Protocol, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
+pub use proxy_failure::{ProxyFailure, SocksReply};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyLine, ProxyVersion};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use said::Said;
 pub use session::{Need, Session};
@@ -26,3 +31,4 @@ pub use tls::{
     PublicKey, SentCertificate, TlsAlert, TlsFacts, TlsVersion,
 };
 pub use transcript::{Answer, Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
+pub use xclient::{Xclient, XclientAttribute, XclientError};

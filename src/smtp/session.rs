@@ -12,7 +12,8 @@ use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{
-    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Reply, ReplyReader, TlsUse, Transaction, Verb,
+    Capabilities, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, Protocol, Reply, ReplyReader, TlsUse, Transaction,
+    Verb,
 };
 use crate::target::Mailbox;
 
@@ -41,6 +42,8 @@ pub enum Need {
 enum State {
     /// The connection does not stand yet.
     Connecting,
+    /// The PROXY protocol's header is due, before anything else.
+    Preface,
     /// The server speaks first.
     Greeting,
     /// The TLS handshake is due.
@@ -49,6 +52,8 @@ enum State {
     Hello,
     /// STARTTLS is on its way.
     StartTls,
+    /// XCLIENT is on its way; a yes begins the session anew.
+    Xclient,
     /// Introduced; a transaction may begin, or is being answered.
     Ready,
     /// DATA is on its way.
@@ -175,7 +180,7 @@ impl Session {
         if self.outbox.is_empty() {
             Need::Read(self.waiting.left(times, limit))
         } else {
-            Need::Write(self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect())
+            Need::Write(self.outbox.iter().flat_map(|(command, _)| command.octets()).collect())
         }
     }
 
@@ -188,6 +193,15 @@ impl Session {
         self.record(Event::Connected(ends));
         self.transcript.reached = Some(Stage::Connect);
         self.waiting.restart();
+        if let Some(header) = self.dialogue.proxy_header.filter(|_| self.dialogue.until > Stage::Connect) {
+            self.state = State::Preface;
+            return self.outbox.push((Command::Proxy(header.on(&ends)), Purpose::Target));
+        }
+        self.open();
+    }
+
+    /// Nothing stands before the conversation any more.
+    fn open(&mut self) {
         self.state = match (self.dialogue.until, self.dialogue.tls) {
             (Stage::Dns | Stage::Connect, _) => State::Over,
             (_, TlsUse::Implicit) => State::Handshake,
@@ -198,6 +212,15 @@ impl Session {
     /// All that [`Need::Write`] named was written.
     pub fn sent(&mut self, at: Elapsed) {
         self.tick(at);
+        if self.state == State::Preface {
+            for (command, purpose) in std::mem::take(&mut self.outbox) {
+                self.record(Event::Sent { command, purpose });
+            }
+            self.waiting.restart();
+            self.open();
+            // A greeting that did not wait for the header is a greeting all the same.
+            return self.digest(at);
+        }
         // A line that began before we spoke cannot be the answer to what we said.
         let since = self.waiting.coming_since();
         let early = self.reader.take_rest();
@@ -219,6 +242,13 @@ impl Session {
     pub fn received(&mut self, at: Elapsed, bytes: &[u8]) {
         self.tick(at);
         self.reader.push(bytes);
+        if self.state != State::Preface {
+            self.digest(at);
+        }
+    }
+
+    /// Takes what can be read.
+    fn digest(&mut self, at: Elapsed) {
         let mut since = self.waiting.coming_since();
         while self.state != State::Over && self.state != State::Handshake {
             let Some(item) = self.reader.next() else { break };
@@ -251,7 +281,7 @@ impl Session {
         } else {
             // What was learnt before TLS does not count any more (RFC 3207 §4.2).
             self.capabilities = None;
-            self.introduce(Command::Ehlo(self.hello.clone()));
+            self.introduce();
         }
     }
 
@@ -361,10 +391,16 @@ impl Session {
         }
         match (&self.state, verb) {
             (State::Quit, _) => self.state = State::Over,
-            (State::Greeting, _) if yes && self.dialogue.until > Stage::Greeting => {
-                self.introduce(Command::Ehlo(self.hello.clone()));
+            (State::Greeting, _) if yes && self.dialogue.until > Stage::Greeting => self.introduce(),
+            // LMTP has no older word (RFC 2033 §4.1).
+            (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 && self.dialogue.protocol == Protocol::Smtp => {
+                self.outbox.push((Command::Helo(self.hello.clone()), Purpose::Target));
             }
-            (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 => self.introduce(Command::Helo(self.hello.clone())),
+            // It is another client from here on: nothing that was said before counts.
+            (State::Xclient, _) if yes => {
+                self.capabilities = None;
+                self.introduce();
+            }
             (State::Hello, _) if yes => {
                 self.capabilities = Some(capabilities.unwrap_or_default());
                 self.state = State::Ready;
@@ -429,6 +465,14 @@ impl Session {
             }
             _ => {}
         }
+        if let Some(xclient) = self.dialogue.xclient.take() {
+            if let Some(missing) = xclient.missing_in(&self.capabilities.clone().unwrap_or_default()) {
+                self.fail(FailureKind::NotOffered(missing).into());
+                return self.leave();
+            }
+            self.state = State::Xclient;
+            return self.outbox.push((Command::Xclient(xclient), Purpose::Target));
+        }
         if self.unsaid.is_empty() {
             if self.dialogue.until >= Stage::Data && self.taken {
                 self.state = State::Data;
@@ -449,7 +493,7 @@ impl Session {
 
     /// Lays out a transaction's commands; false if the server does not offer what it needs.
     fn begin(&mut self, transaction: Transaction) -> bool {
-        let Transaction { from, recipients, size, purpose } = transaction;
+        let Transaction { from, recipients, via, size, purpose } = transaction;
         let has = |keyword| self.capabilities.as_ref().is_some_and(|c| c.has(keyword));
         let smtputf8 = from.iter().chain(&recipients).any(Mailbox::needs_smtputf8);
         if smtputf8 && !has("SMTPUTF8") {
@@ -462,7 +506,11 @@ impl Session {
         }
         self.unsaid.push_back((Command::Mail { from, size, smtputf8 }, purpose));
         if self.dialogue.until >= Stage::Rcpt {
-            self.unsaid.extend(recipients.into_iter().map(|recipient| (Command::Rcpt(recipient), purpose)));
+            let rcpt = |recipient| match &via {
+                Some(via) => Command::RcptVia(via.clone(), recipient),
+                None => Command::Rcpt(recipient),
+            };
+            self.unsaid.extend(recipients.into_iter().map(|recipient| (rcpt(recipient), purpose)));
         }
         true
     }
@@ -482,8 +530,10 @@ impl Session {
         greeting.is_some_and(|answer| answer.reply.text().to_ascii_lowercase().contains("ftp"))
     }
 
-    fn introduce(&mut self, command: Command) {
+    fn introduce(&mut self) {
         self.state = State::Hello;
+        let hello = self.hello.clone();
+        let command = if self.dialogue.protocol == Protocol::Lmtp { Command::Lhlo(hello) } else { Command::Ehlo(hello) };
         self.outbox.push((command, Purpose::Target));
     }
 
@@ -504,9 +554,9 @@ impl Session {
         let verb = self.awaited.front().map(|a| a.verb).or_else(|| self.outbox.first().map(|(command, _)| command.verb()));
         match self.state {
             State::Connecting => Stage::Connect,
-            State::Greeting => Stage::Greeting,
+            State::Preface | State::Greeting => Stage::Greeting,
             State::Handshake => Stage::Tls,
-            State::Hello => Stage::Ehlo,
+            State::Hello | State::Xclient => Stage::Ehlo,
             State::StartTls => Stage::StartTls,
             State::Data => Stage::Data,
             State::Quit => Stage::Quit,

@@ -13,6 +13,8 @@ pub struct Port(u16);
 impl Port {
     /// Relay between mail servers (RFC 5321 §4.5.4.2).
     pub const SMTP: Self = Self(25);
+    /// LMTP; the port that is usual, for none is assigned (RFC 2033 §4).
+    pub const LMTP: Self = Self(24);
     /// Message submission, TLS from the first byte (RFC 8314 §7.3).
     pub const SUBMISSIONS: Self = Self(465);
     /// Message submission (RFC 6409 §3.1).

@@ -10,6 +10,7 @@ mod fetch;
 pub mod legacy;
 mod overheard;
 mod own;
+mod proxy;
 mod roots;
 mod tcp;
 mod tls;

@@ -10,8 +10,8 @@ use std::time::Duration;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::READ_SIZE;
@@ -19,9 +19,10 @@ use super::error_queue::ErrorQueue;
 use super::legacy;
 use super::overheard::Overheard;
 use super::own::source;
+use super::proxy::{Negotiation, Step};
 use super::tls::{TlsClient, Unshaken};
-use crate::settings::Settings;
-use crate::smtp::{Connected, Failure, FailureKind, IcmpError, LegacyTls, TlsFacts};
+use crate::settings::{Proxy, Settings};
+use crate::smtp::{Connected, Failure, FailureKind, IcmpError, LegacyTls, ProxyFailure, TlsFacts};
 use crate::target::{DomainName, Host};
 
 /// Why a step failed; also made from the system's errors by `?`.
@@ -60,11 +61,24 @@ impl Failure {
 /// "Address family not supported", which the standard library has no name for.
 const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 
-/// Opens a connection to `address`, or to where the settings say that it really is, within `limit`.
+/// Opens a connection to `address`, or to where the settings say that it really is, within `limit`; by way of the proxy, if there
+/// is one.
 pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Duration) -> Result<(Wire, Connected), Broken> {
     let real = settings.connect_to.get(&address).copied().unwrap_or(address);
+    let (stream, bound) = match &settings.proxy {
+        None => (open(settings.bind, real, limit).await?, None),
+        Some(proxy) => through(proxy, settings.bind, real, limit).await?,
+    };
+    // Commands are small and each is waited for: nothing is gained by holding them back.
+    stream.set_nodelay(true)?;
+    // The server sees the proxy's address, not ours.
+    let local = bound.map_or_else(|| stream.local_addr(), Ok)?;
+    Ok((Wire::Plain(stream), Connected { local, peer: address }))
+}
+
+async fn open(local: Option<IpAddr>, real: SocketAddr, limit: Duration) -> Result<TcpStream, Broken> {
     let socket = if real.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if let Some(local) = settings.bind {
+    if let Some(local) = local {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     let errors = ErrorQueue::of(&socket, real.is_ipv6());
@@ -81,10 +95,54 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     if let Some(errors) = errors {
         errors.close();
     }
-    // Commands are small and each is waited for: nothing is gained by holding them back.
-    stream.set_nodelay(true)?;
-    let ends = Connected { local: stream.local_addr()?, peer: address };
-    Ok((Wire::Plain(stream), ends))
+    Ok(stream)
+}
+
+/// A connection to `to` by way of `proxy`, and the address that it comes from there, if the proxy tells. Whatever goes wrong is the
+/// proxy's: that of an ICMP error too, which is about the way to it.
+async fn through(proxy: &Proxy, local: Option<IpAddr>, to: SocketAddr, limit: Duration) -> Result<(TcpStream, Option<SocketAddr>), Broken> {
+    let over = Instant::now() + limit;
+    let of_proxy = |failure: ProxyFailure| Broken::from(FailureKind::Proxy(failure));
+    let places: Vec<SocketAddr> = match &proxy.host {
+        Host::Address(address) => vec![SocketAddr::new(*address, proxy.port.number())],
+        Host::Name(name) => {
+            let found = timeout_at(over, lookup_host((name.as_str(), proxy.port.number()))).await;
+            found.ok().and_then(Result::ok).into_iter().flatten().collect()
+        }
+    };
+    let mut reached = Err(of_proxy(ProxyFailure::NoAddress));
+    for place in places {
+        let left = over.saturating_duration_since(Instant::now());
+        // An address to bind to is of one family, which may not be the proxy's.
+        let local = local.filter(|local| local.is_ipv4() == place.is_ipv4());
+        match open(local, place, left).await {
+            Ok(stream) => {
+                reached = Ok(stream);
+                break;
+            }
+            Err(Failure { kind, errno, .. }) => {
+                let kind = FailureKind::Proxy(ProxyFailure::Unreachable(Box::new(kind)));
+                reached = Err(Failure { kind, errno, icmp: None });
+            }
+        }
+    }
+    let mut stream = reached?;
+    let mut negotiation = Negotiation::new(proxy.login.as_ref(), to);
+    let talk = async {
+        loop {
+            match negotiation.step() {
+                Step::Say(octets) => stream.write_all(&octets).await.map_err(|_| ProxyFailure::Closed)?,
+                Step::Hear(count) => {
+                    let mut octets = vec![0; count];
+                    stream.read_exact(&mut octets).await.map_err(|_| ProxyFailure::Closed)?;
+                    negotiation.heard(&octets)?;
+                }
+                Step::Done(bound) => return Ok(bound),
+            }
+        }
+    };
+    let bound = timeout_at(over, talk).await.unwrap_or(Err(ProxyFailure::Silent(limit))).map_err(of_proxy)?;
+    Ok((stream, bound))
 }
 
 /// What a failed `connect` means: the same, but that "invalid" is what Linux says of a route that swallows packets, and of a

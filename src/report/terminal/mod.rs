@@ -44,6 +44,7 @@ struct Phrases {
     certificate_unverified: String,
     control_catch_all: String,
     control_postmaster: String,
+    control_relay: String,
     injection: String,
     surveyed: String,
     dropped: String,

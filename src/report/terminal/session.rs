@@ -55,6 +55,7 @@ impl View<'_> {
         let words = match purpose {
             Some(Purpose::CatchAll) => &self.phrases.control_catch_all,
             Some(Purpose::Postmaster) => &self.phrases.control_postmaster,
+            Some(Purpose::Relay) => &self.phrases.control_relay,
             Some(Purpose::Injection) => &self.phrases.injection,
             _ => return,
         };

@@ -1,5 +1,7 @@
 //! Whole conversations as tables: what the server does against everything that happened.
 
+mod ways;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -88,11 +90,15 @@ fn control(purpose: Purpose) -> &'static str {
         Purpose::Target => "",
         Purpose::CatchAll | Purpose::Postmaster => " (control)",
         Purpose::Injection => " (injected)",
+        Purpose::Relay => " (relay)",
     }
 }
 
 fn dialogue(until: Stage) -> Dialogue {
     Dialogue {
+        protocol: Protocol::Smtp,
+        proxy_header: None,
+        xclient: None,
         hello: Some("probe.example.net".parse().unwrap()),
         tls: TlsUse::IfOffered,
         until,
@@ -104,7 +110,7 @@ fn dialogue(until: Stage) -> Dialogue {
 
 fn ask(recipients: &[&str]) -> Transaction {
     let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
-    Transaction { from: None, recipients, size: None, purpose: Purpose::Target }
+    Transaction { from: None, recipients, via: None, size: None, purpose: Purpose::Target }
 }
 
 const EHLO: &str = "-> EHLO probe.example.net";
