@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use smtpprobe::route::read_anchors;
 use smtpprobe::settings::{Control, Controls, Families, Policies, Question, Settings, Validation, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
-use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
+use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port, server as read_server};
 use smtpprobe::transport::read_roots;
 
 use super::Trouble;
@@ -195,7 +195,7 @@ pub(crate) struct RouteOptions {
     #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
     port: Vec<Port>,
     /// Ask this host instead of those that MX names; may be repeated
-    #[arg(short, long, value_name = "HOST[:PORT]", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
+    #[arg(short, long, value_name = "HOST[:PORT]|unix:PATH", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
     server: Vec<String>,
     /// IPv4 only
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_IPV4", hide_env = true, help_heading = "Route")]
@@ -311,12 +311,14 @@ impl RouteOptions {
     /// The settings that the options stand for.
     fn settings(&self) -> Result<Settings, Trouble> {
         let base = Settings::default();
-        let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| host_and_port(server)).collect();
+        let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| read_server(server)).collect();
         if let Some(local) = self.bind {
             // An address that is not this machine's can be connected from nowhere.
             UdpSocket::bind((local, 0))
                 .map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))?;
         }
+        let servers = servers.map_err(|error| Trouble::Usage(error.to_string()))?;
+        super::way::one_socket_alone(&servers, self.proxy.is_some())?;
         let validation = match &self.dnssec_anchor {
             None => Validation::Off,
             Some(file) if file.as_os_str() == "root" => Validation::FromRoot,
@@ -332,7 +334,7 @@ impl RouteOptions {
         let needed = longest.map_or(connect_timeout, |longest| connect_timeout + longest);
         Ok(Settings {
             ports: self.port.clone(),
-            servers: servers.map_err(|error| Trouble::Usage(error.to_string()))?,
+            servers,
             families: match (self.ipv4, self.ipv6) {
                 (true, _) => Families::V4,
                 (_, true) => Families::V6,

@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::settings::Proxy;
 use smtpprobe::smtp::{Protocol, ProxyHeader, Xclient};
-use smtpprobe::target::Mailbox;
+use smtpprobe::target::{Host, Mailbox, Port};
 use zeroize::Zeroizing;
 
 use super::Trouble;
@@ -35,6 +35,18 @@ impl FromStr for ProxyUrl {
 impl fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ProxyUrl")
+    }
+}
+
+/// Whether the servers can all be reached: one UNIX socket, which has nobody beside it and no way to it.
+pub(super) fn one_socket_alone(servers: &[(Host, Option<Port>)], proxied: bool) -> Result<(), Trouble> {
+    let socket = servers.iter().any(|(host, _)| matches!(host, Host::Socket(_)));
+    match (socket, servers.len(), proxied) {
+        (true, 2.., _) => {
+            Err(Trouble::Usage("a UNIX socket is the only --server of a probe: ask the others in one of their own".to_owned()))
+        }
+        (true, _, true) => Err(Trouble::Usage("a UNIX socket is on this machine: no --proxy leads to it".to_owned())),
+        _ => Ok(()),
     }
 }
 

@@ -168,6 +168,7 @@ pub fn place(name: &Host, address: std::net::SocketAddr) -> String {
     match name {
         // A record may not tell the address.
         Host::Name(name) if address.ip().is_unspecified() => name.to_string(),
+        Host::Socket(path) => path.to_string(),
         Host::Name(name) => format!("{name} {address}"),
         Host::Address(_) => address.to_string(),
     }

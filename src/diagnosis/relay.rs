@@ -29,7 +29,8 @@ fn forms(session: &SessionCase<'_>) -> Vec<Form> {
         let Event::Received { verb, answers: Answers::Command(sent), purpose: Purpose::Relay, reply, .. } = what else { continue };
         match (verb, events.get(*sent)) {
             (Verb::Mail, _) => sender_taken = reply.code.is_yes_to(Verb::Mail),
-            (Verb::Rcpt, Some((_, Event::Sent { command, .. }))) if sender_taken => {
+            // Whoever hangs up has not answered the question.
+            (Verb::Rcpt, Some((_, Event::Sent { command, .. }))) if sender_taken && !reply.code.closes_channel() => {
                 let taken = reply.code.is_yes_to(Verb::Rcpt);
                 all.push(Form { event, line: command.to_string(), words: quote(reply), taken });
             }

@@ -268,7 +268,7 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     // A host that greets with a name of its own is itself, whoever else has that name.
     let foreign = |session: &SessionCase<'_>, name: &DomainName| match session.facts.name {
-        Host::Address(_) => true,
+        Host::Address(_) | Host::Socket(_) => true,
         Host::Name(_) => {
             let ip = session.facts.address.ip();
             case.facts.identities.iter().any(|identity| identity.name == *name && identity.address == ip && !identity.holds())

@@ -319,6 +319,10 @@ impl Beside {
         let Some(first) = self.of_role(Role::Asked, v4).map(|cell| &cell.attempt).min_by_key(|attempt| attempt.host).cloned() else {
             return;
         };
+        // A socket on this machine has none.
+        if first.address.ip().is_unspecified() {
+            return;
+        }
         for port in [Port::SUBMISSION, Port::SUBMISSIONS] {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {

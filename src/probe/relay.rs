@@ -1,6 +1,8 @@
 //! The questions that tell whether a server relays for strangers: the forms of recipients and senders that open relays fall for
 //! (RFC 5321 §7.8 and appendix C, RFC 2505 §2.1). Each is a transaction of its own that ends at RCPT; no message is ever sent.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::smtp::{Purpose, Transaction};
 use crate::target::{Host, MailDomain, Mailbox};
 
@@ -10,6 +12,7 @@ pub(super) fn transactions(own: &Mailbox, from: Option<&Mailbox>, server: &Host)
     let here = match server {
         Host::Name(name) => MailDomain::Name(name.clone()),
         Host::Address(address) => MailDomain::Literal(*address),
+        Host::Socket(_) => MailDomain::Literal(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
     let stranger = Some(from.unwrap_or(own).clone());
     let at_server = |local: &str| Mailbox::at(local, here.clone()).ok();

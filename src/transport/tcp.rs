@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::legacy;
 use super::overheard::Overheard;
 use super::own::source;
 use super::proxy::{Negotiation, Step};
+use super::stream::Stream;
 use super::tls::{TlsClient, Unshaken};
 use crate::settings::{Proxy, Settings};
 use crate::smtp::{Connected, Failure, FailureKind, IcmpError, LegacyTls, ProxyFailure, TlsFacts};
@@ -73,7 +74,26 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     stream.set_nodelay(true)?;
     // The server sees the proxy's address, not ours.
     let local = bound.map_or_else(|| stream.local_addr(), Ok)?;
-    Ok((Wire::Plain(stream), Connected { local, peer: address }))
+    Ok((Wire::Plain(stream.into()), Connected { local, peer: address }))
+}
+
+/// Opens a connection to `host` at `address`, as [`connect`] does; a UNIX socket is not reached by its address.
+pub(super) async fn connect_to(
+    settings: &Settings,
+    host: &Host,
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<(Wire, Connected), Broken> {
+    let Host::Socket(path) = host else { return connect(settings, address, limit).await };
+    let stream = match timeout(limit, Stream::unix(path.as_str())).await {
+        Err(_) => return Err(FailureKind::TimedOut(limit).into()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(FailureKind::Local("there is no such socket".to_owned()).into());
+        }
+        Ok(stream) => stream?,
+    };
+    // Whoever is reached so is on this machine, and sees no address.
+    Ok((Wire::Plain(stream), Connected { local: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), peer: address }))
 }
 
 async fn open(local: Option<IpAddr>, real: SocketAddr, limit: Duration) -> Result<TcpStream, Broken> {
@@ -109,6 +129,7 @@ async fn through(proxy: &Proxy, local: Option<IpAddr>, to: SocketAddr, limit: Du
             let found = timeout_at(over, lookup_host((name.as_str(), proxy.port.number()))).await;
             found.ok().and_then(Result::ok).into_iter().flatten().collect()
         }
+        Host::Socket(_) => Vec::new(),
     };
     let mut reached = Err(of_proxy(ProxyFailure::NoAddress));
     for place in places {
@@ -161,21 +182,24 @@ fn of_connect(error: &io::Error, address: IpAddr, icmp: Option<IcmpError>) -> Br
 /// Has the kernel acknowledge what comes next without delay. Some servers hold their reply back until their session tickets are
 /// acknowledged, which would cost 40 ms. Each write takes the wish back, so it is to be made after it. Only Linux has the option.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn acknowledge_at_once(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_quickack(true)
+fn acknowledge_at_once(stream: &Stream) -> io::Result<()> {
+    match stream {
+        Stream::Tcp(stream) => SockRef::from(stream).set_tcp_quickack(true),
+        Stream::Unix(_) => Ok(()),
+    }
 }
 
 /// Elsewhere there is nothing to set.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn acknowledge_at_once(_: &TcpStream) -> io::Result<()> {
+fn acknowledge_at_once(_: &Stream) -> io::Result<()> {
     Ok(())
 }
 
 /// A connection, before or after TLS.
 pub(super) enum Wire {
-    /// TCP alone.
-    Plain(TcpStream),
-    /// TLS over TCP.
+    /// TCP alone, or a UNIX socket.
+    Plain(Stream),
+    /// TLS over that.
     Secure(Box<TlsStream<Overheard>>),
     /// The handshake took the connection and failed.
     Lost,
