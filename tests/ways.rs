@@ -79,8 +79,6 @@ fn server(before: usize) -> (SocketAddr, Receiver<Vec<u8>>) {
 enum Manner {
     /// Connects whoever logs in.
     Login,
-    /// Connects everybody.
-    Open,
     /// Answers CONNECT with this number.
     Answers(u8),
     /// Is another kind of server.
@@ -109,7 +107,7 @@ fn serve(mut client: TcpStream, manner: Manner) -> Option<()> {
         Manner::Greets => client.write_all(b"220 proxy.example.net FTP\r\n").ok()?,
         Manner::Silent => thread::sleep(PATIENCE),
         Manner::Closes => return None,
-        Manner::Login | Manner::Open | Manner::Answers(_) => {}
+        Manner::Login | Manner::Answers(_) => {}
     }
     client.read_exact(&mut octets[..2]).ok()?;
     let count = usize::from(octets[1]);

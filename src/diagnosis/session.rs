@@ -7,6 +7,9 @@ use super::transport_security::is_too_old;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
 use crate::smtp::{Answer, Capabilities, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
+/// What is told as missing where it is XCLIENT, or one of its attributes.
+const XCLIENT: &str = "XCLIENT";
+
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
     Rule { id: "hello_refused", severity: Severity::Failure, reference: "RFC 5321 section 4.1.4", check: hello_refused },
@@ -42,7 +45,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "smtputf8_missing",
         severity: Severity::Failure,
         reference: "RFC 6531 section 3.2",
-        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(_))),
+        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(keyword) if !keyword.starts_with(XCLIENT))),
+    },
+    Rule {
+        id: "xclient_missing",
+        severity: Severity::Failure,
+        reference: "https://www.postfix.org/XCLIENT_README.html",
+        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(keyword) if keyword.starts_with(XCLIENT))),
     },
     Rule { id: "size_above_limit", severity: Severity::Failure, reference: "RFC 1870 section 4", check: size_above_limit },
     Rule { id: "size_not_offered", severity: Severity::Note, reference: "RFC 1870 section 4", check: size_not_offered },

@@ -80,6 +80,8 @@ pub(super) struct Beside {
     just_connect: bool,
     /// No control may be asked.
     uncontrolled: bool,
+    /// Whether a proxy is in between, through which nobody's side can be seen.
+    proxied: bool,
     cells: BTreeMap<SocketAddr, Cell>,
     /// Families (IPv4: true) whose asked port is shut everywhere.
     shut: BTreeMap<bool, Vec<Port>>,
@@ -108,6 +110,7 @@ impl Beside {
             connect_timeout: settings.connect_timeout,
             just_connect: settings.until.is_some_and(|until| until <= Stage::Connect),
             uncontrolled: settings.control.is_empty(),
+            proxied: settings.proxy.is_some(),
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
             in_question: Vec::new(),
@@ -243,7 +246,8 @@ impl Beside {
     pub(super) fn next(&mut self, now: Elapsed, all_begun: bool, in_the_clear: impl Fn(usize, Port) -> Option<bool>) -> Option<Attempt> {
         if all_begun {
             self.go_on_in_the_clear(in_the_clear);
-            for v4 in [true, false] {
+            let families: &[bool] = if self.proxied { &[] } else { &[true, false] };
+            for v4 in families.iter().copied() {
                 self.look_at(v4, now);
             }
         }

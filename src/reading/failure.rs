@@ -5,7 +5,22 @@ use std::time::Duration;
 use crate::smtp::{Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, ProxyFailure, SocksReply, Stage, TlsAlert};
 
 /// Extensions that a transaction may need and not be offered, by the names that a report has them under.
-const EXTENSIONS: [&str; 4] = ["SMTPUTF8", "SIZE", "8BITMIME", "REQUIRETLS"];
+const EXTENSIONS: [&str; 14] = [
+    "SMTPUTF8",
+    "SIZE",
+    "8BITMIME",
+    "REQUIRETLS",
+    "XCLIENT",
+    "XCLIENT NAME",
+    "XCLIENT REVERSE_NAME",
+    "XCLIENT ADDR",
+    "XCLIENT PORT",
+    "XCLIENT PROTO",
+    "XCLIENT HELO",
+    "XCLIENT LOGIN",
+    "XCLIENT DESTADDR",
+    "XCLIENT DESTPORT",
+];
 
 /// The failure that one of our reports tells as `words`; none if they are not ours.
 pub(super) fn ours(words: &str) -> Option<Failure> {
@@ -163,6 +178,7 @@ mod tests {
             FailureKind::TlsHandshake(HandshakeFailure::Reset),
             FailureKind::TlsHandshake(HandshakeFailure::Hung(Duration::from_secs(15))),
             FailureKind::NotOffered("SMTPUTF8"),
+            FailureKind::NotOffered("XCLIENT ADDR"),
             FailureKind::SessionTimeOver,
             FailureKind::ProbeTimeOver,
             FailureKind::Interrupted,

@@ -94,7 +94,8 @@ fn route(case: &Case<'_>) -> RoutePart {
             .map(|(place, host)| HostPart {
                 name: host.name.to_string(),
                 preference: host.preference,
-                addresses: host.addresses.iter().map(address).collect(),
+                // A UNIX socket has none.
+                addresses: host.addresses.iter().filter(|ip| !ip.is_unspecified()).map(address).collect(),
                 cname: host.aliases.last().map(ToString::to_string),
                 tlsa: published::tlsa(case, place),
                 fault: host.fault.map(|fault| fault.as_str().to_owned()),
