@@ -5,7 +5,7 @@ use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::transport_security::is_too_old;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
-use crate::smtp::{Answer, Capabilities, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
+use crate::smtp::{Answer, Capabilities, CodeClass, Command, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
 
 /// What is told as missing where it is XCLIENT, or one of its attributes.
 const XCLIENT: &str = "XCLIENT";
@@ -116,8 +116,11 @@ fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
             && case.facts.until >= Stage::StartTls
             && !differing.contains(&Some(index));
         let transcript = &session.facts.transcript;
-        let missing =
-            transcript.tls().is_none() && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
+        // What speaks LMTP is near its client, and nobody else's mail goes there.
+        let local = transcript.events.iter().any(|(_, event)| matches!(event, Event::Sent { command: Command::Lhlo(_), .. }));
+        let missing = !local
+            && transcript.tls().is_none()
+            && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
         let answer = transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes())?;
         (wanted && missing).then(|| Evidence::event(index, session, answer.event, super::quote(answer.reply)))
     })

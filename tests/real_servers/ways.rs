@@ -1,6 +1,8 @@
 //! Servers of one's own, reached in other ways than directly: Postfix with XCLIENT, with the PROXY protocol and as an open relay;
 //! Dovecot's LMTP; and a SOCKS5 proxy in between.
 
+use std::process::Command;
+
 use super::lab::{Lab, wait_until};
 use super::loopback::{self, MX};
 use super::servers::{self, MAIL_LOG};
@@ -20,7 +22,7 @@ fn open(title: &str, more: &[&str]) -> Option<Lab> {
         "{MX}:{XCLIENT} inet n - n - - smtpd -o smtpd_authorized_xclient_hosts={MX} {refusing}\n\
          {MX}:{PROXIED} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy {refusing}\n\
          {MX}:{PROXIED_TLS} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_tls_wrappermode=yes {refusing}\n\
-         {MX}:{OPEN} inet n - n - - smtpd -o smtpd_relay_restrictions=permit -o smtpd_recipient_restrictions=permit\n"
+         {MX}:{OPEN} inet n - n - - smtpd -o mynetworks=0.0.0.0/0 -o smtpd_relay_restrictions=permit_mynetworks,reject\n"
     );
     servers::unbound(&lab);
     servers::postfix_and(&lab, &services);
@@ -99,7 +101,10 @@ fn whether_postfix_relays_for_strangers() {
 /// Starts Dovecot with LMTP alone: on port 24 of [`MX`], and at a socket whose path is returned.
 fn dovecot(lab: &Lab) -> String {
     let here = lab.path("dovecot").display().to_string();
-    let users = lab.write("dovecot/users", "known@real.test::1000:1000::/nonexistent::\n");
+    // Dovecot looks into the mailbox as its owner.
+    lab.write("dovecot/mail/README", "");
+    servers::run(Command::new("chmod").arg("1777").arg(lab.path("dovecot/mail")));
+    let users = lab.write("dovecot/users", "known@real.test::1000:1000::/tmp::\n");
     let socket = format!("{here}/lmtp");
     let settings = lab.write(
         "dovecot/dovecot.conf",
@@ -111,6 +116,10 @@ protocols = lmtp
 ssl = no
 log_path = {here}/log
 mail_location = maildir:{here}/mail/%u
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
 userdb {{
   driver = passwd-file
   args = {}
