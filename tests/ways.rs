@@ -196,7 +196,7 @@ fn what_a_proxy_says_is_never_the_targets() {
         assert_eq!(report["verdict"]["actor"], "sender_admin");
         assert_eq!(report["sessions"].as_array().map(Vec::len), Some(1), "nothing is compared with: {report}");
         let findings = report["findings"].as_array().expect("findings").iter().filter_map(|finding| finding["id"].as_str());
-        assert_eq!(findings.collect::<Vec<_>>(), ["proxy_failed"], "{words}");
+        assert_eq!(findings.collect::<Vec<_>>(), ["proxy_failed", "by_proxy"], "{words}");
     }
 }
 
@@ -263,9 +263,11 @@ fn what_is_agreed_on_with_ones_own_server_needs_its_name() {
         ("--xclient=ADDR=mail.example.com", "ADDR cannot be"),
         ("--xclient=COLOUR=red", "REVERSE_NAME"),
         ("--relay-test=me", "me"),
+        ("--server=unix:/tmp/socket --proxy-protocol", "no PROXY header"),
         ("--server=unix:relative", "absolute"),
     ] {
-        let line = complaint(&run(&["192.0.2.1", option]));
+        let options: Vec<&str> = option.split(' ').collect();
+        let line = complaint(&run(&[&["192.0.2.1"], &options[..]].concat()));
         assert!(line.contains(word), "{line}");
     }
 }

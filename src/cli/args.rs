@@ -218,7 +218,7 @@ pub(crate) struct RouteOptions {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
     bind: Option<IpAddr>,
-    /// Connect by way of this SOCKS5 proxy; the DNS is asked directly. A password is better kept in $SMTPPROBE_PROXY or the configuration than on the command line, where others can read it
+    /// Connect by way of this SOCKS5 proxy; the DNS is asked directly. A password is better kept in the environment or the configuration than on the command line, where others can read it
     #[arg(long, value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]", env = "SMTPPROBE_PROXY", hide_env = true, help_heading = "Route")]
     proxy: Option<ProxyUrl>,
     /// Host known to listen on port 25, asked where that port is shut everywhere, or where a greeting is masked or names somebody else [default: the MX of gmail.com, of outlook.com]
@@ -377,6 +377,7 @@ impl ProbeOptions {
             Some(file) => read_roots(file).map_err(|error| usage(&error))?,
             None => Vec::new(),
         };
+        self.agreed.fit(&base.servers)?;
         let command = self.command_timeout.unwrap_or(base.times.command);
         let timeout = match (self.route.timeout, self.command_timeout) {
             (None, Some(command)) => base.timeout.max(base.connect_timeout + command),

@@ -57,7 +57,7 @@ pub(super) struct AgreedOptions {
     /// Begin with the header of the PROXY protocol, v2 unless said otherwise, from this connection's own address or the one given
     #[arg(long, value_name = "[v1|v2][,ADDR[:PORT]]", num_args = 0..=1, require_equals = true, default_missing_value = "v2", env = "SMTPPROBE_PROXY_PROTOCOL", hide_env = true)]
     pub(super) proxy_protocol: Option<ProxyHeader>,
-    /// Be taken for another client, by XCLIENT (NAME, REVERSE_NAME, ADDR, PORT, PROTO, HELO, LOGIN, DESTADDR, DESTPORT)
+    /// Be taken for another client, by XCLIENT, as in ADDR=192.0.2.1,NAME=mail.example.com; a value may be [UNAVAILABLE]
     #[arg(long, value_name = "NAME=VALUE[,…]", env = "SMTPPROBE_XCLIENT", hide_env = true)]
     pub(super) xclient: Option<Xclient>,
     /// Speak LMTP, on port 24 unless another is named
@@ -69,6 +69,15 @@ pub(super) struct AgreedOptions {
 }
 
 impl AgreedOptions {
+    /// Whether they can be said to these servers.
+    pub(super) fn fit(&self, servers: &[(Host, Option<Port>)]) -> Result<(), Trouble> {
+        let socket = servers.iter().any(|(host, _)| matches!(host, Host::Socket(_)));
+        if socket && self.proxy_protocol.is_some() {
+            return Err(Trouble::Usage("a UNIX socket has no addresses, so that no PROXY header can name them".to_owned()));
+        }
+        Ok(())
+    }
+
     /// The protocol asked for.
     pub(super) const fn protocol(&self) -> Protocol {
         if self.lmtp { Protocol::Lmtp } else { Protocol::Smtp }

@@ -53,9 +53,16 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 1928 section 6",
         check: |case| failed(case, |k| matches!(k, FailureKind::Proxy(_))),
     },
+    Rule { id: "by_proxy", severity: Severity::Note, reference: "RFC 1928 section 4", check: by_proxy },
     Rule { id: "family_broken", severity: Severity::Failure, reference: "RFC 5321 section 5.2", check: family_broken },
     Rule { id: "first_host_dead", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: first_host_dead },
 ];
+
+/// What is seen through a proxy is seen from elsewhere.
+fn by_proxy(case: &Case<'_>) -> Vec<Evidence> {
+    let proxy = case.facts.vantage.proxy.iter();
+    proxy.map(|proxy| Evidence { quote: proxy.clone(), ..Evidence::default() }).collect()
+}
 
 /// Whether somebody says that the host cannot be got to, while another port of the same address answers: a rule about the port.
 pub(super) fn is_rejected_as_unreachable(case: &Case<'_>, session: &SessionCase<'_>) -> bool {

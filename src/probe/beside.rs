@@ -80,8 +80,8 @@ pub(super) struct Beside {
     just_connect: bool,
     /// No control may be asked.
     uncontrolled: bool,
-    /// Whether a proxy is in between, through which nobody's side can be seen.
-    proxied: bool,
+    /// The families (IPv4: true) in which it can be seen whose side shuts a port: by way of a proxy, none.
+    seen: &'static [bool],
     cells: BTreeMap<SocketAddr, Cell>,
     /// Families (IPv4: true) whose asked port is shut everywhere.
     shut: BTreeMap<bool, Vec<Port>>,
@@ -110,7 +110,7 @@ impl Beside {
             connect_timeout: settings.connect_timeout,
             just_connect: settings.until.is_some_and(|until| until <= Stage::Connect),
             uncontrolled: settings.control.is_empty(),
-            proxied: settings.proxy.is_some(),
+            seen: if settings.proxy.is_some() { &[] } else { &[true, false] },
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
             in_question: Vec::new(),
@@ -246,9 +246,8 @@ impl Beside {
     pub(super) fn next(&mut self, now: Elapsed, all_begun: bool, in_the_clear: impl Fn(usize, Port) -> Option<bool>) -> Option<Attempt> {
         if all_begun {
             self.go_on_in_the_clear(in_the_clear);
-            let families: &[bool] = if self.proxied { &[] } else { &[true, false] };
-            for v4 in families.iter().copied() {
-                self.look_at(v4, now);
+            for v4 in self.seen {
+                self.look_at(*v4, now);
             }
         }
         self.call_controls(now);

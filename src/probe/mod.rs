@@ -341,7 +341,7 @@ struct Conversations<'a, P> {
 
 impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     async fn hold(&self, attempt: Attempt, stop: Stop) -> (Attempt, Transcript) {
-        let relay = self.settings.relay.as_ref().filter(|_| attempt.role == Role::Asked);
+        let relay = self.settings.relay.as_ref().filter(|_| attempt.role.asks_the_question());
         // A host that was not asked for knows nothing of what the user has agreed with the ones that were.
         let agreed = !matches!(attempt.role, Role::Control | Role::OtherPort);
         let dialogue = Dialogue {

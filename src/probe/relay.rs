@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::smtp::Command;
 
-    fn lines(own: &str, from: Option<&str>, server: Host) -> Vec<(String, String)> {
+    fn lines(own: &str, from: Option<&str>, server: &Host) -> Vec<(String, String)> {
         let own: Mailbox = own.parse().expect(own);
         let from: Option<Mailbox> = from.map(|from| from.parse().expect(from));
         let line = |transaction: Transaction| {
@@ -51,12 +51,12 @@ mod tests {
             };
             (from.map(|from| from.to_string()).unwrap_or_default(), rcpt.to_string())
         };
-        transactions(&own, from.as_ref(), &server).into_iter().map(line).collect()
+        transactions(&own, from.as_ref(), server).into_iter().map(line).collect()
     }
 
     #[test]
     fn the_forms_that_open_relays_fall_for() {
-        let named = lines("anna@home.example", None, Host::Name("mx.example.net".parse().expect("a name")));
+        let named = lines("anna@home.example", None, &Host::Name("mx.example.net".parse().expect("a name")));
         let expected = [
             ("anna@home.example", "RCPT TO:<anna@home.example>"),
             ("", "RCPT TO:<anna@home.example>"),
@@ -68,11 +68,11 @@ mod tests {
         ];
         assert_eq!(named, expected.map(|(from, line)| (from.to_owned(), line.to_owned())));
 
-        let literal = lines("anna@home.example", Some("x@other.example"), Host::Address("192.0.2.1".parse().expect("an address")));
+        let literal = lines("anna@home.example", Some("x@other.example"), &Host::Address("192.0.2.1".parse().expect("an address")));
         assert!(literal.contains(&("x@other.example".to_owned(), "RCPT TO:<@[192.0.2.1]:anna@home.example>".to_owned())), "{literal:?}");
 
         // What cannot be quoted once more is left out.
-        let quoted = lines("\"a b\"@home.example", None, Host::Name("mx.example.net".parse().expect("a name")));
+        let quoted = lines("\"a b\"@home.example", None, &Host::Name("mx.example.net".parse().expect("a name")));
         assert_eq!(quoted.len(), 4, "{quoted:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The PROXY protocol's header (HAProxy, "The PROXY protocol", versions 1 and 2): what a load balancer sends a server ahead of
+//! The PROXY protocol's header (`HAProxy`, "The PROXY protocol", versions 1 and 2): what a load balancer sends a server ahead of
 //! everything else, to say whom the connection is really from.
 
 use std::fmt;

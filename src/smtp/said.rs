@@ -31,11 +31,12 @@ const MECHANISMS: [&str; 16] = [
     "ANONYMOUS",
 ];
 /// What a client may say, besides what takes an argument after a colon.
-const WORDS: [(&str, Verb); 18] = [
+const WORDS: [(&str, Verb); 19] = [
     ("EHLO", Verb::Ehlo),
     ("LHLO", Verb::Ehlo),
     ("HELO", Verb::Helo),
     ("STARTTLS", Verb::StartTls),
+    ("XCLIENT", Verb::Xclient),
     ("AUTH", Verb::Auth),
     ("MAIL", Verb::Mail),
     ("RCPT", Verb::Rcpt),
@@ -102,6 +103,7 @@ impl Command {
         let rest = line[word.len()..].trim_start();
         let same = |command: &Self| squeezed(&command.to_string()).eq_ignore_ascii_case(&squeezed(&line));
         let ours = match verb {
+            Verb::Ehlo if word.eq_ignore_ascii_case("LHLO") => rest.parse::<HelloName>().ok().map(Self::Lhlo),
             Verb::Ehlo => rest.parse::<HelloName>().ok().map(Self::Ehlo),
             Verb::Helo => rest.parse::<HelloName>().ok().map(Self::Helo),
             Verb::StartTls => Some(Self::StartTls),

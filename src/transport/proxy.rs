@@ -41,8 +41,8 @@ enum Awaited {
     Head,
     /// The length of the name in it.
     Length,
-    /// Its address, of this kind.
-    Bound(u8),
+    /// Its address and port.
+    Bound,
 }
 
 /// One dialogue with a proxy.
@@ -51,11 +51,9 @@ pub(super) struct Negotiation<'a> {
     login: Option<&'a ProxyLogin>,
     to: SocketAddr,
     awaited: Awaited,
-    /// Something is to be said before anything is heard.
-    unsaid: Option<Zeroizing<Vec<u8>>>,
-    /// So many octets are to be heard.
+    next: Step,
+    /// So many octets are to be heard after what is to be said.
     due: usize,
-    bound: Option<Option<SocketAddr>>,
 }
 
 impl<'a> Negotiation<'a> {
@@ -64,16 +62,17 @@ impl<'a> Negotiation<'a> {
         let methods: &[u8] = if login.is_some() { &[NO_LOGIN, NAME_AND_PASSWORD] } else { &[NO_LOGIN] };
         let count = if login.is_some() { 2 } else { 1 };
         let hello = Zeroizing::new([&[VERSION, count], methods].concat());
-        Self { login, to, awaited: Awaited::Method, unsaid: Some(hello), due: 2, bound: None }
+        Self { login, to, awaited: Awaited::Method, next: Step::Say(hello), due: 2 }
     }
 
     /// What is to be done now.
     pub(super) fn step(&mut self) -> Step {
-        match (self.unsaid.take(), self.bound) {
-            (Some(octets), _) => Step::Say(octets),
-            (None, Some(bound)) => Step::Done(bound),
-            (None, None) => Step::Hear(self.due),
-        }
+        let after = match self.next {
+            Step::Say(_) => Step::Hear(self.due),
+            Step::Hear(count) => Step::Hear(count),
+            Step::Done(bound) => Step::Done(bound),
+        };
+        std::mem::replace(&mut self.next, after)
     }
 
     /// These octets came: as many as [`Step::Hear`] named.
@@ -82,28 +81,30 @@ impl<'a> Negotiation<'a> {
     /// If the proxy refuses, or speaks something else.
     pub(super) fn heard(&mut self, octets: &[u8]) -> Result<(), ProxyFailure> {
         match (self.awaited, octets) {
-            (Awaited::Method, [VERSION, NO_LOGIN]) => self.ask(),
+            // Some proxies answer the login with the other version; only the status counts.
+            (Awaited::Method, [VERSION, NO_LOGIN]) | (Awaited::Login, [_, 0]) => self.ask(),
             (Awaited::Method, [VERSION, NAME_AND_PASSWORD]) => {
                 let login = self.login.ok_or(ProxyFailure::NoMethod)?;
-                self.unsaid = Some(said_login(login));
-                (self.awaited, self.due) = (Awaited::Login, 2);
+                (self.next, self.awaited, self.due) = (Step::Say(said_login(login)), Awaited::Login, 2);
             }
             (Awaited::Method, [VERSION, _]) => return Err(ProxyFailure::NoMethod),
-            // Some proxies answer with the other version; only the status counts.
-            (Awaited::Login, [_, 0]) => self.ask(),
             (Awaited::Login, [_, _]) => return Err(ProxyFailure::LoginRefused),
             (Awaited::Head, [VERSION, 0, _, kind]) => match *kind {
-                V4 => (self.awaited, self.due) = (Awaited::Bound(V4), 4 + 2),
-                V6 => (self.awaited, self.due) = (Awaited::Bound(V6), 16 + 2),
-                NAME => (self.awaited, self.due) = (Awaited::Length, 1),
+                V4 => self.hear(Awaited::Bound, 4 + 2),
+                V6 => self.hear(Awaited::Bound, 16 + 2),
+                NAME => self.hear(Awaited::Length, 1),
                 _ => return Err(ProxyFailure::NotSocks),
             },
             (Awaited::Head, [VERSION, reply, ..]) => return Err(ProxyFailure::Said(SocksReply(*reply))),
-            (Awaited::Length, [length]) => (self.awaited, self.due) = (Awaited::Bound(NAME), usize::from(*length) + 2),
-            (Awaited::Bound(_), bound) => self.bound = Some(address(bound)),
+            (Awaited::Length, [length]) => self.hear(Awaited::Bound, usize::from(*length) + 2),
+            (Awaited::Bound, bound) => self.next = Step::Done(address(bound)),
             _ => return Err(ProxyFailure::NotSocks),
         }
         Ok(())
+    }
+
+    fn hear(&mut self, awaited: Awaited, count: usize) {
+        (self.next, self.awaited) = (Step::Hear(count), awaited);
     }
 
     fn ask(&mut self) {
@@ -119,8 +120,7 @@ impl<'a> Negotiation<'a> {
             }
         }
         request.extend(self.to.port().to_be_bytes());
-        self.unsaid = Some(Zeroizing::new(request));
-        (self.awaited, self.due) = (Awaited::Head, 4);
+        (self.next, self.awaited, self.due) = (Step::Say(Zeroizing::new(request)), Awaited::Head, 4);
     }
 }
 
