@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "xclient_missing",
         severity: Severity::Failure,
-        reference: "https://www.postfix.org/XCLIENT_README.html",
+        reference: "RFC 5321 section 4.1.1.1",
         check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(keyword) if keyword.starts_with(XCLIENT))),
     },
     Rule { id: "size_above_limit", severity: Severity::Failure, reference: "RFC 1870 section 4", check: size_above_limit },

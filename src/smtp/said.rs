@@ -183,6 +183,7 @@ mod tests {
             ("data", "Data"),
             ("RSET", "Rset"),
             ("quit", "Quit"),
+            ("lhlo mx1.example.com", "Lhlo"),
         ] {
             let command = Command::read(line).expect(line);
             assert!(format!("{command:?}").starts_with(ours), "{line}: {command:?}");
@@ -195,7 +196,8 @@ mod tests {
         for (line, verb) in [
             ("EHLO my laptop", Verb::Ehlo),
             ("HELO 192.0.2.9", Verb::Helo),
-            ("LHLO mx1.example.com", Verb::Ehlo),
+            ("LHLO my laptop", Verb::Ehlo),
+            ("XCLIENT ADDR=192.0.2.1", Verb::Xclient),
             ("MAIL FROM:<anna@example.com> BODY=8BITMIME", Verb::Mail),
             ("MAIL FROM <anna@example.com>", Verb::Mail),
             ("RCPT TO:<anna@example.com> NOTIFY=NEVER", Verb::Rcpt),
