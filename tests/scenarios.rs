@@ -291,6 +291,8 @@ const SCREENS: &[&str] = &[
     "own-dane-no-starttls",
     "own-sts-invalid",
     "own-injectable",
+    "own-relay-percent",
+    "own-relay-closed",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.

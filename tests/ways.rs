@@ -44,6 +44,11 @@ fn complaint(output: &Output) -> String {
 
 /// The server's side of a conversation: what was said goes to `heard`, octets before the greeting first.
 fn converse<S: Read + Write>(stream: S, before: usize, greeting: &str, heard: &Sender<Vec<u8>>) {
+    answer(stream, before, greeting, &[], heard);
+}
+
+/// The same, with these answers to lines that begin so.
+fn answer<S: Read + Write>(stream: S, before: usize, greeting: &str, answers: &[(&str, &str)], heard: &Sender<Vec<u8>>) {
     let mut stream = BufReader::new(stream);
     let mut first = vec![0; before];
     if stream.read_exact(&mut first).is_err() || stream.get_mut().write_all(format!("220 {greeting}\r\n").as_bytes()).is_err() {
@@ -53,9 +58,10 @@ fn converse<S: Read + Write>(stream: S, before: usize, greeting: &str, heard: &S
     let mut line = Vec::new();
     while stream.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
         let quit = line.starts_with(b"QUIT");
+        let own = answers.iter().find(|(start, _)| line.starts_with(start.as_bytes())).map(|(_, answer)| *answer);
         let _ = heard.send(std::mem::take(&mut line));
-        let answer: &[u8] = if quit { b"221 bye\r\n" } else { b"250 ok\r\n" };
-        if stream.get_mut().write_all(answer).is_err() || quit {
+        let usual = if quit { "221 bye" } else { "250 ok" };
+        if stream.get_mut().write_all(format!("{}\r\n", own.unwrap_or(usual)).as_bytes()).is_err() || quit {
             return;
         }
     }
@@ -63,12 +69,17 @@ fn converse<S: Read + Write>(stream: S, before: usize, greeting: &str, heard: &S
 
 /// A mail server that hears `before` octets ahead of its greeting.
 fn server(before: usize) -> (SocketAddr, Receiver<Vec<u8>>) {
+    answering(before, &[])
+}
+
+/// The same, with answers of its own.
+fn answering(before: usize, answers: &'static [(&str, &str)]) -> (SocketAddr, Receiver<Vec<u8>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let (tell, heard) = channel();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            converse(stream, before, "mx.example.net ESMTP", &tell);
+            answer(stream, before, "mx.example.net ESMTP", answers, &tell);
         }
     });
     (address, heard)
@@ -210,6 +221,11 @@ fn a_proxy_that_is_none_is_refused_without_a_word_of_the_password() {
     ] {
         assert!(complaint(&run(&["192.0.2.1", "--proxy", &url])).contains("proxy"));
         assert!(complaint(&run_with(&[("SMTPPROBE_PROXY", &url)], &["192.0.2.1"])).contains("proxy"));
+        let file = std::env::temp_dir().join(format!("smtpprobe-ways-{}.toml", std::process::id()));
+        std::fs::write(&file, format!("proxy = \"{url}\"\n")).expect("a file");
+        let output = run(&["192.0.2.1", "--config", file.to_str().expect("a plain path")]);
+        std::fs::remove_file(&file).expect("it is there");
+        assert!(complaint(&output).contains("proxy"));
     }
 }
 
@@ -229,6 +245,23 @@ fn the_proxy_header_comes_first() {
     let line = line.replace(&line[line.rfind(' ').expect("a blank") + 1..], &format!("{}\r\n", target.port()));
     run(&[&target.to_string(), "--proxy-protocol=v1,198.51.100.7:4321"]);
     assert_eq!(String::from_utf8(heard.recv_timeout(PATIENCE).expect("a header")).expect("text"), line);
+}
+
+#[test]
+fn a_refused_xclient_is_no_word_about_the_mailbox() {
+    const OFFER: (&str, &str) = ("EHLO", "250-mx.example.net\r\n250 XCLIENT ADDR NAME");
+    for (answers, code, reason, stage) in [
+        (&[OFFER, ("XCLIENT", "550 5.7.0 Error: insufficient authorization")][..], 1, "policy_rejected", "ehlo"),
+        (&[OFFER, ("XCLIENT", "501 5.5.4 Bad ADDR attribute value")], 1, "protocol_error", "ehlo"),
+        (&[OFFER, ("XCLIENT", "421 4.3.0 mx.example.net Server local data error")], 3, "system_error", "ehlo"),
+    ] {
+        let (target, heard) = answering(0, answers);
+        let output = run(&["anna@example.com", "--server", &target.to_string(), "--xclient", "ADDR=192.0.2.1", "-o", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let verdict = ["reason", "stage"].map(|field| report["verdict"][field].as_str().unwrap_or_default().to_owned());
+        assert_eq!((output.status.code(), verdict), (Some(code), [reason, stage].map(str::to_owned)), "{report}");
+        assert!(heard.try_iter().all(|line| !line.starts_with(b"MAIL")));
+    }
 }
 
 #[test]

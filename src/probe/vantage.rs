@@ -78,7 +78,7 @@ fn local_address(transcript: &Transcript) -> Option<IpAddr> {
 
 fn said_hello(transcript: &Transcript) -> Option<String> {
     transcript.events.iter().find_map(|(_, event)| match event {
-        Event::Sent { command: Command::Ehlo(name), .. } => Some(name.to_string()),
+        Event::Sent { command: Command::Ehlo(name) | Command::Lhlo(name), .. } => Some(name.to_string()),
         _ => None,
     })
 }
