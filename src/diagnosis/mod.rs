@@ -23,7 +23,7 @@ pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
-pub use relay::is_open_relay;
+pub use relay::{Relaying, relaying};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};

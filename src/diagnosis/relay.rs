@@ -40,10 +40,26 @@ fn forms(session: &SessionCase<'_>) -> Vec<Form> {
     all
 }
 
-/// Whether strangers' mail for strangers was taken in any form.
+/// What came of asking whether strangers' mail for strangers is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relaying {
+    /// It was not asked, or not answered.
+    Unknown,
+    /// Each of so many forms was refused, on all connections together.
+    Refused(usize),
+    /// A form was taken.
+    Open,
+}
+
+/// Sums up what the servers said to the forms that open relays fall for.
 #[must_use]
-pub fn is_open_relay(case: &Case<'_>) -> bool {
-    case.each().any(|(_, session)| forms(session).iter().any(|form| form.taken))
+pub fn relaying(case: &Case<'_>) -> Relaying {
+    let forms: Vec<Form> = case.each().flat_map(|(_, session)| forms(session)).collect();
+    match forms.len() {
+        0 => Relaying::Unknown,
+        _ if forms.iter().any(|form| form.taken) => Relaying::Open,
+        count => Relaying::Refused(count),
+    }
 }
 
 fn open_relay(case: &Case<'_>) -> Vec<Evidence> {
@@ -63,7 +79,7 @@ fn no_open_relay(case: &Case<'_>) -> Vec<Evidence> {
         let first = forms.first().filter(|_| forms.iter().all(|form| !form.taken))?;
         Some(Evidence::event(index, session, first.event, first.words.clone()).with("forms", forms.len().to_string()))
     };
-    if is_open_relay(case) { Vec::new() } else { case.each().filter_map(refused).collect() }
+    if relaying(case) == Relaying::Open { Vec::new() } else { case.each().filter_map(refused).collect() }
 }
 
 /// It was to be asked, and the session did not get there, or no sender was taken.

@@ -8,7 +8,7 @@ use super::VerdictPart;
 use super::build::evidence;
 use super::page::name_in;
 use crate::diagnosis::{
-    Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, is_open_relay, seconds,
+    Case, Delivery, Evidence, Outcome, Outlook, PortState, Relaying, Sender, SessionCase, Twist, Verdict, fill, gist, relaying, seconds,
 };
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
@@ -31,6 +31,7 @@ struct VerdictPhrases {
     at_some: String,
     catch_all: String,
     open_relay: String,
+    no_open_relay: String,
     refused_for_all: String,
     disagreement_yes: String,
     disagreement_why: String,
@@ -194,7 +195,11 @@ impl<'a> Wording<'a> {
     fn caveats(&self, verdict: &Verdict) -> Vec<String> {
         let in_clear = self.is_in_clear(verdict);
         let mut told: Vec<String> = in_clear.then(|| self.phrases.in_clear.clone()).into_iter().collect();
-        told.extend(is_open_relay(self.case).then(|| self.phrases.open_relay.clone()));
+        told.extend(match relaying(self.case) {
+            Relaying::Open => Some(self.phrases.open_relay.clone()),
+            Relaying::Refused(count) => Some(fill(&self.phrases.no_open_relay, |_| Some(count.to_string()))),
+            Relaying::Unknown => None,
+        });
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");
