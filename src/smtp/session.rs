@@ -81,6 +81,9 @@ struct Awaited {
 ///    unless that is what is to be tried ([`Handshake::Injection`]).
 /// 5. No credentials and no message leave it.
 /// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, or after 354.
+/// 7. What is agreed on with one's own server comes before all that depends on it: the PROXY header ahead of everything, TLS too;
+///    XCLIENT behind EHLO, inside TLS where that is used, and only where all of it is offered. After its yes nothing that the server
+///    said before counts.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,

@@ -142,6 +142,7 @@ async fn through(proxy: &Proxy, local: Option<IpAddr>, to: SocketAddr, limit: Du
                 break;
             }
             Err(Failure { kind, errno, .. }) => {
+                let kind = if kind.is_of_time() { FailureKind::TimedOut(limit) } else { kind };
                 let kind = FailureKind::Proxy(ProxyFailure::Unreachable(Box::new(kind)));
                 reached = Err(Failure { kind, errno, icmp: None });
             }
