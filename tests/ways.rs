@@ -14,7 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smtpprobe"));
-    command.args(["--helo", "probe.example.net", "--no-control"]).args(arguments).stdin(Stdio::null());
+    // Nothing is looked up, and nobody could be asked.
+    command
+        .args(["--helo", "probe.example.net", "--no-control", "--no-policies", "--resolver", "127.0.0.1:9"])
+        .args(arguments)
+        .stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SMTPPROBE_")) {
         command.env_remove(name);
     }
@@ -176,7 +180,10 @@ fn a_conversation_by_way_of_a_proxy_with_a_login() {
     }
     // Ports go the same way.
     let mut ports = Command::new(env!("CARGO_BIN_EXE_smtpprobe"));
-    let output = ports.args(["ports", &target, "-o", "json", "--proxy", &url]).output().expect("the command starts");
+    let output = ports
+        .args(["ports", &target, "--no-control", "--resolver", "127.0.0.1:9", "-o", "json", "--proxy", &url])
+        .output()
+        .expect("the command starts");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((output.status.code(), report["vantage"]["proxy"].as_str()), (Some(0), Some(format!("socks5://{proxy}").as_str())));
 }
@@ -277,7 +284,8 @@ fn the_local_address_is_the_one_asked_for() {
             converse(stream, 0, "mx.example.net", &channel().0);
             peer.ip()
         });
-        assert_eq!(run(&[&target, "--bind", &local.to_string()]).status.code(), Some(0), "{local}");
+        let output = run(&["anna@example.com", "--server", &target, "--controls", "off", "--bind", &local.to_string()]);
+        assert_eq!(output.status.code(), Some(0), "{local}: {}", String::from_utf8_lossy(&output.stdout));
         assert_eq!(seen.join().expect("a peer"), local);
     }
     for stranger in ["192.0.2.1", "2001:db8::1"] {
