@@ -304,6 +304,8 @@ fn what_is_agreed_on_with_ones_own_server_needs_its_name() {
         ("--xclient=ADDR=mail.example.com", "ADDR cannot be"),
         ("--xclient=COLOUR=red", "REVERSE_NAME"),
         ("--relay-test=me", "me"),
+        ("--server=mx.example.org --relay-test=me@example.org", "no relaying"),
+        ("smtp://example.org --relay-test=me@example.org", "no relaying"),
         ("--server=unix:/tmp/socket --proxy-protocol", "no PROXY header"),
         ("--server=unix:relative", "absolute"),
     ] {

@@ -416,6 +416,9 @@ impl ProbeOptions {
 
     /// Whether the last step asked for can be taken with `target`.
     pub(crate) fn fits(&self, target: &Target) -> Result<(), Trouble> {
+        if let Target::Host { host, .. } = target {
+            self.agreed.is_foreign_to(host)?;
+        }
         match self.until {
             _ if self.agreed.is_of_one_server() && !matches!(target, Target::Host { .. }) && self.route.server.is_empty() => {
                 Err(Trouble::Usage(format!(

@@ -75,6 +75,20 @@ impl AgreedOptions {
         if socket && self.proxy_protocol.is_some() {
             return Err(Trouble::Usage("a UNIX socket has no addresses, so that no PROXY header can name them".to_owned()));
         }
+        servers.iter().try_for_each(|(host, _)| self.is_foreign_to(host))
+    }
+
+    /// Whether the address of the relay test is at a domain that `host` has nothing to do with, as far as its name tells: to take
+    /// mail for its own domain is what a mail server is there for.
+    pub(super) fn is_foreign_to(&self, host: &Host) -> Result<(), Trouble> {
+        let (Some(own), Host::Name(name)) = (&self.relay_test, host) else { return Ok(()) };
+        let domain = own.domain().to_string();
+        let below = name.as_str().strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        if below {
+            return Err(Trouble::Usage(format!(
+                "--relay-test {own}: {name} may well take mail for {domain}, which is no relaying; give an address of yours elsewhere"
+            )));
+        }
         Ok(())
     }
 
