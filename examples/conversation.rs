@@ -8,12 +8,16 @@ use std::time::Duration;
 use smtpprobe::annotation::annotate;
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::smtp::{
-    Connected, Dialogue, Elapsed, FailureKind, Handling, Handshake, Need, Purpose, Session, Stage, StageTimes, TlsUse, Transaction,
+    Connected, Dialogue, Elapsed, FailureKind, Handling, Handshake, Need, Protocol, Purpose, Session, Stage, StageTimes, TlsUse,
+    Transaction,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let times = StageTimes { greeting: Duration::from_secs(300), ..StageTimes::default() };
     let dialogue = Dialogue {
+        protocol: Protocol::Smtp,
+        proxy_header: None,
+        xclient: None,
         hello: Some("probe.example.net".parse()?),
         tls: TlsUse::Never,
         until: Stage::Rcpt,
@@ -26,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.enqueue(Transaction {
         from: None,
         recipients: vec!["anna@example.com".parse()?],
+        via: None,
         size: None,
         handling: Handling::default(),
         message: None,

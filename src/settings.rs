@@ -1,12 +1,15 @@
 //! How to probe: one table of settings with its defaults, for library and command alike.
 
+mod way;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+pub use self::way::{Proxy, ProxyError, ProxyLogin};
 use crate::message::Message;
 use crate::message::dkim::Signer;
-use crate::smtp::{Elapsed, Handling, HelloName, Login, Stage, StageTimes, TlsUse};
+use crate::smtp::{Elapsed, Handling, HelloName, Login, Protocol, ProxyHeader, Stage, StageTimes, TlsUse, Xclient};
 use crate::target::{DomainName, Host, Mailbox, Port};
 
 /// Everything that a probe can be told. [`Settings::default`] is what the command does without options.
@@ -65,6 +68,17 @@ pub struct Settings {
     pub resolve: BTreeMap<DomainName, Vec<IpAddr>>,
     /// The local address to connect from; it also decides the family.
     pub bind: Option<IpAddr>,
+    /// The PROXY protocol's header, sent to the hosts asked for ahead of everything else; none sends none.
+    pub proxy_header: Option<ProxyHeader>,
+    /// What the hosts asked for are told with XCLIENT about whom to take this client for; none tells them nothing.
+    pub xclient: Option<Xclient>,
+    /// Which protocol the hosts asked for speak.
+    pub protocol: Protocol,
+    /// An address of the user's own, at a domain that the server is not responsible for, to be asked for in the ways that open relays
+    /// fall for; none does not.
+    pub relay: Option<Mailbox>,
+    /// The proxy that every TCP connection goes through; none connects directly.
+    pub proxy: Option<Proxy>,
     /// For the whole probe, but for the waits that [`wait`](Self::wait) allows, each of which begins it anew; nor does it cut short
     /// a message that is being handed over.
     pub timeout: Duration,
@@ -105,6 +119,11 @@ impl Default for Settings {
             validation: Validation::default(),
             resolve: BTreeMap::new(),
             bind: None,
+            proxy: None,
+            proxy_header: None,
+            xclient: None,
+            protocol: Protocol::default(),
+            relay: None,
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             times: StageTimes::default(),

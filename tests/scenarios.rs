@@ -14,7 +14,7 @@ use smtpprobe::knowledge::Knowledge;
 use smtpprobe::probe::{Role, probe};
 use smtpprobe::report::{EventKind, EventPart, LetterPart, Look, LookupPart, Report, SessionPart, headline, render, report};
 use smtpprobe::settings::Settings;
-use smtpprobe::smtp::Stage;
+use smtpprobe::smtp::{Purpose, Stage};
 
 /// Scenarios that run at the same time; most of their time is spent waiting.
 const AT_ONCE: usize = 8;
@@ -37,7 +37,8 @@ fn settled(report: &Report) -> Report {
     for server in report.route.lookups.iter().filter_map(|lookup| lookup.server.as_ref()) {
         json = json.replace(server, "127.0.0.1:53");
     }
-    let made_up = report.sessions.iter().flat_map(|s| &s.events).filter(|e| e.purpose.is_some()).filter_map(|e| e.command.as_ref());
+    let made_up =
+        report.sessions.iter().flat_map(|s| &s.events).filter(|e| e.purpose == Some(Purpose::CatchAll)).filter_map(|e| e.command.as_ref());
     for local in made_up.filter_map(|c| c.strip_prefix("RCPT TO:<")?.split('@').next()).filter(|local| *local != "postmaster") {
         json = json.replace(local, "made-up");
     }
@@ -326,6 +327,8 @@ const SCREENS: &[&str] = &[
     "login-withheld",
     "own-login-repeated",
     "own-login-oauthbearer-wrong",
+    "own-relay-percent",
+    "own-relay-closed",
 ];
 
 /// Of which the narrow and the verbose screen are kept, too.

@@ -10,13 +10,14 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use smtpprobe::route::read_anchors;
 use smtpprobe::settings::{Control, Controls, Families, Policies, Question, Settings, Validation, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
-use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port};
+use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port, server as read_server};
 use smtpprobe::transport::read_roots;
 
 use super::Trouble;
 use super::login::LoginArgs;
 use super::message::MessageOptions;
 use super::output::{Colour, Format};
+use super::way::{AgreedOptions, ProxyUrl};
 
 const TARGETS: &str =
     "user@example.com, example.com, mx.example.com[:PORT], 192.0.2.1, [2001:db8::1]:25, smtp://HOST, smtps://HOST, submission://HOST";
@@ -175,6 +176,8 @@ pub(crate) struct ProbeOptions {
     /// Send one command at a time
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_NO_PIPELINING", hide_env = true)]
     no_pipelining: bool,
+    #[command(flatten)]
+    agreed: AgreedOptions,
 
     /// Walk the MX list as a mail server would, and stop at the first definite answer
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_FIRST", hide_env = true, help_heading = "Route")]
@@ -198,7 +201,7 @@ pub(crate) struct RouteOptions {
     #[arg(short, long, value_name = "N[,N]", value_delimiter = ',', value_parser = port, env = "SMTPPROBE_PORT", hide_env = true, help_heading = "Route")]
     port: Vec<Port>,
     /// Ask this host instead of those that MX names; may be repeated
-    #[arg(short, long, value_name = "HOST[:PORT]", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
+    #[arg(short, long, value_name = "HOST[:PORT]|unix:PATH", env = "SMTPPROBE_SERVER", hide_env = true, help_heading = "Route")]
     server: Vec<String>,
     /// IPv4 only
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6", value_parser = BoolishValueParser::new(), env = "SMTPPROBE_IPV4", hide_env = true, help_heading = "Route")]
@@ -221,6 +224,9 @@ pub(crate) struct RouteOptions {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", env = "SMTPPROBE_BIND", hide_env = true, help_heading = "Route")]
     bind: Option<IpAddr>,
+    /// Connect by way of this SOCKS5 proxy; the DNS is asked directly. A password is better kept in the environment or the configuration than on the command line, where others can read it
+    #[arg(long, value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]", env = "SMTPPROBE_PROXY", hide_env = true, help_heading = "Route")]
+    proxy: Option<ProxyUrl>,
     /// Host known to listen on port 25, asked where that port is shut everywhere, or where a greeting is masked or names somebody else [default: the MX of gmail.com, of outlook.com]
     #[arg(long, value_name = "HOST", value_parser = host, conflicts_with = "no_control", env = "SMTPPROBE_CONTROL", hide_env = true, help_heading = "Route")]
     control: Vec<Host>,
@@ -313,12 +319,14 @@ impl RouteOptions {
     /// The settings that the options stand for.
     fn settings(&self) -> Result<Settings, Trouble> {
         let base = Settings::default();
-        let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| host_and_port(server)).collect();
+        let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| read_server(server)).collect();
         if let Some(local) = self.bind {
             // An address that is not this machine's can be connected from nowhere.
             UdpSocket::bind((local, 0))
                 .map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))?;
         }
+        let servers = servers.map_err(|error| Trouble::Usage(error.to_string()))?;
+        super::way::one_socket_alone(&servers, self.proxy.is_some())?;
         let validation = match &self.dnssec_anchor {
             None => Validation::Off,
             Some(file) if file.as_os_str() == "root" => Validation::FromRoot,
@@ -334,7 +342,7 @@ impl RouteOptions {
         let needed = longest.map_or(connect_timeout, |longest| connect_timeout + longest);
         Ok(Settings {
             ports: self.port.clone(),
-            servers: servers.map_err(|error| Trouble::Usage(error.to_string()))?,
+            servers,
             families: match (self.ipv4, self.ipv6) {
                 (true, _) => Families::V4,
                 (_, true) => Families::V6,
@@ -350,6 +358,7 @@ impl RouteOptions {
             validation,
             resolve,
             bind: self.bind,
+            proxy: self.proxy.as_ref().map(ProxyUrl::read).transpose()?,
             timeout: self.timeout.unwrap_or(base.timeout.max(needed)),
             connect_timeout,
             times: StageTimes {
@@ -376,6 +385,7 @@ impl ProbeOptions {
             Some(file) => read_roots(file).map_err(|error| usage(&error))?,
             None => Vec::new(),
         };
+        self.agreed.fit(&base.servers)?;
         let command = self.command_timeout.unwrap_or(base.times.command);
         let timeout = match (self.route.timeout, self.command_timeout) {
             (None, Some(command)) => base.timeout.max(base.connect_timeout + command),
@@ -406,6 +416,10 @@ impl ProbeOptions {
             pipelining: !self.no_pipelining,
             policies: if self.no_policies { Policies::Off } else { Policies::Auto },
             check_injection: self.check_injection,
+            proxy_header: self.agreed.proxy_protocol,
+            xclient: self.agreed.xclient.clone(),
+            protocol: self.agreed.protocol(),
+            relay: self.agreed.relay_test.clone(),
             ..base
         })
     }
@@ -413,7 +427,15 @@ impl ProbeOptions {
     /// Whether the last step asked for can be taken with `target`.
     pub(crate) fn fits(&self, target: &Target) -> Result<(), Trouble> {
         self.message.fits(target)?;
+        if let Target::Host { host, .. } = target {
+            self.agreed.is_foreign_to(host)?;
+        }
         match self.until {
+            _ if self.agreed.is_of_one_server() && !matches!(target, Target::Host { .. }) && self.route.server.is_empty() => {
+                Err(Trouble::Usage(format!(
+                    "--relay-test, --proxy-protocol, --xclient and --lmtp are for a server of your own: name it with --server, or as smtp://HOST instead of {target}"
+                )))
+            }
             Some(Until::Rcpt | Until::Data) if target.mailbox().is_none() => Err(Trouble::Usage(format!(
                 "--until rcpt and data need a mailbox, such as user@{target}; for {target} the last step is mail"
             ))),

@@ -11,6 +11,7 @@ mod login;
 mod message;
 mod output;
 mod utf16;
+mod way;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -13,7 +13,7 @@
 //! notify = "never"                 # or success,failure,delay; also ret = "full" or "headers", bdat = true, requiretls = true,
 //! wait = 15000                     # how long greylisting is waited for; message_timeout, for the reply to the message
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
-//!                                  # hosts to compare with where port 25 is shut
+//!                                  # hosts to compare with where port 25 is shut; relay_test asks for this address as of an open relay
 //! until = "auth"                   # the last stage to ask for
 //! login = { user = "anna", password = "tanstaaf" }   # who logs in; mechanism = "PLAIN" takes that alone, insecure = true any connection
 //!
@@ -184,6 +184,9 @@ pub(super) struct Probe {
     login: Option<LoginEntry>,
     /// The last stage to ask for.
     until: Option<Stage>,
+    /// The address to ask for as open relays are asked.
+    #[serde(default)]
+    relay_test: Option<String>,
     /// `ports` instead of mail.
     #[serde(default)]
     ports: bool,
@@ -274,6 +277,7 @@ impl Probe {
         if settings.login.is_none() {
             settings.login = self.login.as_ref().and_then(LoginEntry::login);
         }
+        settings.relay = self.relay_test.as_ref().and_then(|own| own.parse().ok()).or(settings.relay.take());
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();
         if self.ports {

@@ -137,6 +137,7 @@ fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Conf
         FailureKind::Closed => (Reason::ConnectionClosed, Likely),
         FailureKind::NotSmtp(_) => return Some((Outcome::Unreachable, Reason::NotSmtp, Certain)),
         FailureKind::ReplyTooLong => (Reason::ReplyMalformed, Certain),
+        FailureKind::Proxy(_) => (Reason::ProxyFailed, Certain),
         FailureKind::Local(_) => (Reason::Undetermined, Unsure),
     };
     Some((outcome, reason, confidence))

@@ -2,7 +2,7 @@
 
 use super::side::Shut;
 use super::{Case, Evidence, PortState, Rule, SessionCase, Severity};
-use crate::smtp::{Failure, FailureKind, Stage};
+use crate::smtp::{Failure, FailureKind, ProxyFailure, Stage};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -47,9 +47,22 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 9293 section 3.10.1",
         check: |case| failed(case, |k| matches!(k, FailureKind::Local(_))),
     },
+    Rule {
+        id: "proxy_failed",
+        severity: Severity::Failure,
+        reference: "RFC 1928 section 6",
+        check: |case| failed(case, |k| matches!(k, FailureKind::Proxy(_))),
+    },
+    Rule { id: "by_proxy", severity: Severity::Note, reference: "RFC 1928 section 4", check: by_proxy },
     Rule { id: "family_broken", severity: Severity::Failure, reference: "RFC 5321 section 5.2", check: family_broken },
     Rule { id: "first_host_dead", severity: Severity::Warning, reference: "RFC 5321 section 5.1", check: first_host_dead },
 ];
+
+/// What is seen through a proxy is seen from elsewhere.
+fn by_proxy(case: &Case<'_>) -> Vec<Evidence> {
+    let proxy = case.facts.vantage.proxy.iter();
+    proxy.map(|proxy| Evidence { quote: proxy.clone(), ..Evidence::default() }).collect()
+}
 
 /// Whether somebody says that the host cannot be got to, while another port of the same address answers: a rule about the port.
 pub(super) fn is_rejected_as_unreachable(case: &Case<'_>, session: &SessionCase<'_>) -> bool {
@@ -81,7 +94,15 @@ pub fn words(failure: &Failure) -> String {
         let who = if icmp.here { "this machine".to_owned() } else { icmp.from.to_string() };
         return format!("{who} says: {icmp}");
     }
-    let words = match &failure.kind {
+    let words = of_kind(&failure.kind);
+    match failure.errno {
+        Some(errno) => format!("{words} (errno {errno})"),
+        None => words,
+    }
+}
+
+fn of_kind(kind: &FailureKind) -> String {
+    match kind {
         FailureKind::Refused => "connection refused".to_owned(),
         FailureKind::TimedOut(waited) => format!("no answer within {}", super::timing::seconds(*waited)),
         FailureKind::Stalled(waited) => format!("nothing more for {}", super::timing::seconds(*waited)),
@@ -96,6 +117,7 @@ pub fn words(failure: &Failure) -> String {
         FailureKind::ReplyTooLong => "endless reply".to_owned(),
         FailureKind::TlsNotOffered => "STARTTLS not offered".to_owned(),
         FailureKind::TlsHandshake(failure) => failure.to_string(),
+        FailureKind::Proxy(failure) => of_proxy(failure),
         FailureKind::Local(words) => words.clone(),
         FailureKind::NotOffered(keyword) => format!("{keyword} not offered"),
         FailureKind::Unauthenticated => "REQUIRETLS, and the certificate does not verify".to_owned(),
@@ -104,10 +126,20 @@ pub fn words(failure: &Failure) -> String {
         FailureKind::ProbeTimeOver => "the time for the whole probe was over".to_owned(),
         FailureKind::Interrupted => "stopped by the user".to_owned(),
         FailureKind::Overtaken => "another address answered first".to_owned(),
-    };
-    match failure.errno {
-        Some(errno) => format!("{words} (errno {errno})"),
-        None => words,
+    }
+}
+
+/// Each of them names the proxy, so that nobody takes it for the target's.
+fn of_proxy(failure: &ProxyFailure) -> String {
+    match failure {
+        ProxyFailure::NoAddress => "the SOCKS proxy's name has no address".to_owned(),
+        ProxyFailure::Unreachable(failure) => format!("the SOCKS proxy cannot be reached: {}", of_kind(failure)),
+        ProxyFailure::Silent(waited) => format!("the SOCKS proxy did not answer within {}", super::timing::seconds(*waited)),
+        ProxyFailure::Closed => "the SOCKS proxy closed the connection".to_owned(),
+        ProxyFailure::NotSocks => "what should be the SOCKS proxy does not speak SOCKS5".to_owned(),
+        ProxyFailure::NoMethod => "the SOCKS proxy takes no login that was offered".to_owned(),
+        ProxyFailure::LoginRefused => "the SOCKS proxy refused the login".to_owned(),
+        ProxyFailure::Said(reply) => format!("the SOCKS proxy answered: {reply}"),
     }
 }
 
@@ -120,7 +152,12 @@ fn is_dead(session: &SessionCase<'_>) -> bool {
     let excused = |kind: &FailureKind| {
         matches!(
             kind,
-            FailureKind::NoRoute | FailureKind::Overtaken | FailureKind::Local(_) | FailureKind::ProbeTimeOver | FailureKind::Interrupted
+            FailureKind::NoRoute
+                | FailureKind::Overtaken
+                | FailureKind::Local(_)
+                | FailureKind::Proxy(_)
+                | FailureKind::ProbeTimeOver
+                | FailureKind::Interrupted
         )
     };
     session.facts.transcript.failure().is_some_and(|(_, stage, failure)| stage == Stage::Connect && !excused(&failure.kind))

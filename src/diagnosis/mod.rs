@@ -13,6 +13,7 @@ mod login;
 mod message;
 mod port;
 mod recipient;
+mod relay;
 mod route;
 mod session;
 mod side;
@@ -25,6 +26,7 @@ pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
+pub use relay::{Relaying, relaying};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
@@ -169,6 +171,7 @@ pub fn place(name: &Host, address: std::net::SocketAddr) -> String {
     match name {
         // A record may not tell the address.
         Host::Name(name) if address.ip().is_unspecified() => name.to_string(),
+        Host::Socket(path) => path.to_string(),
         Host::Name(name) => format!("{name} {address}"),
         Host::Address(_) => address.to_string(),
     }
@@ -278,6 +281,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         recipient::RULES,
         message::RULES,
         greylisting::RULES,
+        relay::RULES,
         timing::RULES,
     ]
     .into_iter()

@@ -6,7 +6,10 @@ use super::port::without_wrong_mode;
 use super::side::starttls_differs;
 use super::transport_security::is_too_old;
 use super::{Case, Evidence, Rule, SessionCase, Severity};
-use crate::smtp::{Answer, Capabilities, CodeClass, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
+use crate::smtp::{Answer, Capabilities, CodeClass, Command, Event, Failure, FailureKind, Flaw, Purpose, Reply, Stage, TlsUse, Verb};
+
+/// What is told as missing where it is XCLIENT, or one of its attributes.
+const XCLIENT: &str = "XCLIENT";
 
 pub(super) const RULES: &[Rule] = &[
     Rule { id: "ehlo_refused", severity: Severity::Note, reference: "RFC 5321 section 3.2", check: ehlo_refused },
@@ -44,6 +47,12 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Failure,
         reference: "RFC 6531 section 3.2",
         check: |case| broken(case, |_, f| f.kind == FailureKind::NotOffered("SMTPUTF8")),
+    },
+    Rule {
+        id: "xclient_missing",
+        severity: Severity::Failure,
+        reference: "RFC 5321 section 4.1.1.1",
+        check: |case| broken(case, |_, f| matches!(f.kind, FailureKind::NotOffered(keyword) if keyword.starts_with(XCLIENT))),
     },
     Rule { id: "size_above_limit", severity: Severity::Failure, reference: "RFC 1870 section 4", check: size_above_limit },
     Rule { id: "size_not_offered", severity: Severity::Note, reference: "RFC 1870 section 4", check: size_not_offered },
@@ -109,8 +118,11 @@ fn no_starttls(case: &Case<'_>) -> Vec<Evidence> {
             && case.facts.until >= Stage::StartTls
             && !differing.contains(&Some(index));
         let transcript = &session.facts.transcript;
-        let missing =
-            transcript.tls().is_none() && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
+        // What speaks LMTP is near its client, and nobody else's mail goes there.
+        let local = transcript.events.iter().any(|(_, event)| matches!(event, Event::Sent { command: Command::Lhlo(_), .. }));
+        let missing = !local
+            && transcript.tls().is_none()
+            && transcript.capabilities().is_some_and(|c| !c.has("STARTTLS") && c.masked().next().is_none());
         let answer = transcript.replies().rfind(|a| matches!(a.verb, Verb::Ehlo | Verb::Helo) && a.is_yes())?;
         (wanted && missing).then(|| Evidence::event(index, session, answer.event, super::quote(answer.reply)))
     })

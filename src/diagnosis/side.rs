@@ -58,6 +58,10 @@ pub(super) enum Side {
 impl Shut {
     /// Each family in which port 25 is shut everywhere.
     pub(super) fn of(case: &Case<'_>) -> Vec<Self> {
+        // By way of a proxy it is the proxy's network that is seen, through the proxy's eyes.
+        if case.facts.vantage.proxy.is_some() {
+            return Vec::new();
+        }
         [true, false].into_iter().filter_map(|v4| Self::of_family(case, v4)).collect()
     }
 
@@ -264,7 +268,7 @@ pub(super) fn intercepted(case: &Case<'_>) -> Vec<Evidence> {
     let mut all = Vec::new();
     // A host that greets with a name of its own is itself, whoever else has that name.
     let foreign = |session: &SessionCase<'_>, name: &DomainName| match session.facts.name {
-        Host::Address(_) => true,
+        Host::Address(_) | Host::Socket(_) => true,
         Host::Name(_) => {
             let ip = session.facts.address.ip();
             case.facts.identities.iter().any(|identity| identity.name == *name && identity.address == ip && !identity.holds())

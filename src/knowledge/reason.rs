@@ -114,6 +114,8 @@ pub enum Reason {
     HostUnreachable,
     /// There is no route from here.
     NetworkUnreachable,
+    /// The proxy on this side made no connection.
+    ProxyFailed,
     /// One address family of a host works and the other does not.
     FamilyBroken,
     /// The connection was torn down after it was accepted.

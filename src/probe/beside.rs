@@ -89,6 +89,8 @@ pub(super) struct Beside {
     just_connect: bool,
     /// No control may be asked.
     uncontrolled: bool,
+    /// The families (IPv4: true) in which it can be seen whose side shuts a port: by way of a proxy, none.
+    seen: &'static [bool],
     cells: BTreeMap<SocketAddr, Cell>,
     /// Families (IPv4: true) whose asked port is shut everywhere.
     shut: BTreeMap<bool, Vec<Port>>,
@@ -119,6 +121,7 @@ impl Beside {
             connect_timeout: settings.connect_timeout,
             just_connect: settings.until.is_some_and(|until| until <= Stage::Connect),
             uncontrolled: settings.control.is_empty(),
+            seen: if settings.proxy.is_some() { &[] } else { &[true, false] },
             cells: BTreeMap::new(),
             shut: BTreeMap::new(),
             in_question: Vec::new(),
@@ -255,8 +258,8 @@ impl Beside {
     pub(super) fn next(&mut self, now: Elapsed, all_begun: bool, in_the_clear: impl Fn(usize, Port) -> Option<bool>) -> Option<Attempt> {
         if all_begun {
             self.go_on_in_the_clear(in_the_clear);
-            for v4 in [true, false] {
-                self.look_at(v4, now);
+            for v4 in self.seen {
+                self.look_at(*v4, now);
             }
         }
         self.call_controls(now);
@@ -331,6 +334,10 @@ impl Beside {
         let Some(first) = self.of_role(Role::Asked, v4).map(|cell| &cell.attempt).min_by_key(|attempt| attempt.host).cloned() else {
             return;
         };
+        // A socket on this machine has none.
+        if first.address.ip().is_unspecified() {
+            return;
+        }
         for port in [Port::SUBMISSION, Port::SUBMISSIONS] {
             let address = SocketAddr::new(first.address.ip(), port.number());
             if !self.cells.contains_key(&address) {

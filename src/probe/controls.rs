@@ -30,7 +30,7 @@ fn unclear(reading: &Reading) -> bool {
 /// Whom to ask for beside `mailbox`; none if that is the mailbox itself.
 pub(super) fn recipient(purpose: Purpose, mailbox: &Mailbox) -> Option<Mailbox> {
     let local = match purpose {
-        Purpose::Target | Purpose::Injection => return None,
+        Purpose::Target | Purpose::Relay | Purpose::Injection => return None,
         Purpose::CatchAll => random_local_part(),
         Purpose::Postmaster if mailbox.local().eq_ignore_ascii_case("postmaster") => return None,
         Purpose::Postmaster => "postmaster".to_owned(),

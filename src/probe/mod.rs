@@ -14,6 +14,7 @@ mod plan;
 mod policies;
 mod policy_host;
 mod recorded;
+mod relay;
 mod vantage;
 
 use std::cell::{Cell, RefCell};
@@ -48,8 +49,8 @@ use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origi
 use crate::sender;
 use crate::settings::{Clock, Controls, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
-    Answer, CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Purpose, Session, Stage, StageTimes,
-    TlsUse, Transaction, Transcript, Verb,
+    Answer, CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Protocol, Purpose, Session, Stage,
+    StageTimes, TlsUse, Transaction, Transcript, Verb,
 };
 use crate::target::{DomainName, Host, Port, Target};
 use crate::transport::dane::verify;
@@ -340,7 +341,7 @@ fn in_order(sessions: &mut [SessionFacts], route: &Route) {
 
 /// Whether what the domain publishes about transport security matters to the question.
 fn wants_policies(target: &Target, settings: &Settings) -> bool {
-    let of_mail = settings.question == Question::Mail && until(target, settings) >= Stage::StartTls;
+    let of_mail = settings.question == Question::Mail && settings.protocol == Protocol::Smtp && until(target, settings) >= Stage::StartTls;
     of_mail && settings.policies == PoliciesUse::Auto && settings.tls != Some(TlsUse::Never)
 }
 
@@ -392,10 +393,16 @@ struct Shared {
 
 impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
     async fn hold(&self, attempt: Attempt, stop: Stop) -> (Attempt, Transcript) {
+        let relay = self.settings.relay.as_ref().filter(|_| attempt.role.asks_the_question());
+        // A host that was not asked for knows nothing of what the user has agreed with the ones that were.
+        let agreed = !matches!(attempt.role, Role::Control | Role::OtherPort);
         let dialogue = Dialogue {
+            protocol: if agreed { self.settings.protocol } else { Protocol::Smtp },
+            proxy_header: self.settings.proxy_header.filter(|_| agreed),
+            xclient: self.settings.xclient.clone().filter(|_| attempt.role.asks_the_question()),
             hello: self.hello.clone(),
             tls: attempt.tls,
-            until: attempt.until,
+            until: if relay.is_some() { attempt.until.max(Stage::Rcpt) } else { attempt.until },
             handshake: match attempt.role {
                 Role::OldTls => Handshake::Survey,
                 Role::Injection => Handshake::Injection,
@@ -414,6 +421,9 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
                     return (attempt, session.into_transcript());
                 }
             }
+        }
+        for transaction in relay.into_iter().flat_map(|own| relay::transactions(own, self.settings.from.as_ref(), &attempt.name)) {
+            session.enqueue(transaction);
         }
         let mut considered = false;
         let mut told = errands::Told::default();
@@ -487,6 +497,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         Transaction {
             from: self.settings.from.clone(),
             recipients: self.target.mailbox().cloned().into_iter().collect(),
+            via: None,
             size: self.settings.size,
             handling: self.settings.handling,
             message,
@@ -499,7 +510,7 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let Some(recipient) = self.target.mailbox().and_then(|mailbox| controls::recipient(purpose, mailbox)) else { return };
         if self.state.asked.borrow_mut().insert((attempt.host, attempt.port, purpose)) {
             let (from, handling) = (self.settings.from.clone(), Handling::default());
-            session.enqueue(Transaction { from, recipients: vec![recipient], size: None, handling, message: None, purpose });
+            session.enqueue(Transaction { from, recipients: vec![recipient], via: None, size: None, handling, message: None, purpose });
         }
     }
 

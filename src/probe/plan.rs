@@ -8,7 +8,7 @@ use super::beside::usual;
 use super::{LeftOut, LeftOutWhy, Role, until};
 use crate::route::{Lookup, MailHost, Route, Step};
 use crate::settings::{Question, Settings, Walk};
-use crate::smtp::{Elapsed, Stage, TlsUse};
+use crate::smtp::{Elapsed, Protocol, Stage, TlsUse};
 use crate::target::{Host, Port, Scheme, Target};
 
 /// Connections of one probe, at most.
@@ -110,9 +110,13 @@ impl Plan {
             _ => (None, None),
         };
         let named: Vec<Port> = if settings.ports.is_empty() { own_port.into_iter().collect() } else { settings.ports.clone() };
+        let usual = match settings.protocol {
+            Protocol::Lmtp => Port::LMTP,
+            Protocol::Smtp if settings.login.is_some() => Port::SUBMISSION,
+            Protocol::Smtp => Port::SMTP,
+        };
         let ports = match settings.question {
             Question::Ports if named.is_empty() => vec![Port::SMTP, Port::SUBMISSIONS, Port::SUBMISSION],
-            Question::Mail if named.is_empty() && settings.login.is_some() => vec![Port::SUBMISSION],
             _ => named.clone(),
         };
         Self {
@@ -121,12 +125,8 @@ impl Plan {
             walk: settings.walked(),
             until: (settings.question == Question::Mail || settings.until.is_some()).then(|| until(target, settings)),
             connect_timeout: settings.connect_timeout,
-            common: match named.is_empty() {
-                true if settings.login.is_some() => vec![Port::SUBMISSION],
-                true => vec![Port::SMTP],
-                false => named.clone(),
-            },
-            ports,
+            common: if named.is_empty() { vec![usual] } else { named.clone() },
+            ports: if ports.is_empty() { vec![usual] } else { ports },
             server_ports: settings.servers.iter().map(|(_, port)| *port).collect(),
             tls: settings.tls,
             implicit: own_port.filter(|_| scheme == Some(Scheme::Submissions)),
@@ -381,7 +381,6 @@ impl Plan {
         let own = self.server_ports.get(host).copied().flatten();
         let ports = match own {
             Some(port) => vec![port],
-            None if self.ports.is_empty() => vec![Port::SMTP],
             None => self.ports.clone(),
         };
         ports.into_iter()

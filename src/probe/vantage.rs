@@ -22,6 +22,9 @@ pub struct Vantage {
     pub egress: Vec<IpAddr>,
     /// Targets' addresses that lead back to this side.
     pub own: Vec<Own>,
+    /// The proxy that all connections went through, as a URL without its login; none if there was none. What a connection comes to
+    /// then says nothing about this network or the target's.
+    pub proxy: Option<String>,
 }
 
 /// A target's address that is this side's own: reaching it from here says nothing about how others reach it.
@@ -38,10 +41,16 @@ impl Vantage {
     /// Addresses that the settings lead elsewhere are nobody's.
     pub(super) fn of(sessions: &[SessionFacts], settings: &Settings, hostname: Option<&DomainName>, own_name: &[IpAddr]) -> Self {
         let transcripts = || sessions.iter().map(|session| &session.transcript);
-        let addresses: BTreeSet<IpAddr> = transcripts().filter_map(local_address).collect();
-        let egress: BTreeSet<IpAddr> = transcripts().filter_map(seen_as).filter(|address| !is_nonpublic(*address)).collect();
+        let mut addresses: BTreeSet<IpAddr> = transcripts().filter_map(local_address).collect();
+        let mut egress: BTreeSet<IpAddr> = transcripts().filter_map(seen_as).filter(|address| !is_nonpublic(*address)).collect();
+        if settings.proxy.is_some() {
+            // They are the proxy's, as far as it tells.
+            egress.extend(std::mem::take(&mut addresses).into_iter().filter(|address| !is_nonpublic(*address)));
+        }
         let mut own: Vec<Own> = Vec::new();
-        let real = |session: &&SessionFacts| session.role == Role::Asked && !settings.connect_to.contains_key(&session.address);
+        let real = |session: &&SessionFacts| {
+            session.role == Role::Asked && settings.proxy.is_none() && !settings.connect_to.contains_key(&session.address)
+        };
         for session in sessions.iter().filter(real) {
             let address = session.address.ip();
             let here = is_own(address);
@@ -58,6 +67,7 @@ impl Vantage {
             addresses: addresses.into_iter().collect(),
             egress: egress.into_iter().collect(),
             own,
+            proxy: settings.proxy.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -68,7 +78,7 @@ fn local_address(transcript: &Transcript) -> Option<IpAddr> {
 
 fn said_hello(transcript: &Transcript) -> Option<String> {
     transcript.events.iter().find_map(|(_, event)| match event {
-        Event::Sent { command: Command::Ehlo(name), .. } => Some(name.to_string()),
+        Event::Sent { command: Command::Ehlo(name) | Command::Lhlo(name), .. } => Some(name.to_string()),
         _ => None,
     })
 }

@@ -2,10 +2,29 @@
 
 use std::time::Duration;
 
-use crate::smtp::{Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, LoginFailure, Stage, TlsAlert};
+use crate::smtp::{
+    Failure, FailureKind, ForeignProtocol, HandshakeFailure, IcmpError, LoginFailure, ProxyFailure, SocksReply, Stage, TlsAlert,
+};
 
 /// Extensions that a transaction may need and not be offered, by the names that a report has them under.
-const EXTENSIONS: [&str; 6] = ["SMTPUTF8", "SIZE", "8BITMIME", "REQUIRETLS", "DSN", "CHUNKING"];
+const EXTENSIONS: [&str; 16] = [
+    "SMTPUTF8",
+    "SIZE",
+    "8BITMIME",
+    "REQUIRETLS",
+    "DSN",
+    "CHUNKING",
+    "XCLIENT",
+    "XCLIENT NAME",
+    "XCLIENT REVERSE_NAME",
+    "XCLIENT ADDR",
+    "XCLIENT PORT",
+    "XCLIENT PROTO",
+    "XCLIENT HELO",
+    "XCLIENT LOGIN",
+    "XCLIENT DESTADDR",
+    "XCLIENT DESTPORT",
+];
 
 /// The failure that one of our reports tells as `words`; none if they are not ours.
 pub(super) fn ours(words: &str) -> Option<Failure> {
@@ -31,9 +50,33 @@ pub(super) fn unknown(words: &str, stage: Stage) -> FailureKind {
     }
 }
 
+/// What is told of a proxy.
+fn of_proxy(words: &str) -> Option<ProxyFailure> {
+    Some(match words {
+        "the SOCKS proxy's name has no address" => ProxyFailure::NoAddress,
+        "the SOCKS proxy closed the connection" => ProxyFailure::Closed,
+        "what should be the SOCKS proxy does not speak SOCKS5" => ProxyFailure::NotSocks,
+        "the SOCKS proxy takes no login that was offered" => ProxyFailure::NoMethod,
+        "the SOCKS proxy refused the login" => ProxyFailure::LoginRefused,
+        _ => {
+            if let Some(rest) = words.strip_prefix("the SOCKS proxy cannot be reached: ") {
+                return Some(ProxyFailure::Unreachable(Box::new(kind(rest)?)));
+            }
+            if let Some(time) = words.strip_prefix("the SOCKS proxy did not answer within ") {
+                return duration(time).map(ProxyFailure::Silent);
+            }
+            let said = words.strip_prefix("the SOCKS proxy answered: ")?.strip_suffix(')')?;
+            ProxyFailure::Said(SocksReply(said.rsplit_once("(reply ")?.1.parse().ok()?))
+        }
+    })
+}
+
 fn kind(words: &str) -> Option<FailureKind> {
     if let Some(failure) = LoginFailure::read(words) {
         return Some(FailureKind::Login(failure));
+    }
+    if let Some(failure) = of_proxy(words) {
+        return Some(FailureKind::Proxy(failure));
     }
     Some(match words {
         "connection refused" => FailureKind::Refused,
@@ -147,10 +190,20 @@ mod tests {
             FailureKind::Unauthenticated,
             FailureKind::Login(LoginFailure::Untrusted),
             FailureKind::Login(LoginFailure::ServerProofWrong),
+            FailureKind::NotOffered("XCLIENT ADDR"),
             FailureKind::SessionTimeOver,
             FailureKind::ProbeTimeOver,
             FailureKind::Interrupted,
             FailureKind::Overtaken,
+            FailureKind::Proxy(ProxyFailure::NoAddress),
+            FailureKind::Proxy(ProxyFailure::Unreachable(Box::new(FailureKind::TimedOut(Duration::from_secs(2))))),
+            FailureKind::Proxy(ProxyFailure::Silent(Duration::from_secs(10))),
+            FailureKind::Proxy(ProxyFailure::Closed),
+            FailureKind::Proxy(ProxyFailure::NotSocks),
+            FailureKind::Proxy(ProxyFailure::NoMethod),
+            FailureKind::Proxy(ProxyFailure::LoginRefused),
+            FailureKind::Proxy(ProxyFailure::Said(SocksReply(5))),
+            FailureKind::Proxy(ProxyFailure::Said(SocksReply(77))),
         ];
         for kind in plain {
             let failure = Failure { kind, errno: None, icmp: None };

@@ -46,6 +46,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             helo: facts.vantage.hello.clone(),
             addresses: facts.vantage.addresses.clone(),
             egress: facts.vantage.egress.clone(),
+            proxy: facts.vantage.proxy.clone(),
             own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
         route: route(case),
@@ -106,7 +107,8 @@ fn route(case: &Case<'_>) -> RoutePart {
             .map(|(place, host)| HostPart {
                 name: host.name.to_string(),
                 preference: host.preference,
-                addresses: host.addresses.iter().map(address).collect(),
+                // A UNIX socket has none.
+                addresses: host.addresses.iter().filter(|ip| !ip.is_unspecified()).map(address).collect(),
                 cname: host.aliases.last().map(ToString::to_string),
                 tlsa: published::tlsa(case, place),
                 fault: host.fault.map(|fault| fault.as_str().to_owned()),

@@ -161,6 +161,9 @@ pub struct VantagePart {
     /// The target's addresses that lead back to this side: what is reached there tells nothing about how others reach it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub own: Vec<OwnPart>,
+    /// The proxy that all connections went through, as a URL without its login.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proxy: Option<String>,
 }
 
 /// A target's address that is this side's own.

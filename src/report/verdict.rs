@@ -8,7 +8,9 @@ use super::VerdictPart;
 use super::build::evidence;
 use super::letter::part;
 use super::page::name_in;
-use crate::diagnosis::{Case, Delivery, Evidence, Outcome, Outlook, PortState, Sender, SessionCase, Twist, Verdict, fill, gist, seconds};
+use crate::diagnosis::{
+    Case, Delivery, Evidence, Outcome, Outlook, PortState, Relaying, Sender, SessionCase, Twist, Verdict, fill, gist, relaying, seconds,
+};
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
 use crate::settings::Question;
@@ -31,6 +33,8 @@ struct VerdictPhrases {
     at_all: String,
     at_some: String,
     catch_all: String,
+    open_relay: String,
+    no_open_relay: String,
     refused_for_all: String,
     disagreement_yes: String,
     disagreement_why: String,
@@ -219,6 +223,11 @@ impl<'a> Wording<'a> {
         if let Some(waited) = self.case.facts.waited.filter(|_| shown.is_some_and(|session| session.facts.role == Role::Retry)) {
             told.push(fill(&self.phrases.second_try, |_| Some(seconds(waited.waited))));
         }
+        told.extend(match relaying(self.case) {
+            Relaying::Open => Some(self.phrases.open_relay.clone()),
+            Relaying::Refused(count) => Some(fill(&self.phrases.no_open_relay, |_| Some(count.to_string()))),
+            Relaying::Unknown => None,
+        });
         let policies = self.held_back();
         if verdict.outcome == Outcome::Accepted {
             let causes: BTreeMap<String, String> = self.case.knowledge.phrases("delivery_cause");

@@ -40,6 +40,10 @@ pub(super) async fn find(
                 search.take(*address);
                 search.conclude();
             }
+            Host::Socket(_) => {
+                search.take(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                search.conclude();
+            }
             _ => search.conclude(),
         }
     }

@@ -9,16 +9,22 @@ use std::str::FromStr;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
 
-use super::{LoginLine, Notify, Ret, Said};
-use crate::target::{DomainName, Mailbox};
+use super::{LoginLine, Notify, ProxyLine, Ret, Said, Xclient};
+use crate::target::{DomainName, MailDomain, Mailbox};
 
 /// A command of the client, without its CRLF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// The PROXY protocol's header, which no reply answers but the greeting.
+    Proxy(ProxyLine),
     /// `EHLO name` (RFC 5321 §4.1.1.1).
     Ehlo(HelloName),
     /// `HELO name`, for servers that refuse EHLO (RFC 5321 §3.2).
     Helo(HelloName),
+    /// `LHLO name`, in LMTP (RFC 2033 §4.1).
+    Lhlo(HelloName),
+    /// `XCLIENT NAME=value …` (Postfix, `XCLIENT_README`).
+    Xclient(Xclient),
     /// `STARTTLS` (RFC 3207 §4).
     StartTls,
     /// A line of a login (RFC 4954 §4): what is written in its place has a secret in it, and this has none.
@@ -37,6 +43,8 @@ pub enum Command {
         /// `NOTIFY=` (RFC 3461 §4.1); none is left out.
         notify: Option<Notify>,
     },
+    /// `RCPT TO:<@host:…>`, with a source route (RFC 5321 appendix C), to see whether it is followed.
+    RcptVia(MailDomain, Mailbox),
     /// `DATA` (RFC 5321 §4.1.1.4).
     Data,
     /// `BDAT octets` (RFC 3030 §2), before a chunk of the message. The reply to the last one is that to the message.
@@ -89,18 +97,29 @@ impl Command {
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
-            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Proxy(_) => Verb::Connect,
+            Self::Ehlo(_) | Self::Lhlo(_) => Verb::Ehlo,
+            Self::Xclient(_) => Verb::Xclient,
             Self::Helo(_) => Verb::Helo,
             Self::StartTls => Verb::StartTls,
             Self::Auth(_) => Verb::Auth,
             Self::Mail { .. } => Verb::Mail,
-            Self::Rcpt { .. } => Verb::Rcpt,
+            Self::Rcpt { .. } | Self::RcptVia(..) => Verb::Rcpt,
             Self::Data => Verb::Data,
             Self::Bdat { last: false, .. } => Verb::Bdat,
             Self::Bdat { last: true, .. } => Verb::DataEnd,
             Self::Rset => Verb::Rset,
             Self::Quit => Verb::Quit,
             Self::Said(said) => said.verb(),
+        }
+    }
+
+    /// What goes out for it, line break and all.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Proxy(line) => line.octets(),
+            command => format!("{command}\r\n").into_bytes(),
         }
     }
 }
@@ -110,6 +129,10 @@ impl fmt::Display for Command {
         match self {
             Self::Ehlo(name) => write!(f, "EHLO {name}"),
             Self::Helo(name) => write!(f, "HELO {name}"),
+            Self::Lhlo(name) => write!(f, "LHLO {name}"),
+            Self::Proxy(line) => line.fmt(f),
+            Self::Xclient(xclient) => write!(f, "XCLIENT {xclient}"),
+            Self::RcptVia(via, mailbox) => write!(f, "RCPT TO:<@{via}:{mailbox}>"),
             Self::Mail { from, parameters } => {
                 let line = Mail::new(from.as_ref().map(Mailbox::to_address), parameters.named()).to_string();
                 f.write_str(line.trim_end())
@@ -145,6 +168,9 @@ pub enum Verb {
     /// STARTTLS.
     #[serde(rename = "STARTTLS")]
     StartTls,
+    /// XCLIENT, of Postfix.
+    #[serde(rename = "XCLIENT")]
+    Xclient,
     /// AUTH (RFC 4954).
     #[serde(rename = "AUTH")]
     Auth,
@@ -197,11 +223,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of a session.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Connect,
         Self::Ehlo,
         Self::Helo,
         Self::StartTls,
+        Self::Xclient,
         Self::Auth,
         Self::Mail,
         Self::Rcpt,
@@ -228,6 +255,7 @@ impl Verb {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
             Self::StartTls => "STARTTLS",
+            Self::Xclient => "XCLIENT",
             Self::Auth => "AUTH",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
@@ -336,6 +364,12 @@ mod tests {
             (Command::Ehlo(name.clone()), "EHLO probe.example.net"),
             (Command::Helo("2001:db8::1".parse().unwrap()), "HELO [IPv6:2001:db8::1]"),
             (Command::Ehlo("[192.0.2.9]".parse().unwrap()), "EHLO [192.0.2.9]"),
+            (Command::Lhlo(name.clone()), "LHLO probe.example.net"),
+            (Command::Xclient("ADDR=192.0.2.1".parse().unwrap()), "XCLIENT ADDR=192.0.2.1"),
+            (
+                Command::RcptVia(mailbox("a@mx.example.net").domain().clone(), mailbox("b@example.com")),
+                "RCPT TO:<@mx.example.net:b@example.com>",
+            ),
             (Command::StartTls, "STARTTLS"),
             (Command::Mail { from: None, parameters: MailParameters::default() }, "MAIL FROM:<>"),
             (

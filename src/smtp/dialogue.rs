@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Handling, HelloName, Login, Purpose, Stage};
+use super::{Handling, HelloName, Login, ProxyHeader, Purpose, Stage, Xclient};
 use crate::message::Message;
-use crate::target::Mailbox;
+use crate::target::{MailDomain, Mailbox};
 
 /// How TLS is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub enum TlsUse {
     Require,
     /// From the first byte (RFC 8314 §3.3).
     Implicit,
+}
+
+/// Which protocol is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// SMTP (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): LHLO instead of EHLO, and after a message one reply for each recipient.
+    Lmtp,
 }
 
 /// What the TLS handshake is held for.
@@ -75,6 +85,12 @@ impl Default for StageTimes {
 /// What to say, and how far to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialogue {
+    /// Which protocol is spoken.
+    pub protocol: Protocol,
+    /// The PROXY protocol's header to be sent ahead of everything else; none sends none.
+    pub proxy_header: Option<ProxyHeader>,
+    /// What XCLIENT says behind EHLO, inside TLS if that is used; none says nothing.
+    pub xclient: Option<Xclient>,
     /// The name for EHLO; none takes the literal of the connection's own address (RFC 5321 §4.1.3).
     pub hello: Option<HelloName>,
     /// How TLS is used.
@@ -100,6 +116,8 @@ pub struct Transaction {
     pub from: Option<Mailbox>,
     /// The recipients, asked one by one.
     pub recipients: Vec<Mailbox>,
+    /// A host to be named as a source route in front of each recipient (RFC 5321 appendix C); none names none.
+    pub via: Option<MailDomain>,
     /// Octets to declare with SIZE, where it is offered; none declares those of the message.
     pub size: Option<u64>,
     /// How the message is to be handled.

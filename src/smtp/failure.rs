@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::LoginFailure;
+use super::proxy_failure::ProxyFailure;
 use super::tls::HandshakeFailure;
 
 /// Why a session could not go on.
@@ -111,6 +112,8 @@ pub enum FailureKind {
     Rejected,
     /// This machine itself does not let it out: a rule of its own, or a route that prohibits.
     Forbidden,
+    /// The proxy on this side, which tells nothing about the target.
+    Proxy(ProxyFailure),
     /// The connection was torn down after it stood.
     Reset,
     /// The peer closed the connection in an orderly way, but too early.

@@ -11,6 +11,8 @@ mod echo;
 mod failure;
 mod handling;
 mod login;
+mod proxy_failure;
+mod proxy_header;
 mod reply;
 mod said;
 mod sasl;
@@ -18,13 +20,16 @@ mod secret;
 mod session;
 mod tls;
 mod transcript;
+mod xclient;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, HelloName, HelloNameError, MailParameters, Verb, VerbError};
-pub use dialogue::{Dialogue, Handshake, StageTimes, TlsUse, Transaction};
+pub use dialogue::{Dialogue, Handshake, Protocol, StageTimes, TlsUse, Transaction};
 pub use failure::{Failure, FailureKind, ForeignProtocol, IcmpError};
 pub use handling::{Handling, Notify, NotifyError, Ret, Transfer};
 pub use login::{Login, LoginError, LoginFailure, LoginOver};
+pub use proxy_failure::{ProxyFailure, SocksReply};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyLine, ProxyVersion};
 pub use reply::{CodeClass, EnhancedCode, Flaw, Item, Reply, ReplyCode, ReplyReader};
 pub use said::Said;
 pub use sasl::{
@@ -37,3 +42,4 @@ pub use tls::{
     PublicKey, SentCertificate, TlsAlert, TlsFacts, TlsVersion,
 };
 pub use transcript::{Answer, Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
+pub use xclient::{Xclient, XclientAttribute, XclientError};

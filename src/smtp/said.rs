@@ -33,11 +33,12 @@ const MECHANISMS: [&str; 16] = [
     "ANONYMOUS",
 ];
 /// What a client may say, besides what takes an argument after a colon.
-const WORDS: [(&str, Verb); 18] = [
+const WORDS: [(&str, Verb); 19] = [
     ("EHLO", Verb::Ehlo),
     ("LHLO", Verb::Ehlo),
     ("HELO", Verb::Helo),
     ("STARTTLS", Verb::StartTls),
+    ("XCLIENT", Verb::Xclient),
     ("AUTH", Verb::Auth),
     ("MAIL", Verb::Mail),
     ("RCPT", Verb::Rcpt),
@@ -107,6 +108,7 @@ impl Command {
         let rest = line[word.len()..].trim_start();
         let same = |command: &Self| squeezed(&command.to_string()).eq_ignore_ascii_case(&squeezed(&line));
         let ours = match verb {
+            Verb::Ehlo if word.eq_ignore_ascii_case("LHLO") => rest.parse::<HelloName>().ok().map(Self::Lhlo),
             Verb::Ehlo => rest.parse::<HelloName>().ok().map(Self::Ehlo),
             Verb::Helo => rest.parse::<HelloName>().ok().map(Self::Helo),
             Verb::StartTls => Some(Self::StartTls),
@@ -213,6 +215,7 @@ mod tests {
             ("bdat 10 last", "Bdat"),
             ("RSET", "Rset"),
             ("quit", "Quit"),
+            ("lhlo mx1.example.com", "Lhlo"),
         ] {
             let command = Command::read(line).expect(line);
             assert!(format!("{command:?}").starts_with(ours), "{line}: {command:?}");
@@ -225,6 +228,8 @@ mod tests {
         for (line, verb) in [
             ("EHLO my laptop", Verb::Ehlo),
             ("HELO 192.0.2.9", Verb::Helo),
+            ("LHLO my laptop", Verb::Ehlo),
+            ("XCLIENT ADDR=192.0.2.1", Verb::Xclient),
             ("LHLO mx1.example.com", Verb::Ehlo),
             ("MAIL FROM:<anna@example.com> BODY=BINARYMIME", Verb::Mail),
             ("MAIL FROM <anna@example.com>", Verb::Mail),

@@ -18,8 +18,8 @@ use super::failure::{Failure, FailureKind, ForeignProtocol};
 use super::tls::TlsFacts;
 use super::transcript::{Answers, Connected, Elapsed, Event, Purpose, Stage, Transcript};
 use super::{
-    Capabilities, ChannelBinding, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, MailParameters, Reply, ReplyReader,
-    Secret, TlsUse, Transaction, Verb,
+    Capabilities, ChannelBinding, CodeClass, Command, Dialogue, Handshake, HelloName, Item, LegacyTls, MailParameters, Protocol, Reply,
+    ReplyReader, Secret, TlsUse, Transaction, Verb,
 };
 use crate::message::Message;
 use crate::target::Mailbox;
@@ -54,6 +54,8 @@ pub enum Need {
 enum State {
     /// The connection does not stand yet.
     Connecting,
+    /// The PROXY protocol's header is due, before anything else.
+    Preface,
     /// The server speaks first.
     Greeting,
     /// The TLS handshake is due.
@@ -64,6 +66,8 @@ enum State {
     StartTls,
     /// A line of the login is on its way.
     Auth(Box<Talk>),
+    /// XCLIENT is on its way; a yes begins the session anew.
+    Xclient,
     /// Introduced; a transaction may begin, or is being answered.
     Ready,
     /// DATA is on its way.
@@ -97,6 +101,9 @@ struct Awaited {
 ///    does not offer ends the transaction before MAIL.
 /// 6. QUIT goes out on every path that still can: not before a greeting, after a reply that closes the channel, after 354 where no
 ///    whole message has been sent, or where the server may take it for a line of the login.
+/// 7. What is agreed on with one's own server comes before all that depends on it: the PROXY header ahead of everything, TLS too;
+///    XCLIENT behind EHLO, inside TLS where that is used, and only where all of it is offered. After its yes nothing that the server
+///    said before counts.
 #[derive(Clone, Debug)]
 pub struct Session {
     dialogue: Dialogue,
@@ -218,7 +225,7 @@ impl Session {
     }
 
     fn lines(&self) -> Vec<u8> {
-        self.outbox.iter().flat_map(|(command, _)| format!("{command}\r\n").into_bytes()).collect()
+        self.outbox.iter().flat_map(|(command, _)| command.octets()).collect()
     }
 
     /// The connection stands.
@@ -230,6 +237,15 @@ impl Session {
         self.record(Event::Connected(ends));
         self.transcript.reached = Some(Stage::Connect);
         self.waiting.restart();
+        if let Some(header) = self.dialogue.proxy_header.filter(|_| self.dialogue.until > Stage::Connect) {
+            self.state = State::Preface;
+            return self.outbox.push((Command::Proxy(header.on(&ends)), Purpose::Target));
+        }
+        self.open();
+    }
+
+    /// Nothing stands before the conversation any more.
+    fn open(&mut self) {
         self.state = match (self.dialogue.until, self.dialogue.tls) {
             (Stage::Dns | Stage::Connect, _) => State::Over,
             (_, TlsUse::Implicit) => State::Handshake,
@@ -240,6 +256,15 @@ impl Session {
     /// All that [`Need::Write`] named was written.
     pub fn sent(&mut self, at: Elapsed) {
         self.tick(at);
+        if self.state == State::Preface {
+            for (command, purpose) in std::mem::take(&mut self.outbox) {
+                self.record(Event::Sent { command, purpose });
+            }
+            self.waiting.restart();
+            self.open();
+            // A greeting that did not wait for the header is a greeting all the same.
+            return self.digest(at);
+        }
         // A line that began before we spoke cannot be the answer to what we said.
         let since = self.waiting.coming_since();
         let early = self.reader.take_rest();
@@ -268,6 +293,13 @@ impl Session {
     pub fn received(&mut self, at: Elapsed, bytes: &[u8]) {
         self.tick(at);
         self.reader.push(bytes);
+        if self.state != State::Preface {
+            self.digest(at);
+        }
+    }
+
+    /// Takes what can be read.
+    fn digest(&mut self, at: Elapsed) {
         let mut since = self.waiting.coming_since();
         while self.state != State::Over && self.state != State::Handshake {
             let Some(item) = self.reader.next() else { break };
@@ -305,7 +337,7 @@ impl Session {
         } else {
             // What was learnt before TLS does not count any more (RFC 3207 §4.2).
             self.capabilities = None;
-            self.introduce(Command::Ehlo(self.hello.clone()));
+            self.introduce();
         }
     }
 
@@ -429,10 +461,16 @@ impl Session {
         }
         match (&self.state, verb) {
             (State::Quit, _) => self.state = State::Over,
-            (State::Greeting, _) if yes && self.dialogue.until > Stage::Greeting => {
-                self.introduce(Command::Ehlo(self.hello.clone()));
+            (State::Greeting, _) if yes && self.dialogue.until > Stage::Greeting => self.introduce(),
+            // LMTP has no older word (RFC 2033 §4.1).
+            (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 && self.dialogue.protocol == Protocol::Smtp => {
+                self.outbox.push((Command::Helo(self.hello.clone()), Purpose::Target));
             }
-            (State::Hello, Verb::Ehlo) if code.number() / 100 == 5 => self.introduce(Command::Helo(self.hello.clone())),
+            // It is another client from here on: nothing that was said before counts.
+            (State::Xclient, _) if yes => {
+                self.capabilities = None;
+                self.introduce();
+            }
             (State::Hello, _) if yes => {
                 self.capabilities = Some(capabilities.unwrap_or_default());
                 self.state = State::Ready;
@@ -500,6 +538,14 @@ impl Session {
             }
             _ => {}
         }
+        if let Some(xclient) = self.dialogue.xclient.take() {
+            if let Some(missing) = xclient.missing_in(&self.capabilities.clone().unwrap_or_default()) {
+                self.fail(FailureKind::NotOffered(missing).into());
+                return self.leave();
+            }
+            self.state = State::Xclient;
+            return self.outbox.push((Command::Xclient(xclient), Purpose::Target));
+        }
         match self.login_progress() {
             Progress::Due => return self.log_in(),
             Progress::Failed => return self.leave(),
@@ -527,7 +573,7 @@ impl Session {
 
     /// Lays out a transaction's commands; false if the server does not offer what it needs.
     fn begin(&mut self, transaction: Transaction) -> bool {
-        let Transaction { from, recipients, size, handling, message, purpose } = transaction;
+        let Transaction { from, recipients, via, size, handling, message, purpose } = transaction;
         let message = message.filter(|_| purpose == Purpose::Target && self.dialogue.until >= Stage::Message);
         let addresses = from.iter().chain(&recipients);
         let smtputf8 = addresses.into_iter().any(Mailbox::needs_smtputf8) || message.as_ref().is_some_and(Message::needs_smtputf8);
@@ -551,7 +597,11 @@ impl Session {
         self.unsaid.push_back((Command::Mail { from, parameters }, purpose));
         if self.dialogue.until >= Stage::Rcpt {
             let notify = handling.notify;
-            self.unsaid.extend(recipients.into_iter().map(|to| (Command::Rcpt { to, notify }, purpose)));
+            let rcpt = |to| match &via {
+                Some(via) => Command::RcptVia(via.clone(), to),
+                None => Command::Rcpt { to, notify },
+            };
+            self.unsaid.extend(recipients.into_iter().map(|to| (rcpt(to), purpose)));
         }
         true
     }
@@ -571,8 +621,10 @@ impl Session {
         greeting.is_some_and(|answer| answer.reply.text().to_ascii_lowercase().contains("ftp"))
     }
 
-    fn introduce(&mut self, command: Command) {
+    fn introduce(&mut self) {
         self.state = State::Hello;
+        let hello = self.hello.clone();
+        let command = if self.dialogue.protocol == Protocol::Lmtp { Command::Lhlo(hello) } else { Command::Ehlo(hello) };
         self.outbox.push((command, Purpose::Target));
     }
 
@@ -593,9 +645,9 @@ impl Session {
         let verb = self.awaited.front().map(|a| a.verb).or_else(|| self.outbox.first().map(|(command, _)| command.verb()));
         match self.state {
             State::Connecting => Stage::Connect,
-            State::Greeting => Stage::Greeting,
+            State::Preface | State::Greeting => Stage::Greeting,
             State::Handshake => Stage::Tls,
-            State::Hello => Stage::Ehlo,
+            State::Hello | State::Xclient => Stage::Ehlo,
             State::StartTls => Stage::StartTls,
             State::Auth(_) => Stage::Auth,
             State::Data => Stage::Data,

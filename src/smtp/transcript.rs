@@ -79,7 +79,7 @@ impl Stage {
     pub const fn of(verb: Verb) -> Self {
         match verb {
             Verb::Connect => Self::Greeting,
-            Verb::Ehlo | Verb::Helo => Self::Ehlo,
+            Verb::Ehlo | Verb::Helo | Verb::Xclient => Self::Ehlo,
             Verb::StartTls => Self::StartTls,
             Verb::Auth => Self::Auth,
             Verb::Rcpt => Self::Rcpt,
@@ -109,6 +109,8 @@ pub enum Purpose {
     CatchAll,
     /// postmaster, which every domain must take (RFC 5321 §4.5.1): is it the mailbox, or the sender?
     Postmaster,
+    /// A recipient that is nobody of the server's, from a sender who is not either: does it relay for strangers?
+    Relay,
     /// QUIT in the clear behind STARTTLS: does the server obey inside TLS what was said before it (RFC 3207 §4.2)?
     Injection,
 }

@@ -35,6 +35,14 @@ impl fmt::Display for MailDomain {
 }
 
 impl Mailbox {
+    /// The mailbox `local` at `domain`.
+    ///
+    /// # Errors
+    /// If `local` cannot stand before an `@`.
+    pub fn at(local: &str, domain: MailDomain) -> Result<Self, TargetError> {
+        Ok(Self { local: checked_local(local, local)?, domain })
+    }
+
     /// The part before the `@`, quoted where it must be.
     #[must_use]
     pub fn local(&self) -> &str {

@@ -8,7 +8,7 @@ mod mailbox;
 mod name;
 
 pub use mailbox::{MailDomain, Mailbox};
-pub use name::{DomainName, Host, Port, is_nonpublic};
+pub use name::{DomainName, Host, Port, SocketPath, is_nonpublic};
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -122,6 +122,17 @@ impl FromStr for Target {
     }
 }
 
+/// Reads what [`host_and_port`] does, and `unix:/path` for a UNIX socket.
+///
+/// # Errors
+/// If the name, the port or the path is none.
+pub fn server(text: &str) -> Result<(Host, Option<Port>), TargetError> {
+    match text.strip_prefix("unix:") {
+        Some(path) => Ok((Host::Socket(path.parse()?), None)),
+        None => host_and_port(text),
+    }
+}
+
 /// Reads `name`, `name:port`, `address`, `[address]` and `[address]:port`; a bare IPv6 address has no port.
 ///
 /// # Errors
@@ -206,6 +217,9 @@ pub enum TargetError {
     /// Not an address literal.
     #[error("{0:?} is not an IP address; it should look like 192.0.2.1, [2001:db8::1] or [2001:db8::1]:25")]
     Literal(String),
+    /// Not the path of a socket.
+    #[error("{0:?} is not the path of a UNIX socket; it should be absolute and at most 103 octets long, as in unix:/var/run/dovecot/lmtp")]
+    Socket(String),
     /// Not a port.
     #[error("{0:?} is not a port; it should be a number from 1 to 65535, such as 25, 465 or 587")]
     Port(String),

@@ -13,6 +13,8 @@ pub struct Port(u16);
 impl Port {
     /// Relay between mail servers (RFC 5321 §4.5.4.2).
     pub const SMTP: Self = Self(25);
+    /// LMTP; the port that is usual, for none is assigned (RFC 2033 §4).
+    pub const LMTP: Self = Self(24);
     /// Message submission, TLS from the first byte (RFC 8314 §7.3).
     pub const SUBMISSIONS: Self = Self(465);
     /// Message submission (RFC 6409 §3.1).
@@ -140,13 +142,45 @@ impl FromStr for DomainName {
     }
 }
 
-/// A host: by name, or by address.
+/// The path of a UNIX socket: absolute, without control characters, and no longer than every system allows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketPath(String);
+
+impl SocketPath {
+    /// The longest path that fits into the address of a socket everywhere, in octets.
+    const LIMIT: usize = 103;
+
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SocketPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for SocketPath {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let fits = text.starts_with('/') && text.len() <= Self::LIMIT && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(TargetError::Socket(text.to_owned())) }
+    }
+}
+
+/// A host: by name, or by address; or this machine, at one of its UNIX sockets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
     /// To be looked up.
     Name(DomainName),
     /// An address as such.
     Address(IpAddr),
+    /// A UNIX socket, which is reached by its path. Where an address is asked for, it has the unspecified one.
+    Socket(SocketPath),
 }
 
 impl fmt::Display for Host {
@@ -154,6 +188,7 @@ impl fmt::Display for Host {
         match self {
             Self::Name(name) => name.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => path.fmt(f),
         }
     }
 }

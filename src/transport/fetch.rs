@@ -20,12 +20,12 @@ use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderName, LOCATION
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::client::TlsStream;
 
 use super::Line;
 use super::overheard::Overheard;
+use super::stream::Stream;
 use super::tcp::{self, Wire};
 use crate::policy::{FETCH_SIZE_LIMIT, FetchFailure, Fetched};
 use crate::smtp::{CertificateVerdict, Failure, FailureKind};
@@ -83,7 +83,7 @@ impl Line<'_> {
     }
 
     /// Connects to the first address that lets it.
-    async fn reach(&self, addresses: &[IpAddr]) -> Result<(TcpStream, SocketAddr), FetchFailure> {
+    async fn reach(&self, addresses: &[IpAddr]) -> Result<(Stream, SocketAddr), FetchFailure> {
         let mut delay = Duration::ZERO;
         let mut attempts = FuturesUnordered::new();
         for (index, address) in addresses.iter().take(ADDRESSES_LIMIT).enumerate() {

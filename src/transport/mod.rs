@@ -10,7 +10,9 @@ mod fetch;
 pub mod legacy;
 mod overheard;
 mod own;
+mod proxy;
 mod roots;
+mod stream;
 mod tcp;
 mod tls;
 mod verification;
@@ -71,7 +73,7 @@ impl Line<'_> {
         let connected = tokio::select! {
             biased;
             why = stopped(&mut stop) => Err(why.into()),
-            connected = tcp::connect(self.settings, address, self.connect_timeout) => connected,
+            connected = tcp::connect_to(self.settings, name, address, self.connect_timeout) => connected,
         };
         let mut wire = match connected {
             Ok((wire, ends)) => {

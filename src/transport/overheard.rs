@@ -5,25 +5,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::stream::Stream;
 
 /// So many of the first bytes are kept.
 const KEPT: usize = 512;
 
-/// A TCP connection, with what came first.
+/// A connection, with what came first.
 #[derive(Debug)]
 pub(super) struct Overheard {
-    stream: TcpStream,
+    stream: Stream,
     first: Vec<u8>,
 }
 
 impl Overheard {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self { stream, first: Vec::new() }
     }
 
     /// The connection itself.
-    pub(super) fn stream(&self) -> &TcpStream {
+    pub(super) fn stream(&self) -> &Stream {
         &self.stream
     }
 

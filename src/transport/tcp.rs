@@ -2,16 +2,16 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::READ_SIZE;
@@ -19,9 +19,11 @@ use super::error_queue::ErrorQueue;
 use super::legacy;
 use super::overheard::Overheard;
 use super::own::source;
+use super::proxy::{Negotiation, Step};
+use super::stream::Stream;
 use super::tls::{TlsClient, Unshaken, binding};
-use crate::settings::Settings;
-use crate::smtp::{ChannelBinding, Connected, Failure, FailureKind, IcmpError, LegacyTls, TlsFacts};
+use crate::settings::{Proxy, Settings};
+use crate::smtp::{ChannelBinding, Connected, Failure, FailureKind, IcmpError, LegacyTls, ProxyFailure, TlsFacts};
 use crate::target::{DomainName, Host};
 
 /// Why a step failed; also made from the system's errors by `?`.
@@ -60,11 +62,43 @@ impl Failure {
 /// "Address family not supported", which the standard library has no name for.
 const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 
-/// Opens a connection to `address`, or to where the settings say that it really is, within `limit`.
+/// Opens a connection to `address`, or to where the settings say that it really is, within `limit`; by way of the proxy, if there
+/// is one.
 pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Duration) -> Result<(Wire, Connected), Broken> {
     let real = settings.connect_to.get(&address).copied().unwrap_or(address);
+    let (stream, bound) = match &settings.proxy {
+        None => (open(settings.bind, real, limit).await?, None),
+        Some(proxy) => through(proxy, settings.bind, real, limit).await?,
+    };
+    // Commands are small and each is waited for: nothing is gained by holding them back.
+    stream.set_nodelay(true)?;
+    // The server sees the proxy's address, not ours.
+    let local = bound.map_or_else(|| stream.local_addr(), Ok)?;
+    Ok((Wire::Plain(stream.into()), Connected { local, peer: address }))
+}
+
+/// Opens a connection to `host` at `address`, as [`connect`] does; a UNIX socket is not reached by its address.
+pub(super) async fn connect_to(
+    settings: &Settings,
+    host: &Host,
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<(Wire, Connected), Broken> {
+    let Host::Socket(path) = host else { return connect(settings, address, limit).await };
+    let stream = match timeout(limit, Stream::unix(path.as_str())).await {
+        Err(_) => return Err(FailureKind::TimedOut(limit).into()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(FailureKind::Local("there is no such socket".to_owned()).into());
+        }
+        Ok(stream) => stream?,
+    };
+    // Whoever is reached so is on this machine, and sees no address.
+    Ok((Wire::Plain(stream), Connected { local: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), peer: address }))
+}
+
+async fn open(local: Option<IpAddr>, real: SocketAddr, limit: Duration) -> Result<TcpStream, Broken> {
     let socket = if real.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if let Some(local) = settings.bind {
+    if let Some(local) = local {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     let errors = ErrorQueue::of(&socket, real.is_ipv6());
@@ -81,10 +115,56 @@ pub(super) async fn connect(settings: &Settings, address: SocketAddr, limit: Dur
     if let Some(errors) = errors {
         errors.close();
     }
-    // Commands are small and each is waited for: nothing is gained by holding them back.
-    stream.set_nodelay(true)?;
-    let ends = Connected { local: stream.local_addr()?, peer: address };
-    Ok((Wire::Plain(stream), ends))
+    Ok(stream)
+}
+
+/// A connection to `to` by way of `proxy`, and the address that it comes from there, if the proxy tells. Whatever goes wrong is the
+/// proxy's: that of an ICMP error too, which is about the way to it.
+async fn through(proxy: &Proxy, local: Option<IpAddr>, to: SocketAddr, limit: Duration) -> Result<(TcpStream, Option<SocketAddr>), Broken> {
+    let over = Instant::now() + limit;
+    let of_proxy = |failure: ProxyFailure| Broken::from(FailureKind::Proxy(failure));
+    let places: Vec<SocketAddr> = match &proxy.host {
+        Host::Address(address) => vec![SocketAddr::new(*address, proxy.port.number())],
+        Host::Name(name) => {
+            let found = timeout_at(over, lookup_host((name.as_str(), proxy.port.number()))).await;
+            found.ok().and_then(Result::ok).into_iter().flatten().collect()
+        }
+        Host::Socket(_) => Vec::new(),
+    };
+    let mut reached = Err(of_proxy(ProxyFailure::NoAddress));
+    for place in places {
+        let left = over.saturating_duration_since(Instant::now());
+        // An address to bind to is of one family, which may not be the proxy's.
+        let local = local.filter(|local| local.is_ipv4() == place.is_ipv4());
+        match open(local, place, left).await {
+            Ok(stream) => {
+                reached = Ok(stream);
+                break;
+            }
+            Err(Failure { kind, errno, .. }) => {
+                let kind = if kind.is_of_time() { FailureKind::TimedOut(limit) } else { kind };
+                let kind = FailureKind::Proxy(ProxyFailure::Unreachable(Box::new(kind)));
+                reached = Err(Failure { kind, errno, icmp: None });
+            }
+        }
+    }
+    let mut stream = reached?;
+    let mut negotiation = Negotiation::new(proxy.login.as_ref(), to);
+    let talk = async {
+        loop {
+            match negotiation.step() {
+                Step::Say(octets) => stream.write_all(&octets).await.map_err(|_| ProxyFailure::Closed)?,
+                Step::Hear(count) => {
+                    let mut octets = vec![0; count];
+                    stream.read_exact(&mut octets).await.map_err(|_| ProxyFailure::Closed)?;
+                    negotiation.heard(&octets)?;
+                }
+                Step::Done(bound) => return Ok(bound),
+            }
+        }
+    };
+    let bound = timeout_at(over, talk).await.unwrap_or(Err(ProxyFailure::Silent(limit))).map_err(of_proxy)?;
+    Ok((stream, bound))
 }
 
 /// What a failed `connect` means: the same, but that "invalid" is what Linux says of a route that swallows packets, and of a
@@ -103,13 +183,16 @@ fn of_connect(error: &io::Error, address: IpAddr, icmp: Option<IcmpError>) -> Br
 /// Has the kernel acknowledge what comes next without delay. Some servers hold their reply back until their session tickets are
 /// acknowledged, which would cost 40 ms. Each write takes the wish back, so it is to be made after it. Only Linux has the option.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn acknowledge_at_once(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_quickack(true)
+fn acknowledge_at_once(stream: &Stream) -> io::Result<()> {
+    match stream {
+        Stream::Tcp(stream) => SockRef::from(stream).set_tcp_quickack(true),
+        Stream::Unix(_) => Ok(()),
+    }
 }
 
 /// Elsewhere there is nothing to set.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn acknowledge_at_once(_: &TcpStream) -> io::Result<()> {
+fn acknowledge_at_once(_: &Stream) -> io::Result<()> {
     Ok(())
 }
 
@@ -123,9 +206,9 @@ pub(super) enum Exchanged {
 
 /// A connection, before or after TLS.
 pub(super) enum Wire {
-    /// TCP alone.
-    Plain(TcpStream),
-    /// TLS over TCP.
+    /// TCP alone, or a UNIX socket.
+    Plain(Stream),
+    /// TLS over that.
     Secure(Box<TlsStream<Overheard>>),
     /// The handshake took the connection and failed.
     Lost,

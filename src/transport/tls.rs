@@ -8,7 +8,6 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
@@ -19,6 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, DigitallySignedStruct
 
 use super::overheard::Overheard;
 use super::roots::Roots;
+use super::stream::Stream;
 use super::tcp::Broken;
 use super::{certificate, verification};
 use crate::smtp::{
@@ -44,7 +44,7 @@ impl TlsClient {
     /// Shakes hands, whatever the certificate, which should prove `name`; `base` is the name to ask for where that is another. What comes instead of TLS is handed back with the failure.
     pub(super) async fn handshake(
         &self,
-        stream: TcpStream,
+        stream: impl Into<Stream>,
         name: &Host,
         base: Option<&DomainName>,
     ) -> Result<(TlsStream<Overheard>, TlsFacts), Unshaken> {
@@ -64,7 +64,7 @@ impl TlsClient {
             .with_no_client_auth();
         // A resumed session would never show its certificate.
         config.resumption = Resumption::disabled();
-        let connecting = TlsConnector::from(Arc::new(config)).connect(server_name(&asked_for), Overheard::new(stream));
+        let connecting = TlsConnector::from(Arc::new(config)).connect(server_name(&asked_for), Overheard::new(stream.into()));
         let stream = connecting.into_fallible().await.map_err(|(error, stream)| match stream.not_tls() {
             Some(bytes) => Unshaken { failure: FailureKind::NotTls.into(), bytes: bytes.to_vec() },
             None => broken(error).into(),
@@ -120,6 +120,7 @@ impl From<Broken> for Unshaken {
 fn server_name(host: &Host) -> ServerName<'static> {
     match host {
         Host::Address(address) => ServerName::IpAddress((*address).into()),
+        Host::Socket(_) => ServerName::IpAddress(std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST).into()),
         Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
             .unwrap_or_else(|_| ServerName::IpAddress(std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED).into())),
     }

@@ -17,6 +17,7 @@ mod reachability;
 mod security;
 mod servers;
 mod signed;
+mod ways;
 
 use std::fs;
 use std::path::Path;

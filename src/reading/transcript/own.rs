@@ -105,10 +105,15 @@ impl Own {
     pub(super) fn introduces(&self, words: &str) -> Option<Purpose> {
         // The note may be wrapped.
         let begins = |key: &str| self.phrases.get(key).is_some_and(|phrase| words.len() > INDENT && phrase.starts_with(words));
-        [("control_catch_all", Purpose::CatchAll), ("control_postmaster", Purpose::Postmaster), ("injection", Purpose::Injection)]
-            .into_iter()
-            .find(|(key, _)| begins(key))
-            .map(|(_, purpose)| purpose)
+        [
+            ("control_catch_all", Purpose::CatchAll),
+            ("control_postmaster", Purpose::Postmaster),
+            ("control_relay", Purpose::Relay),
+            ("injection", Purpose::Injection),
+        ]
+        .into_iter()
+        .find(|(key, _)| begins(key))
+        .map(|(_, purpose)| purpose)
     }
 
     /// What `line` adds to the reply whose lines so far are `open`: a further line of it, or the rest of one that was wrapped.

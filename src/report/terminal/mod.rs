@@ -44,6 +44,7 @@ struct Phrases {
     certificate_unverified: String,
     control_catch_all: String,
     control_postmaster: String,
+    control_relay: String,
     injection: String,
     surveyed: String,
     dropped: String,
@@ -155,9 +156,10 @@ impl View<'_> {
             let start = if index == 0 && route.origin == "mx" && beside { format!("{head}  ") } else { " ".repeat(lead) };
             let preference = host.preference.map(|p| format!("{p:>digits$} ")).unwrap_or_default();
             let addresses: Vec<String> = host.addresses.iter().map(|address| address.ip.to_string()).collect();
-            let addresses = if addresses.is_empty() { self.fault(host) } else { addresses.join("  ") };
+            let is_socket = host.fault.is_none() && host.name.starts_with('/');
+            let addresses = if addresses.is_empty() && !is_socket { self.fault(host) } else { addresses.join("  ") };
             let own_name = host.addresses.len() == 1 && host.addresses[0].ip.to_string() == host.name;
-            let line = if own_name { host.name.clone() } else { format!("{:<names$}   {addresses}", safe(&host.name)) };
+            let line = if own_name || is_socket { host.name.clone() } else { format!("{:<names$}   {addresses}", safe(&host.name)) };
             let rest = " ".repeat(lead + preference.len() + 2);
             self.page.paragraph(PLAIN, &format!("{start}{preference}"), &rest, &line);
         }

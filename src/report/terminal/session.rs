@@ -45,8 +45,10 @@ impl View<'_> {
     fn is_hidden(&self, event: &EventPart) -> bool {
         let frame =
             matches!(event.answers, Some(Verb::Mail | Verb::Rset)) || event.command.as_ref().is_some_and(|c| !c.starts_with("RCPT"));
+        // Open relays differ in what they make of senders, too.
+        let telling = event.purpose == Some(Purpose::Relay) && event.command.as_ref().is_some_and(|c| c.starts_with("MAIL"));
         let yes = event.code.is_none_or(|code| code < 400);
-        !self.look.verbose && (event.kind == EventKind::Connected || (event.purpose.is_some() && frame && yes))
+        !self.look.verbose && (event.kind == EventKind::Connected || (event.purpose.is_some() && frame && yes && !telling))
     }
 
     fn introduce_control(&mut self, session: &SessionPart, index: usize) {
@@ -55,6 +57,7 @@ impl View<'_> {
         let words = match purpose {
             Some(Purpose::CatchAll) => &self.phrases.control_catch_all,
             Some(Purpose::Postmaster) => &self.phrases.control_postmaster,
+            Some(Purpose::Relay) => &self.phrases.control_relay,
             Some(Purpose::Injection) => &self.phrases.injection,
             _ => return,
         };

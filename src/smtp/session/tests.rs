@@ -1,5 +1,7 @@
 //! Whole conversations as tables: what the server does against everything that happened.
 
+mod ways;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -100,11 +102,15 @@ fn control(purpose: Purpose) -> &'static str {
         Purpose::Target => "",
         Purpose::CatchAll | Purpose::Postmaster => " (control)",
         Purpose::Injection => " (injected)",
+        Purpose::Relay => " (relay)",
     }
 }
 
 pub(super) fn dialogue(until: Stage) -> Dialogue {
     Dialogue {
+        protocol: Protocol::Smtp,
+        proxy_header: None,
+        xclient: None,
         hello: Some("probe.example.net".parse().unwrap()),
         tls: TlsUse::IfOffered,
         until,
@@ -117,7 +123,7 @@ pub(super) fn dialogue(until: Stage) -> Dialogue {
 
 pub(super) fn ask(recipients: &[&str]) -> Transaction {
     let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
-    Transaction { from: None, recipients, size: None, handling: Handling::default(), message: None, purpose: Purpose::Target }
+    Transaction { from: None, recipients, via: None, size: None, handling: Handling::default(), message: None, purpose: Purpose::Target }
 }
 
 mod message;
