@@ -230,7 +230,6 @@ mod tests {
             ("HELO 192.0.2.9", Verb::Helo),
             ("LHLO my laptop", Verb::Ehlo),
             ("XCLIENT ADDR=192.0.2.1", Verb::Xclient),
-            ("LHLO mx1.example.com", Verb::Ehlo),
             ("MAIL FROM:<anna@example.com> BODY=BINARYMIME", Verb::Mail),
             ("MAIL FROM <anna@example.com>", Verb::Mail),
             ("RCPT TO:<anna@example.com> ORCPT=rfc822;anna@example.com", Verb::Rcpt),
