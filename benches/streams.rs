@@ -20,6 +20,10 @@ fn main() {
 }
 
 #[cfg(target_os = "linux")]
+#[path = "round_trips/program.rs"]
+mod program;
+
+#[cfg(target_os = "linux")]
 mod linux {
     use std::fs::{self, File};
     use std::io::{self, BufWriter, Write as _};
@@ -28,6 +32,8 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use wait4::Wait4 as _;
+
+    use super::program::built;
 
     /// Mails and lines that are gone through in one run.
     const MAILS: usize = 20_000;
@@ -47,6 +53,7 @@ mod linux {
     }
 
     pub(super) fn print(short: bool) -> io::Result<()> {
+        let program = built(short)?;
         let inputs = inputs()?;
         let (part, runs) = if short { (10, 1) } else { (1, 5) };
         let folder = std::env::temp_dir().join(format!("smtpprobe-streams-{}", std::process::id()));
@@ -55,15 +62,15 @@ mod linux {
         println!("| explain | a second | at least | time | |\n|---|--:|--:|--:|---|");
         let mbox = folder.join("mbox");
         let count = write_mbox(&mbox, &inputs.mails, MAILS / part)?;
-        rate("mails of an mbox, -o ndjson", count, Some(12_000.0), &best(runs, &["-o", "ndjson"], &mbox)?);
+        rate("mails of an mbox, -o ndjson", count, Some(12_000.0), &best(&program, runs, &["-o", "ndjson"], &mbox)?);
         let lines = folder.join("replies");
         let count = write_lines(&lines, &inputs.replies, LINES / part, |reply, _| reply.to_owned())?;
-        rate("replies, --lines -o ndjson", count, Some(300_000.0), &best(runs, &["--lines", "-o", "ndjson"], &lines)?);
+        rate("replies, --lines -o ndjson", count, Some(300_000.0), &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?);
         let count = write_lines(&lines, &inputs.replies, DIFFERENT / part, |reply, number| format!("{reply} ({number:x})"))?;
-        rate("the same, no two alike", count, None, &best(runs, &["--lines", "-o", "ndjson"], &lines)?);
+        rate("the same, no two alike", count, None, &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?);
         let one = folder.join("one.eml");
         fs::write(&one, inputs.mails.first().map_or(&[][..], Vec::as_slice))?;
-        let took = best(if short { 1 } else { 50 }, &[], &one)?;
+        let took = best(&program, if short { 1 } else { 50 }, &[], &one)?;
         let milliseconds = took.real.as_secs_f64() * 1000.0;
         println!("| one mail as a process | | 8 ms | {milliseconds:.1} ms | {} |", verdict(milliseconds <= 8.0));
         fs::remove_dir_all(folder)
@@ -82,17 +89,12 @@ mod linux {
     }
 
     /// The fastest of some runs of `explain` on a file.
-    fn best(runs: usize, arguments: &[&str], file: &Path) -> io::Result<Took> {
+    fn best(program: &Path, runs: usize, arguments: &[&str], file: &Path) -> io::Result<Took> {
         let mut best: Option<Took> = None;
         for _ in 0..runs {
             let began = Instant::now();
-            let mut child = Command::new(env!("CARGO_BIN_EXE_smtpprobe"))
-                .arg("explain")
-                .args(arguments)
-                .arg(file)
-                .stdout(Stdio::null())
-                .stdin(Stdio::null())
-                .spawn()?;
+            let mut child =
+                Command::new(program).arg("explain").args(arguments).arg(file).stdout(Stdio::null()).stdin(Stdio::null()).spawn()?;
             let used = child.wait4()?;
             if !matches!(used.status.code(), Some(0 | 1)) {
                 return Err(io::Error::other(format!("explain ended with {}", used.status)));

@@ -19,6 +19,8 @@ mod link;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 mod table;
 
 #[cfg(target_os = "linux")]

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::lab::{Lab, SERVER};
 use crate::measure::Cost;
+use crate::program::built;
 
-/// The command that is measured.
-const COMMAND: &str = env!("CARGO_BIN_EXE_smtpprobe");
 /// One question to one server, and only the verdict: what a mail server itself would do before it sends.
 const LEAST: [&str; 7] = ["-q", "--first", "--controls", "off", "--resolver", SERVER, "--until=rcpt"];
 
@@ -83,16 +82,18 @@ fn rows(connect_timeout: Duration) -> Vec<Row> {
 pub(crate) fn print(short: bool) -> io::Result<()> {
     let (round_trip, runs) = if short { (Duration::from_millis(20), 1) } else { (Duration::from_millis(100), 5) };
     let connect_timeout = Duration::from_secs(if short { 1 } else { 10 });
+    let program = built(short)?;
+    let command = program.to_str().ok_or(io::ErrorKind::InvalidInput)?;
     let lab = Lab::open(round_trip)?;
     // The servers' first session is slower than all that follow.
-    lab.measure(COMMAND, &[&LEAST[..], &["user@postfix.test"]].concat())?;
+    lab.measure(command, &[&LEAST[..], &["user@postfix.test"]].concat())?;
 
     println!("Round-trip time {} ms, medians of {runs}. Limits for each of the first seven: 10 ms CPU, 10 MB.\n", round_trip.as_millis());
     println!("| a probe up to RCPT | time | round trips | at most | CPU | memory | |");
     println!("|---|--:|--:|--:|--:|--:|---|");
     let mut postfix = Duration::ZERO;
     for Row { title, arguments, limit, code } in rows(connect_timeout) {
-        let costs: io::Result<Vec<Cost>> = (0..runs).map(|_| lab.measure(COMMAND, &arguments)).collect();
+        let costs: io::Result<Vec<Cost>> = (0..runs).map(|_| lab.measure(command, &arguments)).collect();
         let cost = Cost::median(&costs?).ok_or(io::ErrorKind::InvalidData)?;
         if cost.code != code {
             return Err(io::Error::other(format!("exit code {} of smtpprobe {}", cost.code, arguments.join(" "))));

@@ -15,7 +15,6 @@ mod way;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,15 +56,12 @@ pub(crate) enum Trouble {
 
 /// Runs the command.
 pub(crate) fn main() -> ExitCode {
+    end_on_defect();
     let args = match arguments() {
         Ok(args) => args,
         Err(code) => return code,
     };
-    // A defect of ours must not look like an answer about a mailbox.
-    let Ok(done) = catch_unwind(AssertUnwindSafe(|| run(args))) else {
-        return ExitCode::from(INTERNAL);
-    };
-    match done {
+    match run(args) {
         Ok(code) => ExitCode::from(code),
         // Whoever closes the pipe has seen enough.
         Err(Trouble::Machine(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -78,6 +74,15 @@ pub(crate) fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// A defect of ours must not look like an answer about a mailbox, in whichever thread it shows.
+fn end_on_defect() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |defect| {
+        tell(defect);
+        std::process::exit(INTERNAL.into());
+    }));
 }
 
 /// The arguments, with the values of the configuration file where nothing else gives them; else the complaint is printed.
