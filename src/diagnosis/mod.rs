@@ -11,6 +11,7 @@ mod greeting;
 mod port;
 mod recipient;
 mod route;
+mod sender;
 mod session;
 mod side;
 mod timing;
@@ -22,6 +23,7 @@ pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
+pub use sender::{OwnSide, decision as spf_decision, of_sender};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
@@ -276,6 +278,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     ]
     .into_iter()
     .flatten()
+    .chain(sender::RULES.iter().map(|own| &own.rule))
 }
 
 /// Applies every rule. What somebody else said in a host's place is no evidence for anything but that.

@@ -8,6 +8,7 @@ mod beside;
 mod controls;
 mod course;
 mod errands;
+mod own_side;
 mod plan;
 mod policies;
 mod policy_host;
@@ -29,6 +30,7 @@ use tokio::time::sleep;
 
 use self::course::{Course, Happening};
 use self::errands::News;
+use self::own_side::OwnSide;
 use self::plan::{Attempt, Ending};
 use self::policies::Policies;
 pub use self::policies::{HostKeys, MtaSts, Published, Unread};
@@ -38,7 +40,7 @@ pub use self::vantage::{Own, Vantage};
 use crate::knowledge::Knowledge;
 use crate::policy::{DaneResult, DaneVerdict};
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
-use crate::sender;
+use crate::sender::{self, Sender};
 use crate::settings::{Clock, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
     CodeClass, Dialogue, FailureKind, Handshake, HelloName, Purpose, Session, Stage, StageTimes, TlsUse, Transaction, Transcript, Verb,
@@ -81,6 +83,8 @@ pub struct Facts {
     pub published: Published,
     /// What the DNS says of names in greetings that look strange at their hosts.
     pub identities: Vec<Identity>,
+    /// The sender's own side, as the receiver sees it; none if it was not looked at.
+    pub sender: Option<Box<Sender>>,
     /// What was not connected to, and why.
     pub left_out: Vec<LeftOut>,
     /// Why the probe was ended before it was through; none if it was not.
@@ -224,7 +228,8 @@ pub async fn probe(
     let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
     let wanted = wants_policies(target, settings);
     let policies = Policies::new(target.domain(), wanted, line, &resolver);
-    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), policies, clock);
+    let own_side = OwnSide::new(target, settings, conversations.hello.clone(), knowledge, &resolver);
+    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), (policies, own_side), clock);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
     let mut running = FuturesUnordered::new();
     loop {
@@ -245,6 +250,7 @@ pub async fn probe(
             Some(news) = news.recv() => Happening::News(news),
             Some(done) = course.errands.next(), if !course.errands.is_empty() => Happening::Errand(done),
             () = course.policies.advance(), if !course.policies.is_empty() => Happening::Policy,
+            () = course.own_side.advance(), if !course.own_side.is_empty() => Happening::OwnSide,
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => Happening::Ended(attempt, transcript),
             () = sleep(wake.unwrap_or_default()), if wake.is_some() => Happening::Time,
         };
@@ -267,7 +273,7 @@ pub async fn probe(
     }
     drop(running);
 
-    let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, .. } = course;
+    let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, own_side, .. } = course;
     let (published, lookups) = policies.into_parts();
     let route = match route {
         Some(route) => Route { lookups: [route.lookups, lookups].concat(), ..route },
@@ -293,6 +299,7 @@ pub async fn probe(
         sessions,
         published,
         identities,
+        sender: own_side.into_sender(),
         cut_short,
     }
 }
@@ -359,7 +366,8 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
         let mut told = errands::Told::default();
         let watch = |session: &mut Session| {
             self.keep_to_one(&attempt, session);
-            for news in told.news(&attempt, session.transcript()) {
+            let about_sender = told.about_sender(&attempt, session.transcript(), self.knowledge);
+            for news in told.news(&attempt, session.transcript()).into_iter().chain(about_sender) {
                 // Whoever listens is gone only when the probe is over.
                 let _ = self.news.send(news);
             }

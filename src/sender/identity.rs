@@ -16,7 +16,7 @@ const POINTERS: usize = 10;
 const ADDRESSES: usize = 16;
 
 /// An address that mail leaves from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Egress {
     /// As receivers see it.
     pub address: IpAddr,

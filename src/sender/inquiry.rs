@@ -64,6 +64,8 @@ pub struct Sender {
     pub targets: Vec<DomainName>,
     /// The addresses that mail leaves from, with what was found out about each; empty if none is known.
     pub addresses: Vec<AddressFacts>,
+    /// Addresses of this machine that mean nothing outside, for which nobody told what they are there.
+    pub hidden: Vec<IpAddr>,
     /// What applies to mail whose author is of the envelope sender's domain; none for the null sender, and if it is not known.
     pub dmarc: Option<dmarc::Dmarc>,
     /// The DKIM keys that were asked for.
@@ -197,9 +199,17 @@ impl<'a> Inquiry<'a> {
         self.ask_lists_about(address);
     }
 
-    /// Adds block lists to those that are asked.
-    pub fn ask_lists(&mut self, lists: Vec<List>) {
+    /// Keeps in mind an address that no receiver can see.
+    pub fn add_hidden(&mut self, local: IpAddr) {
+        if !self.sender.hidden.contains(&local) && self.sender.hidden.len() < EGRESS_LIMIT {
+            self.sender.hidden.push(local);
+        }
+    }
+
+    /// Asks block lists about what is known and becomes known; `closed` are those that were named and are not asked.
+    pub fn ask_lists(&mut self, lists: Vec<List>, closed: Vec<DomainName>) {
         self.plan.lists = lists;
+        self.sender.closed = closed;
         self.ask_lists_about_domain();
         let addresses: Vec<IpAddr> = self.sender.addresses.iter().map(|known| known.egress.address).collect();
         for address in addresses {

@@ -12,6 +12,7 @@ mod generic;
 mod host;
 mod identity;
 mod inquiry;
+mod lists;
 pub mod spf;
 mod tags;
 #[cfg(test)]
@@ -22,3 +23,4 @@ pub use self::generic::Generic;
 pub use self::host::host_name;
 pub use self::identity::{Egress, Forward, Hello, HelloFault, Known, Pointer, Pointers, pointers};
 pub use self::inquiry::{AddressFacts, Inquiry, List, Lists, Matter, Plan, Sender};
+pub use self::lists::lists;
