@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("probe", &["knowledge", "policy", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "policy", "probe", "route", "sender", "settings", "smtp", "target"]),
     ("report", &["annotation", "diagnosis", "knowledge", "policy", "probe", "reading", "route", "sender", "settings", "smtp", "target"]),
-    ("demo", &["settings", "target"]),
+    ("demo", &["settings", "smtp", "target"]),
 ];
 
 /// Packages that touch network, runtime or command line, with the modules that may name them.

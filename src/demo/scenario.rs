@@ -9,6 +9,7 @@
 //!
 //! [probe]                          # optional, in milliseconds: timeout, connect_timeout, greeting_timeout, command_timeout,
 //! greeting_timeout = 5000          # handshake_timeout, gap_timeout, session_timeout; size, the octets to declare in MAIL;
+//! from = "shop@example.net"        # the envelope sender; helo, the name in EHLO;
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
 //!                                  # hosts to compare with where port 25 is shut
 //!
@@ -58,6 +59,8 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -67,7 +70,8 @@ use super::policy_host::{PolicyEntry, PolicyHost};
 use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
 use crate::settings::{Control, Question, Settings};
-use crate::target::{DomainName, Host, Target, TargetError};
+use crate::smtp::HelloName;
+use crate::target::{DomainName, Host, Mailbox, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
 #[derive(Clone, Debug)]
@@ -152,6 +156,12 @@ pub(super) struct Probe {
     gap_timeout: Option<u64>,
     session_timeout: Option<u64>,
     size: Option<u64>,
+    /// The envelope sender.
+    #[serde(default, deserialize_with = "parsed")]
+    from: Option<Mailbox>,
+    /// The name in EHLO.
+    #[serde(default, deserialize_with = "parsed")]
+    helo: Option<HelloName>,
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
@@ -167,6 +177,10 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DomainName>, 
     Vec::<String>::deserialize(deserializer)?.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
 }
 
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
 impl Probe {
     /// Puts what is given over `settings`.
     pub(super) fn apply(&self, settings: &mut Settings) {
@@ -180,6 +194,8 @@ impl Probe {
         settings.times.gap = given(self.gap_timeout).or(settings.times.gap);
         settings.times.session = given(self.session_timeout).or(settings.times.session);
         settings.size = self.size.or(settings.size);
+        settings.from = self.from.clone().or(settings.from.take());
+        settings.hello = self.helo.clone().or(settings.hello.take());
         settings.check_injection |= self.check_injection;
         // Nobody outside of the world is asked.
         settings.control = self.control.iter().cloned().map(|name| Control::Host(Host::Name(name))).collect();

@@ -27,7 +27,7 @@ pub use sender::{OwnSide, decision as spf_decision, of_sender};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
-pub use verdict::{Outcome, Twist, Verdict};
+pub use verdict::{Outcome, SeenHere, Twist, Verdict};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 //!
 //! What could not be looked up is never a fault of the sender: it is told as not known.
 
-mod identity;
-mod policy;
+pub(super) mod identity;
+pub(super) mod policy;
 
 pub use self::policy::decision;
 

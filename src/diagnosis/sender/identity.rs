@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use super::super::Evidence;
 use super::told;
 use crate::route::{ListAnswer, Listable, Listing};
-use crate::sender::{AddressFacts, Forward, Generic, HelloFault, Matter, Pointers, Sender};
+use crate::sender::{AddressFacts, Forward, Generic, Hello, HelloFault, Matter, Pointers, Sender};
 
 /// What one list says, in evidence: the list, what it lists, and why.
-pub(super) fn listing(listing: &Listing) -> Option<Evidence> {
+pub(in crate::diagnosis) fn listing(listing: &Listing) -> Option<Evidence> {
     let ListAnswer::Listed(answers) = &listing.answer else { return None };
     let answers: Vec<String> = answers.iter().map(ToString::to_string).collect();
     let text = listing.texts.first().map(|text| format!(": {text}")).unwrap_or_default();
@@ -41,43 +41,66 @@ pub(super) fn unanswered(sender: &Sender) -> Vec<Evidence> {
 
 pub(super) fn missing(sender: &Sender) -> Vec<Evidence> {
     let missing = sender.addresses.iter().filter(|known| known.pointers == Pointers::Absent);
-    missing.map(|known| of_address(known, format!("no PTR record for {}", known.egress.address))).collect()
+    missing.map(|known| of_address(known, nameless(known))).collect()
 }
 
 pub(super) fn unconfirmed(sender: &Sender) -> Vec<Evidence> {
     let wrong = sender.addresses.iter().filter(|known| known.pointers != Pointers::Absent && known.pointers.are_confirmed() == Some(false));
-    wrong
-        .map(|known| {
-            let address = known.egress.address;
-            let leads = known.pointers.all().iter().map(|pointer| match &pointer.forward {
-                Forward::Elsewhere(others) => format!("{} leads to {}", pointer.name, list(others)),
-                _ => format!("{} has no address", pointer.name),
-            });
-            let quote = format!("{address} is called so, but {}", leads.collect::<Vec<_>>().join("; "));
-            of_address(known, quote)
-        })
-        .collect()
+    wrong.map(|known| of_address(known, nameless(known))).collect()
+}
+
+/// In which way an address has no name that leads back to it.
+pub(in crate::diagnosis) fn nameless(known: &AddressFacts) -> String {
+    let address = known.egress.address;
+    let leads = known.pointers.all().iter().map(|pointer| match &pointer.forward {
+        Forward::Elsewhere(others) => format!("{} leads to {}", pointer.name, list(others)),
+        _ => format!("{} has no address", pointer.name),
+    });
+    let leads: Vec<String> = leads.collect();
+    if leads.is_empty() { format!("no PTR record for {address}") } else { format!("{address} is called so, but {}", leads.join("; ")) }
+}
+
+/// That it has one.
+pub(in crate::diagnosis) fn confirmed(known: &AddressFacts) -> String {
+    let name = known.pointers.all().iter().find(|pointer| pointer.forward == Forward::Confirmed).map(|pointer| pointer.name.as_str());
+    format!("{} is called {}, which leads back to it", known.egress.address, name.unwrap_or_default())
+}
+
+/// Why its name looks generic; none if it does not.
+pub(in crate::diagnosis) fn generic_name(known: &AddressFacts) -> Option<String> {
+    let (pointer, generic) = known.pointers.generic()?;
+    let why = match generic {
+        Generic::Address => "the address stands in it".to_owned(),
+        Generic::Word(word) => format!("it has {word:?} in it"),
+    };
+    Some(format!("{} is called {}: {why}", known.egress.address, pointer.name))
 }
 
 pub(super) fn generic(sender: &Sender) -> Vec<Evidence> {
-    let found = sender.addresses.iter().filter_map(|known| Some((known, known.pointers.generic()?)));
-    found
-        .map(|(known, (pointer, generic))| {
-            let why = match generic {
-                Generic::Address => "the address stands in it".to_owned(),
-                Generic::Word(word) => format!("it has {word:?} in it"),
-            };
-            of_address(known, format!("{} is called {}: {why}", known.egress.address, pointer.name)).with("name", pointer.name.clone())
-        })
-        .collect()
+    let found = sender.addresses.iter().filter_map(|known| Some((known, known.pointers.generic()?.0, generic_name(known)?)));
+    found.map(|(known, pointer, words)| of_address(known, words).with("name", pointer.name.clone())).collect()
 }
 
 fn of_address(known: &AddressFacts, quote: String) -> Evidence {
     told(quote).with("address", known.egress.address.to_string())
 }
 
-fn list(addresses: &[IpAddr]) -> String {
+pub(in crate::diagnosis) fn list(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What is wrong with the EHLO name, in a few words.
+pub(in crate::diagnosis) fn hello_words(hello: &Hello, fault: &HelloFault) -> String {
+    let name = &hello.name;
+    match fault {
+        HelloFault::Local => format!("EHLO {name} means any machine"),
+        HelloFault::Unqualified => format!("EHLO {name} has no domain"),
+        HelloFault::Targets => format!("EHLO {name} is the receiver's own name"),
+        HelloFault::Unresolved => format!("EHLO {name} leads nowhere"),
+        HelloFault::Literal => format!("EHLO {name} is an address, not a name"),
+        HelloFault::OtherAddress(address) | HelloFault::OtherLiteral(address) => format!("EHLO {name} is not {address}"),
+        HelloFault::OtherPointer(address) => format!("{address} is called otherwise than EHLO {name}"),
+    }
 }
 
 /// Each fault of the EHLO name, as evidence.
