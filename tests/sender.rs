@@ -215,3 +215,81 @@ fn wrong_arguments_are_told() {
         assert_eq!((code, text.lines().count()), (2, 1), "{arguments:?}: {text}");
     }
 }
+
+/// A probe of a server that names its client, with its answer to MAIL; `dns` is put beside what makes the sender one in order.
+fn probed(mail: &str, dns: &str, change: impl FnOnce(Settings) -> Settings) -> smtpprobe::probe::Facts {
+    let scenario = format!(
+        r#"
+address = "anna@demo.test"
+title = "A server that names its client"
+teaches = "When the sender is looked at."
+expect = {{ outcome = "accepted", reason = "accepted", actor = "nobody", confidence = "certain" }}
+
+[dns]
+"demo.test MX" = ["10 mx1.demo.test"]
+"mx1.demo.test A" = ["192.0.2.1"]
+"mail.good.example A" = ["203.0.113.9"]
+"good.example TXT" = ["v=spf1 a:mail.good.example -all"]
+{dns}
+
+[[server]]
+at = ["192.0.2.1:25"]
+tls = "none"
+mailboxes = ["anna"]
+
+[[server.reply]]
+to = "EHLO"
+say = "250 mx1.demo.test Hello [203.0.113.9]"
+
+[[server.reply]]
+to = "MAIL"
+say = "{mail}"
+"#
+    );
+    let scenario = Scenario::parse(&scenario).expect("a scenario");
+    let knowledge = smtpprobe::knowledge::Knowledge::english();
+    let target = "anna@demo.test".parse().expect("a target");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let world = World::start(&scenario).await.expect("loopback sockets");
+        let hello = Some("mail.good.example".parse().expect("a name"));
+        let settings = world.settings(change(Settings { hello, ..Settings::default() }));
+        smtpprobe::probe::probe(&target, &settings, &knowledge, std::future::pending(), |_| {}).await
+    })
+}
+
+const POINTER: &str = "\"203.0.113.9 PTR\" = [\"mail.good.example\"]";
+
+#[test]
+fn a_probe_asks_about_the_sender_only_where_that_can_tell_something() {
+    use smtpprobe::settings::{BlockLists, SenderChecks};
+    let from = || Some("shop@good.example".parse().expect("a mailbox"));
+    let asked = |facts: &smtpprobe::probe::Facts| facts.sender.as_ref().map(|sender| (sender.addresses.len(), sender.listings.len()));
+    for (mail, named, checks, lists, expected) in [
+        ("250 2.1.0 Ok", false, SenderChecks::Auto, BlockLists::Usual, None),
+        ("250 2.1.0 Ok", true, SenderChecks::Auto, BlockLists::Usual, Some((1, 0))),
+        ("250 2.1.0 Ok", true, SenderChecks::Off, BlockLists::Usual, None),
+        ("250 2.1.0 Ok", false, SenderChecks::Always, BlockLists::Usual, Some((1, 4))),
+        ("550 5.7.1 Access denied", false, SenderChecks::Auto, BlockLists::Usual, Some((1, 4))),
+        ("550 5.7.1 Access denied", false, SenderChecks::Auto, BlockLists::None, Some((1, 0))),
+        ("550 5.7.1 Access denied", false, SenderChecks::Off, BlockLists::Usual, None),
+        ("550 5.7.25 no PTR record", false, SenderChecks::Auto, BlockLists::Usual, Some((1, 0))),
+        ("552 5.2.2 mailbox full", false, SenderChecks::Auto, BlockLists::Usual, None),
+        ("452 4.3.1 Insufficient system storage", false, SenderChecks::Auto, BlockLists::Usual, None),
+    ] {
+        let change =
+            |settings| Settings { from: if named { from() } else { None }, sender_checks: checks, block_lists: lists.clone(), ..settings };
+        assert_eq!(asked(&probed(mail, POINTER, change)), expected, "{mail} {named} {checks:?} {lists:?}");
+    }
+}
+
+#[test]
+fn nobody_waits_long_for_what_is_known_of_the_sender() {
+    let began = std::time::Instant::now();
+    let facts = probed("550 5.7.25 no PTR record", "\"203.0.113.9 PTR\" = \"TIMEOUT\"", |settings| settings);
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+    let sender = facts.sender.expect("it was looked at");
+    assert_eq!(sender.addresses[0].pointers.are_confirmed(), None);
+    let ids: Vec<&str> = smtpprobe::diagnosis::of_sender(&sender).iter().map(|finding| finding.rule.id).collect();
+    assert!(ids.contains(&"sender_not_known") && !ids.contains(&"sender_rdns_missing"), "{ids:?}");
+}
