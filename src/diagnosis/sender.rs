@@ -133,3 +133,66 @@ fn unknown(sender: &Sender) -> Vec<Evidence> {
     let late = sender.unfinished.iter().filter_map(words).map(|what| format!("{what} (not in time)"));
     late.chain(identity::failed(sender)).chain(policy::failed(sender)).map(told).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::Knowledge;
+    use crate::route::LookupFailure;
+    use crate::sender::{AddressFacts, Egress, Forward, Known, Pointer, Pointers};
+
+    /// A sender in order, but for what `change` does.
+    fn found(change: impl FnOnce(&mut Sender)) -> (Vec<&'static str>, OwnSide) {
+        let address = "203.0.113.9".parse().expect("an address");
+        let pointer = Pointer { name: "mail.example.net".to_owned(), forward: Forward::Confirmed, generic: None };
+        let mut sender = Sender {
+            addresses: vec![AddressFacts {
+                egress: Egress { address, known: Known::Told, local: Some(address) },
+                pointers: Pointers::Found(vec![pointer]),
+                spf: None,
+            }],
+            ..Sender::default()
+        };
+        change(&mut sender);
+        let findings = of_sender(&sender);
+        // Each text has all that it asks for.
+        let knowledge = Knowledge::english();
+        for finding in &findings {
+            let text = knowledge.finding(finding.rule.id);
+            let filled = [&text.title, &text.detail].into_iter().chain(text.fix.iter().map(|fix| &fix.text)).map(|text| finding.fill(text));
+            for filled in filled {
+                assert!(!filled.contains('{'), "{}: {filled}", finding.rule.id);
+            }
+        }
+        let side = OwnSide::of(&sender, &findings);
+        (findings.iter().map(|finding| finding.rule.id).collect(), side)
+    }
+
+    #[test]
+    fn a_translator_is_told_and_is_no_fault() {
+        let private = Some("10.0.0.7".parse().expect("an address"));
+        assert_eq!(found(|_| {}), (vec![], OwnSide::Clean));
+        assert_eq!(found(|sender| sender.addresses[0].egress.local = private), (vec!["sender_nat"], OwnSide::Clean));
+        // Over the other family nobody has told.
+        let hidden = |address: &str| vec![address.parse().expect("an address")];
+        assert_eq!(found(|sender| sender.hidden = hidden("fd00::7")), (vec!["sender_address_unknown"], OwnSide::Clean));
+        assert_eq!(found(|sender| sender.hidden = hidden("10.0.0.7")), (vec![], OwnSide::Clean));
+        let nothing = |sender: &mut Sender| (sender.addresses, sender.hidden) = (vec![], hidden("10.0.0.7"));
+        assert_eq!(found(nothing), (vec!["sender_address_unknown"], OwnSide::Unknown));
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_once_and_is_no_fault() {
+        let address = "203.0.113.9".parse().expect("an address");
+        let failed = |sender: &mut Sender| sender.addresses[0].pointers = Pointers::Failed(LookupFailure::ServFail);
+        assert_eq!(found(failed), (vec!["sender_not_known"], OwnSide::Unknown));
+        let late = |sender: &mut Sender| {
+            sender.addresses[0].pointers = Pointers::Failed(LookupFailure::TimedOut);
+            sender.unfinished = vec![Matter::Pointers(address)];
+            assert_eq!(unknown(sender).len(), 1);
+        };
+        assert_eq!(found(late), (vec!["sender_not_known"], OwnSide::Unknown));
+        let list = Matter::Listing("bl.example".parse().expect("a name"), crate::route::Listable::Address(address));
+        assert_eq!(found(|sender| sender.unfinished = vec![list]), (vec!["sender_list_unanswered"], OwnSide::Clean));
+    }
+}

@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Role;
+use super::own_side::can_be_about_sender;
 use super::plan::Attempt;
-use super::vantage::{local_address, seen_as};
+use super::vantage::{greeted_as, local_address, turned_away};
 use crate::knowledge::{Knowledge, Reason};
 use crate::route::{self, Identity, MailHost, Resolver, Step};
 use crate::settings::{Control, Families, Settings};
-use crate::smtp::{Answer, Purpose, Stage, Transcript, Verb};
+use crate::smtp::{Answer, Purpose, Reply, Stage, Transcript, Verb};
 use crate::target::{DomainName, Host, Target, is_nonpublic};
 use crate::transport::source;
 
@@ -41,7 +42,7 @@ pub(super) enum News {
     Stranger(DomainName, SocketAddr),
     /// How this side is seen at a host.
     Seen(Seen),
-    /// A host has refused, for this reason.
+    /// A host has refused, for this reason, which can be about the sender.
     Refused(Reason),
 }
 
@@ -96,7 +97,7 @@ impl Told {
         news
     }
 
-    /// How this side is seen, and which replies refuse something, as far as that was not told.
+    /// How this side is seen, and which replies may refuse it, as far as that was not told.
     pub(super) fn about_sender(&mut self, attempt: &Attempt, transcript: &Transcript, knowledge: &Knowledge) -> Vec<News> {
         if !attempt.role.asks_the_question() {
             return Vec::new();
@@ -106,16 +107,18 @@ impl Told {
         let new: Vec<Answer<'_>> = transcript.replies().filter(of_target).collect();
         let greets = |answer: &Answer<'_>| matches!(answer.verb, Verb::Ehlo | Verb::Helo) && answer.is_yes();
         let refusals = new.iter().filter(|answer| !answer.is_yes() && Stage::of(answer.verb) <= Stage::Rcpt);
-        let reasons: Vec<Reason> = refusals.map(|answer| knowledge.read(answer.reply, Some(answer.verb)).reason).collect();
+        let read = refusals.map(|answer| (answer.reply, knowledge.read(answer.reply, Some(answer.verb)).reason));
+        let blaming: Vec<(&Reply, Reason)> = read.filter(|(_, reason)| can_be_about_sender(*reason)).collect();
         let mut news = Vec::new();
         let is_first = new.iter().any(greets) && !std::mem::replace(&mut self.introduced, true);
-        if (is_first || !reasons.is_empty())
+        if (is_first || !blaming.is_empty())
             && let Some(local) = local_address(transcript)
         {
             let host = if let Host::Name(name) = &attempt.name { Some(name.clone()) } else { None };
-            news.push(News::Seen(Seen { host, local, egress: seen_as(transcript, attempt.address.ip()) }));
+            let named = || blaming.iter().find_map(|(reply, _)| turned_away(reply, attempt.address.ip()));
+            news.push(News::Seen(Seen { host, local, egress: greeted_as(transcript).or_else(named) }));
         }
-        news.extend(reasons.into_iter().map(News::Refused));
+        news.extend(blaming.into_iter().map(|(_, reason)| News::Refused(reason)));
         news
     }
 }

@@ -284,6 +284,7 @@ pub async fn probe(
     }
     // Control hosts have no place in the route: they stand as they were called, however they ended.
     sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
+    let sender = own_side.into_sender();
     Facts {
         target: target.clone(),
         question: settings.question,
@@ -293,13 +294,13 @@ pub async fn probe(
         size: settings.size,
         started_at,
         duration: clock.now().0,
-        vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name),
+        vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name).naming(sender.as_deref()),
         left_out: plan.left_out(&route),
         route,
         sessions,
         published,
         identities,
-        sender: own_side.into_sender(),
+        sender,
         cut_short,
     }
 }

@@ -37,9 +37,9 @@ pub(super) const fn can_be_about_sender(reason: Reason) -> bool {
     )
 }
 
-/// Whether a listing could explain a refusal for this reason.
+/// Whether a listing could explain a refusal for this reason, which can be about the sender.
 const fn can_be_a_listing(reason: Reason) -> bool {
-    can_be_about_sender(reason) && !matches!(reason, Reason::RdnsMissing | Reason::HeloRejected | Reason::AuthChecksFailed)
+    !matches!(reason, Reason::RdnsMissing | Reason::HeloRejected | Reason::AuthChecksFailed)
 }
 
 /// The sender's own side in a probe: not yet looked at, or being looked at.
@@ -107,9 +107,9 @@ impl<'a> OwnSide<'a> {
         }
     }
 
-    /// A server has refused, for this reason.
+    /// A server has refused, for this reason, which can be about the sender.
     pub(super) fn refused(&mut self, reason: Reason) {
-        if self.when == SenderChecks::Off || !can_be_about_sender(reason) {
+        if self.when == SenderChecks::Off {
             return;
         }
         self.refused = true;

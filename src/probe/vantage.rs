@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Role, SessionFacts};
+use crate::sender::{Known, Sender};
 use crate::settings::Settings;
-use crate::smtp::{Answer, Command, Event, Purpose, Reply, Stage, Transcript, Verb};
+use crate::smtp::{Answer, Command, Event, Purpose, Reply, Transcript, Verb};
 use crate::target::{DomainName, Host, is_nonpublic};
 use crate::transport::{is_own, source};
 
@@ -34,16 +35,23 @@ pub struct Own {
 }
 
 impl Vantage {
+    /// The same with what servers named in refusals of this client.
+    pub(super) fn naming(mut self, sender: Option<&Sender>) -> Self {
+        let told = sender.iter().flat_map(|sender| &sender.addresses).filter(|known| known.egress.known == Known::Told);
+        for address in told.map(|known| known.egress.address) {
+            if !self.egress.contains(&address) {
+                self.egress.push(address);
+            }
+        }
+        self
+    }
+
     /// Gathers it from the sessions. `own_name` holds the addresses that the DNS has for this host's name.
     /// Addresses that the settings lead elsewhere are nobody's.
     pub(super) fn of(sessions: &[SessionFacts], settings: &Settings, hostname: Option<&DomainName>, own_name: &[IpAddr]) -> Self {
         let transcripts = || sessions.iter().map(|session| &session.transcript);
         let addresses: BTreeSet<IpAddr> = transcripts().filter_map(local_address).collect();
-        let egress: BTreeSet<IpAddr> = sessions
-            .iter()
-            .filter_map(|session| seen_as(&session.transcript, session.address.ip()))
-            .filter(|address| !is_nonpublic(*address))
-            .collect();
+        let egress: BTreeSet<IpAddr> = transcripts().filter_map(greeted_as).filter(|address| !is_nonpublic(*address)).collect();
         let mut own: Vec<Own> = Vec::new();
         let real = |session: &&SessionFacts| session.role == Role::Asked && !settings.connect_to.contains_key(&session.address);
         for session in sessions.iter().filter(real) {
@@ -77,16 +85,8 @@ fn said_hello(transcript: &Transcript) -> Option<String> {
     })
 }
 
-/// The client's address as the server names it: in its reply to EHLO, as many do (`mx.example.com Hello probe [192.0.2.9]`), or else
-/// in a refusal (`Client host [192.0.2.9] blocked`).
-pub(super) fn seen_as(transcript: &Transcript, peer: IpAddr) -> Option<IpAddr> {
-    greeted_as(transcript).or_else(|| {
-        let refusals = transcript.replies().filter(|answer| answer.purpose == Purpose::Target && !answer.is_yes());
-        refusals.filter(|answer| Stage::of(answer.verb) <= Stage::Rcpt).find_map(|answer| turned_away(answer.reply, peer))
-    })
-}
-
-fn greeted_as(transcript: &Transcript) -> Option<IpAddr> {
+/// The client's address as the server names it in its reply to EHLO, as many do: `mx.example.com Hello probe [192.0.2.9]`.
+pub(super) fn greeted_as(transcript: &Transcript) -> Option<IpAddr> {
     let answer = transcript.reply_to(Verb::Ehlo, Purpose::Target).filter(Answer::is_yes)?;
     let mut words = answer.reply.lines.first()?.split([' ', ',', '(', ')']);
     let literal = |word: &str| {
@@ -96,8 +96,9 @@ fn greeted_as(transcript: &Transcript) -> Option<IpAddr> {
     words.find_map(literal).map(|address| address.to_canonical())
 }
 
-/// The one public address of the connection's family that a refusal names, if it is not the server's own.
-fn turned_away(reply: &Reply, peer: IpAddr) -> Option<IpAddr> {
+/// The one public address of the connection's family that a refusal of the client names, if it is not the server's own:
+/// `Client host [192.0.2.9] blocked`.
+pub(super) fn turned_away(reply: &Reply, peer: IpAddr) -> Option<IpAddr> {
     let mut found: Option<IpAddr> = None;
     for line in &reply.lines {
         let words = line.split(|c: char| c.is_whitespace() || "[](),;<>\"'=/?&".contains(c));
