@@ -221,6 +221,12 @@ impl<'a> Own<'a> {
         self.lists(page);
     }
 
+    /// Why a lookup failed, in words.
+    fn failure(&self, name: Option<&str>) -> String {
+        let words: BTreeMap<String, String> = self.knowledge.phrases("host_fault");
+        name.map(|name| words.get(name).cloned().unwrap_or_else(|| name.to_owned())).unwrap_or_default()
+    }
+
     /// A paragraph behind a label.
     pub(super) fn say(page: &mut Page, label: &str, text: &str) {
         let room = 10_usize.saturating_sub(safe(label).width());
@@ -233,7 +239,7 @@ impl<'a> Own<'a> {
         for known in &self.part.addresses {
             let address = known.address.to_string();
             if known.pointers.is_empty() {
-                let failure = known.failure.clone().unwrap_or_default();
+                let failure = self.failure(known.failure.as_deref());
                 let template = if known.failure.is_some() { &phrases.failed_name } else { &phrases.no_name };
                 lines.push(filled(template, &[("address", &address), ("failure", &failure)]));
             }
@@ -270,7 +276,7 @@ impl<'a> Own<'a> {
             (None, true, true) => &self.phrases.helo_nowhere,
             (None, true, false) => &self.phrases.helo_unasked,
         };
-        let failure = helo.failure.clone().unwrap_or_default();
+        let failure = self.failure(helo.failure.as_deref());
         let words = filled(template, &[("name", &helo.name), ("others", &join(&helo.addresses)), ("failure", &failure)]);
         Self::say(page, &self.phrases.helo, &words);
     }
@@ -286,7 +292,7 @@ impl<'a> Own<'a> {
             (None, None) if dmarc.walk.iter().all(|visit| visit.found == "absent") => &phrases.dmarc_none,
             (None, None) => &phrases.dmarc_unusable,
         };
-        let failure = text(&dmarc.failure);
+        let failure = self.failure(dmarc.failure.as_deref());
         let slots = [
             ("policy", policy.as_str()),
             ("published", &published),
