@@ -13,6 +13,7 @@ mod others;
 mod probed;
 mod reachability;
 mod security;
+mod sender;
 mod servers;
 mod signed;
 

@@ -8,7 +8,7 @@ use crate::knowledge::{Confidence, Fix, Reason};
 use crate::route::{ListAnswer, Listable};
 use crate::sender::spf::SpfResult;
 use crate::sender::{AddressFacts, HelloFault, Sender};
-use crate::smtp::{Purpose, Stage, Verb};
+use crate::smtp::{EnhancedCode, Purpose, Stage, Verb};
 
 /// What the sender's own side says of a refusal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,8 @@ pub(super) fn weigh(case: &Case<'_>, verdict: Verdict, session: &SessionCase<'_>
     let own = Own { sender, v4: session.facts.address.is_ipv4() };
     match verdict.reason {
         Reason::RdnsMissing => settle(verdict, own.names(true)),
-        Reason::HeloRejected => settle(verdict, own.hello()),
-        Reason::AuthChecksFailed if speaks_of_spf(&verdict) => settle(verdict, own.spf()),
+        Reason::HeloRejected => settle(verdict, own.hello(false)),
+        Reason::AuthChecksFailed if speaks_of_spf(verdict.enhanced, verdict.text.as_deref()) => settle(verdict, own.spf(false)),
         Reason::IpBlocklisted | Reason::DomainBlocklisted => {
             match (own.listed(), own.unlisted(verdict.text.as_deref().unwrap_or_default())) {
                 (Some((_, words)), _) => settle(verdict, Look::Fault(words)),
@@ -85,25 +85,24 @@ fn is_vague(verdict: &Verdict, session: &SessionCase<'_>) -> bool {
     verdict.confidence != Confidence::Certain && !is_about_mailbox
 }
 
-/// A reason for a refusal without one: the gravest that is seen. If all is well, it is not known.
+/// A reason for a refusal without one: the gravest that is seen. If all is well, it is not known. What receivers seldom refuse for
+/// explains nothing, and leaves it open.
 fn explain(case: &Case<'_>, own: &Own<'_>, verdict: Verdict) -> Verdict {
     let fault = |look: Look, reason| if let Look::Fault(words) = look { Some((reason, words)) } else { None };
     let found = own
         .listed()
         .or_else(|| fault(own.names(false), Reason::RdnsMissing))
-        .or_else(|| fault(own.spf(), Reason::AuthChecksFailed))
-        .or_else(|| fault(own.hello(), Reason::HeloRejected));
-    match found {
-        Some((reason, words)) => {
-            let actor = case.knowledge.reason(reason).actor;
-            let (seen_here, fix) = (SeenHere::Explains(words.clone()), remedy(case, own, reason));
-            prove(Verdict { reason, actor, fix, cause: None, confidence: Confidence::Likely, seen_here, ..verdict }, words)
-        }
-        None if OwnSide::of(own.sender, &of_sender(own.sender)) == OwnSide::Clean => {
-            Verdict { confidence: Confidence::Unsure, seen_here: SeenHere::Clean, ..verdict }
-        }
-        None => verdict,
+        .or_else(|| fault(own.spf(true), Reason::AuthChecksFailed))
+        .or_else(|| fault(own.hello(true), Reason::HeloRejected));
+    if let Some((reason, words)) = found {
+        let actor = case.knowledge.reason(reason).actor;
+        let (seen_here, fix) = (SeenHere::Explains(words.clone()), remedy(case, own, reason));
+        return prove(Verdict { reason, actor, fix, cause: None, confidence: Confidence::Likely, seen_here, ..verdict }, words);
     }
+    let findings = of_sender(own.sender);
+    let clean = OwnSide::of(own.sender, &findings) == OwnSide::Clean;
+    let spotless = clean && findings.iter().all(|finding| finding.rule.severity < Severity::Warning);
+    if spotless { Verdict { confidence: Confidence::Unsure, seen_here: SeenHere::Clean, ..verdict } } else { verdict }
 }
 
 /// What the finding says to do that shows the reason: what the reason itself advises begins with what the reply names.
@@ -123,11 +122,11 @@ fn remedy(case: &Case<'_>, own: &Own<'_>, reason: Reason) -> Vec<Fix> {
 }
 
 /// 5.7.23 and 5.7.24 are SPF's (RFC 7372 §3.2); most name it.
-fn speaks_of_spf(verdict: &Verdict) -> bool {
-    let by_code = verdict.enhanced.is_some_and(|code| code.to_string().ends_with(".7.23") || code.to_string().ends_with(".7.24"));
-    let text = verdict.text.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "spf" || word == "openspf");
-    by_code || (words && !text.contains("dmarc") && !text.contains("dkim"))
+fn speaks_of_spf(enhanced: Option<EnhancedCode>, text: Option<&str>) -> bool {
+    let by_code = enhanced.is_some_and(|code| matches!((code.subject, code.detail), (7, 23 | 24)));
+    let text = text.unwrap_or_default().to_ascii_lowercase();
+    let words = || text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "spf" | "openspf"));
+    by_code || (words() && !text.contains("dmarc") && !text.contains("dkim"))
 }
 
 /// The sender as seen over one address family.
@@ -157,12 +156,17 @@ impl Own<'_> {
         if fine.is_empty() { Look::Unknown } else { Look::Fine(fine.join("; ")) }
     }
 
-    fn hello(&self) -> Look {
+    /// The EHLO name; `grave` leaves out what receivers seldom refuse for.
+    fn hello(&self, grave: bool) -> Look {
         let Some(hello) = &self.sender.hello else { return Look::Unknown };
         let seen: Vec<_> = self.addresses().map(|known| (known.egress.address, &known.pointers)).collect();
         let faults = hello.faults(&seen, &self.sender.targets);
-        let grave = faults.iter().find(|fault| !matches!(fault, HelloFault::OtherPointer(_)));
-        match (grave, &hello.addresses) {
+        let counts = |fault: &&HelloFault| match fault {
+            HelloFault::OtherPointer(_) => false,
+            HelloFault::OtherAddress(_) | HelloFault::OtherLiteral(_) | HelloFault::Literal => !grave,
+            HelloFault::Local | HelloFault::Unqualified | HelloFault::Targets | HelloFault::Unresolved => true,
+        };
+        match (faults.iter().find(counts), &hello.addresses) {
             (Some(fault), _) => Look::Fault(identity::hello_words(hello, fault)),
             (None, Some(Ok(addresses))) if !addresses.is_empty() && !seen.is_empty() => {
                 Look::Fine(format!("EHLO {} leads to {}", hello.name, identity::list(addresses)))
@@ -171,14 +175,16 @@ impl Own<'_> {
         }
     }
 
-    fn spf(&self) -> Look {
+    /// SPF; `grave` leaves out what receivers seldom refuse for.
+    fn spf(&self, grave: bool) -> Look {
         let mut fine = Vec::new();
         for spf in self.addresses().filter_map(|known| known.spf.as_ref()) {
             let words = format!("SPF {} for {} from {} ({})", spf.result.as_str(), spf.sender, spf.address, policy::decision(spf));
             match spf.result {
-                SpfResult::Fail | SpfResult::SoftFail | SpfResult::PermError => return Look::Fault(words),
+                SpfResult::Fail | SpfResult::PermError => return Look::Fault(words),
+                SpfResult::SoftFail if !grave => return Look::Fault(words),
                 SpfResult::Pass => fine.push(words),
-                SpfResult::Neutral | SpfResult::None | SpfResult::TempError => return Look::Unknown,
+                SpfResult::SoftFail | SpfResult::Neutral | SpfResult::None | SpfResult::TempError => return Look::Unknown,
             }
         }
         if fine.is_empty() { Look::Unknown } else { Look::Fine(fine.join("; ")) }
@@ -203,5 +209,27 @@ impl Own<'_> {
             listing.answer == ListAnswer::NotListed && text.contains(listing.zone.as_str()) && text.contains(&listing.subject.to_string())
         })?;
         Some(format!("{} does not list {} now", named.zone, named.subject))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::Reply;
+
+    #[test]
+    fn a_refusal_for_spf_is_told_from_one_for_its_kin() {
+        for (reply, of_spf) in [
+            ("550 5.7.23 validation failed", true),
+            ("550 5.7.24 validation error", true),
+            ("550 5.7.1 SPF check failed for shop@example.net", true),
+            ("550 see http://www.openspf.org/Why?id=x", true),
+            ("550 5.7.26 DMARC failed: SPF and DKIM not aligned", false),
+            ("550 5.7.20 no passing DKIM signature", false),
+            ("550 5.7.1 spfx says no", false),
+        ] {
+            let parsed = Reply::parse(&format!("{reply}\r\n")).expect(reply);
+            assert_eq!(speaks_of_spf(parsed.enhanced, Some(&parsed.text())), of_spf, "{reply}");
+        }
     }
 }
