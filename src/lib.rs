@@ -21,7 +21,8 @@
 //! Beside the mail hosts a domain may publish how mail is to be sent to it: [`policy`] reads that, the probe looks it up while the
 //! conversations go on, and the diagnosis tells what senders make of it that go by it.
 //!
-//! The user's own side is looked at as a receiver would: [`sender`] evaluates the sender's policy and tells each step of it.
+//! The user's own side is looked at as a receiver would: [`sender`] asks for the names of its addresses, evaluates the sender's
+//! policy and tells each step of it. A probe does so after a refusal that can be about the sender, and weighs the two.
 //!
 //! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
 //! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.

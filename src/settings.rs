@@ -51,6 +51,12 @@ pub struct Settings {
     pub control: Vec<Control>,
     /// Whether to look at what the domain publishes about transport security: DANE, MTA-STS, TLS-RPT.
     pub policies: Policies,
+    /// When to look at the sender's own side: addresses, their names, SPF, DMARC.
+    pub sender_checks: SenderChecks,
+    /// Selectors of DKIM keys of the sender's domain, looked up with its own side.
+    pub selectors: Vec<String>,
+    /// Which block lists are asked about the sender: after a refusal that a listing could explain, or with [`SenderChecks::Always`].
+    pub block_lists: BlockLists,
     /// Whether to try, on one connection of its own, if a server obeys inside TLS what was sent in the clear ahead of it.
     pub check_injection: bool,
     /// How TLS is used; none is implicit on port 465 and STARTTLS where it is offered elsewhere.
@@ -111,6 +117,9 @@ impl Default for Settings {
             controls: Controls::default(),
             control: CONTROL_DOMAINS.iter().filter_map(|domain| domain.parse().ok().map(Control::Domain)).collect(),
             policies: Policies::default(),
+            sender_checks: SenderChecks::default(),
+            selectors: Vec::new(),
+            block_lists: BlockLists::default(),
             check_injection: false,
             tls: None,
             extra_roots: Vec::new(),
@@ -249,6 +258,30 @@ pub enum Policies {
     Auto,
     /// Never.
     Off,
+}
+
+/// When to look at the sender's own side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SenderChecks {
+    /// After a refusal that can be about the sender, and beside the conversations if a sender is named.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// In any case, block lists included.
+    Always,
+}
+
+/// Which block lists are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BlockLists {
+    /// A few that are well known, alive, and may be asked by everybody.
+    #[default]
+    Usual,
+    /// These.
+    These(Vec<DomainName>),
+    /// None.
+    None,
 }
 
 /// Tells how long the probe has been running.

@@ -13,13 +13,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("policy", &["smtp", "target"]),
     ("knowledge", &["smtp"]),
     ("route", &["policy", "settings", "smtp", "target"]),
-    ("sender", &["route", "smtp", "target"]),
+    ("sender", &["knowledge", "route", "settings", "smtp", "target"]),
     ("transport", &["policy", "settings", "smtp", "target"]),
     ("annotation", &["knowledge", "smtp"]),
     ("reading", &["knowledge", "smtp"]),
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
-    ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
+    ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "sender", "settings", "smtp", "target"]),
+    (
+        "report",
+        &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "sender", "settings", "smtp", "target"],
+    ),
     ("demo", &["message", "settings", "smtp", "target"]),
 ];
 

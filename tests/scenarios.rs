@@ -94,6 +94,7 @@ fn account(report: &Report) -> String {
         let _ = writeln!(text, "  left out: {} {} ({})", left.host, left.address, left.why);
     }
     published(report, &mut text);
+    own_side(report, &mut text);
     let mut controls: Vec<String> = Vec::new();
     for session in &report.sessions {
         let reached = session.reached.map_or("nothing", |stage| stage.as_str());
@@ -147,6 +148,24 @@ fn account(report: &Report) -> String {
     }
     let _ = writeln!(text, "  open: {}", verdict.unknown.as_deref().unwrap_or("nothing"));
     text
+}
+
+/// How receivers see the sender.
+fn own_side(report: &Report, text: &mut String) {
+    let Some(sender) = &report.sender else { return };
+    let helo = sender.helo.as_ref().map(|helo| format!("{} at {:?} {:?}", helo.name, helo.addresses, helo.faults));
+    let _ = writeln!(text, "  sender {}: {}, hidden {:?}", sender.state, helo.unwrap_or_default(), sender.hidden);
+    for known in &sender.addresses {
+        let names: Vec<String> = known.pointers.iter().map(|pointer| format!("{} leads {}", pointer.name, pointer.leads)).collect();
+        let spf = known.spf.as_ref().map(|spf| format!("{} for {} ({})", spf.result, spf.sender, spf.decision));
+        let _ = writeln!(text, "    {} {}: {names:?}, SPF {}", known.address, known.known, spf.unwrap_or_default());
+    }
+    if let Some(dmarc) = &sender.dmarc {
+        let _ = writeln!(text, "    DMARC of {}: {:?}", dmarc.domain, dmarc.policy);
+    }
+    for listing in &sender.listings {
+        let _ = writeln!(text, "    {} of {}: {:?} {:?}", listing.list, listing.subject, listing.answer, listing.addresses);
+    }
 }
 
 /// What is published, and what senders make of it.

@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use smtpprobe::route::read_anchors;
 use smtpprobe::settings::{Control, Controls, Families, Policies, Question, Settings, Validation, Walk};
 use smtpprobe::smtp::{HelloName, Stage, StageTimes, TlsUse};
-use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, host_and_port, server as read_server};
+use smtpprobe::target::{DomainName, Host, Mailbox, Port, Target, TargetError, host_and_port, server as read_server};
 use smtpprobe::transport::read_roots;
 
 use super::Trouble;
@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// The list of the codes that are known
     #[command(after_help = super::codes::EXAMPLES)]
     Codes(super::codes::CodesArgs),
+    /// The sender's own side alone: address, PTR, EHLO name, SPF, DMARC, DKIM keys, block lists
+    #[command(after_help = super::sender::EXAMPLES)]
+    Sender(super::sender::SenderArgs),
     /// The JSON Schema of what -o json prints
     Schema {
         /// Which one
@@ -94,6 +97,8 @@ pub(crate) enum SchemaKind {
     Comparison,
     /// `smtpprobe.codes/1`: codes
     Codes,
+    /// `smtpprobe.sender/1`: sender
+    Sender,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -189,6 +194,8 @@ pub(crate) struct ProbeOptions {
     message: MessageOptions,
     #[command(flatten)]
     login: LoginArgs,
+    #[command(flatten)]
+    own_side: super::sender::OwnSideOptions,
     #[command(flatten)]
     route: RouteOptions,
 }
@@ -377,10 +384,7 @@ impl ProbeOptions {
     pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
         let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
         let base = self.route.settings()?;
-        let from = match self.from.as_deref() {
-            None | Some("" | "<>") => None,
-            Some(address) => Some(address.parse::<Mailbox>().map_err(|error| usage(&error))?),
-        };
+        let from = sender(self.from.as_deref())?;
         let extra_roots = match &self.tls_ca {
             Some(file) => read_roots(file).map_err(|error| usage(&error))?,
             None => Vec::new(),
@@ -420,6 +424,8 @@ impl ProbeOptions {
             xclient: self.agreed.xclient.clone(),
             protocol: self.agreed.protocol(),
             relay: self.agreed.relay_test.clone(),
+            sender_checks: self.own_side.when(),
+            block_lists: self.own_side.lists.block_lists(),
             ..base
         })
     }
@@ -460,6 +466,14 @@ impl From<Until> for Stage {
             Until::Rcpt => Self::Rcpt,
             Until::Data => Self::Data,
         }
+    }
+}
+
+/// The sender; none is the null sender.
+pub(super) fn sender(from: Option<&str>) -> Result<Option<Mailbox>, Trouble> {
+    match from {
+        None | Some("" | "<>") => Ok(None),
+        Some(address) => address.parse().map(Some).map_err(|error: TargetError| Trouble::Usage(error.to_string())),
     }
 }
 

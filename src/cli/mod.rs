@@ -10,6 +10,7 @@ mod live;
 mod login;
 mod message;
 mod output;
+mod sender;
 mod utf16;
 mod way;
 
@@ -125,6 +126,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Codes(args)) => codes::run(&args),
+        Some(Command::Sender(args)) => sender::run(&args),
         Some(Command::Schema { kind }) => schema(kind),
     }
 }
@@ -136,6 +138,7 @@ fn schema(kind: SchemaKind) -> Result<u8, Trouble> {
         SchemaKind::Summary => report::schema::<report::explanation::Summary>(),
         SchemaKind::Comparison => report::schema::<report::comparison::Comparison>(),
         SchemaKind::Codes => report::schema::<report::listing::Listing>(),
+        SchemaKind::Sender => report::schema::<report::sender::SenderReport>(),
     };
     Output::open(&OutputArgs::default())?.write(&schema.map_err(io::Error::from)?)?;
     Ok(0)

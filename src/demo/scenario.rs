@@ -12,6 +12,7 @@
 //! send = "Subject: x\n\ntext\n"     # this message is delivered; "test" is the probe's own
 //! notify = "never"                 # or success,failure,delay; also ret = "full" or "headers", bdat = true, requiretls = true,
 //! wait = 15000                     # how long greylisting is waited for; message_timeout, for the reply to the message
+//! from = "shop@example.net"        # the envelope sender; helo, the name in EHLO;
 //! control = ["mx.control.test"]    # ports = true asks for ports instead of mail; check_injection = true tries that; control names
 //!                                  # hosts to compare with where port 25 is shut; relay_test asks for this address as of an open relay
 //! until = "auth"                   # the last stage to ask for
@@ -68,6 +69,8 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -78,8 +81,8 @@ use super::script::{Server, ServerEntry};
 use super::zone::{Value, Zone};
 use crate::message::Message;
 use crate::settings::{Control, Letter, Question, Settings};
-use crate::smtp::{Login, LoginOver, Mechanism, Notify, Ret, Secret, Stage, Transfer};
-use crate::target::{DomainName, Host, Target, TargetError};
+use crate::smtp::{HelloName, Login, LoginOver, Mechanism, Notify, Ret, Secret, Stage, Transfer};
+use crate::target::{DomainName, Host, Mailbox, Target, TargetError};
 
 /// A mail world with the address to probe in it, and what is to be concluded.
 #[derive(Clone, Debug)]
@@ -177,6 +180,12 @@ pub(super) struct Probe {
     bdat: bool,
     #[serde(default)]
     requiretls: bool,
+    /// The envelope sender.
+    #[serde(default, deserialize_with = "parsed")]
+    from: Option<Mailbox>,
+    /// The name in EHLO.
+    #[serde(default, deserialize_with = "parsed")]
+    helo: Option<HelloName>,
     /// Whether what is sent ahead of TLS is obeyed inside it is to be tried.
     #[serde(default)]
     check_injection: bool,
@@ -248,6 +257,10 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DomainName>, 
     Vec::<String>::deserialize(deserializer)?.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
 }
 
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
 impl Probe {
     /// Puts what is given over `settings`.
     pub(super) fn apply(&self, settings: &mut Settings) {
@@ -272,6 +285,8 @@ impl Probe {
         if self.bdat {
             handling.transfer = Transfer::Chunks;
         }
+        settings.from = self.from.clone().or(settings.from.take());
+        settings.hello = self.helo.clone().or(settings.hello.take());
         settings.check_injection |= self.check_injection;
         settings.until = settings.until.or(self.until);
         if settings.login.is_none() {

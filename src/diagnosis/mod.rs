@@ -15,6 +15,7 @@ mod port;
 mod recipient;
 mod relay;
 mod route;
+mod sender;
 mod session;
 mod side;
 mod timing;
@@ -27,10 +28,11 @@ pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
 pub use port::PortState;
 pub use relay::{Relaying, relaying};
+pub use sender::{OwnSide, decision as spf_decision, of_sender};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
-pub use verdict::{Outcome, Twist, Verdict};
+pub use verdict::{Outcome, SeenHere, Twist, Verdict};
 
 use serde::{Deserialize, Serialize};
 
@@ -286,6 +288,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     ]
     .into_iter()
     .flatten()
+    .chain(sender::RULES.iter().map(|own| &own.rule))
 }
 
 /// Applies every rule. What somebody else said in a host's place is no evidence for anything but that.

@@ -70,6 +70,7 @@ fn facts(sessions: Vec<SessionFacts>) -> Facts {
         question: Question::Mail,
         needed: vec![Port::SMTP],
         identities: Vec::new(),
+        sender: None,
         target: "anna@example.com".parse().unwrap(),
         until: Stage::Rcpt,
         walk: Walk::All,

@@ -3,12 +3,16 @@
 //! Outcome, reason, actor and confidence are four answers, never one. A mailbox is called dead only by a 5yz that says so: never
 //! because of silence, a 4yz, a closed connection or a refusal that is about the sender.
 
+mod own_side;
 mod ports;
 mod routeless;
 mod unreached;
 
+pub use self::own_side::SeenHere;
+
 use serde::{Deserialize, Serialize};
 
+use self::own_side::weigh;
 use self::routeless::by_route;
 use self::unreached::unreached;
 use super::answer::SessionAnswer;
@@ -71,6 +75,8 @@ pub struct Verdict {
     pub cause: Option<String>,
     /// What to do, the reader's next step first.
     pub fix: Vec<Fix>,
+    /// What the sender's own side says of it.
+    pub seen_here: SeenHere,
     /// The events and lookups that prove it.
     pub evidence: Vec<Evidence>,
 }
@@ -274,7 +280,8 @@ fn agreed(case: &Case<'_>, outcome: Outcome, given: &[&Given<'_>], undisputed: b
     // When everybody is refused, it is this sender's business to find out why.
     let actor = if twist == Twist::RefusedForAll { Actor::SenderAdmin } else { verdict.actor };
     let verdict = Verdict { actor, confidence, twist, ..verdict };
-    if twist == Twist::RefusedForAll { verdict.with_control(given, Purpose::Postmaster) } else { verdict }
+    let verdict = if twist == Twist::RefusedForAll { verdict.with_control(given, Purpose::Postmaster) } else { verdict };
+    weigh(case, verdict, shown.session)
 }
 
 impl Verdict {
@@ -329,6 +336,7 @@ fn conclude_by_reason(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: 
         twist: Twist::None,
         fix: told.map_or(&text.fix, |annotation| &annotation.fix).clone(),
         cause: told.map(|annotation| annotation.meaning.clone()),
+        seen_here: SeenHere::Nothing,
         evidence: proof.iter().filter_map(|given| evidence(given)).chain(confirmations(case, reason, proof)).collect(),
     }
 }

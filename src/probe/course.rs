@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::beside::Beside;
 use super::errands::{Errand, Errands, News};
+use super::own_side::OwnSide;
 use super::plan::{Attempt, Ending, Plan};
 use super::policies::Policies;
 use super::{Role, SessionFacts, ending};
@@ -25,6 +26,8 @@ pub(super) enum Happening {
     Errand(Errand),
     /// Something about policies has become known.
     Policy,
+    /// Something about the sender has become known.
+    OwnSide,
     /// A conversation has ended.
     Ended(Attempt, Transcript),
     /// The probe has to stop.
@@ -41,6 +44,7 @@ pub(super) struct Course<'a> {
     pub(super) beside: Beside,
     pub(super) errands: Errands<'a>,
     pub(super) policies: Policies<'a>,
+    pub(super) own_side: OwnSide<'a>,
     pub(super) route: Option<Route>,
     pub(super) sessions: Vec<SessionFacts>,
     /// What is to be asked again after a wait.
@@ -61,7 +65,7 @@ impl<'a> Course<'a> {
         settings: &'a Settings,
         resolver: &'a Resolver,
         hostname: Option<&'a DomainName>,
-        policies: Policies<'a>,
+        (policies, own_side): (Policies<'a>, OwnSide<'a>),
         clock: Clock,
     ) -> Self {
         Self {
@@ -71,6 +75,7 @@ impl<'a> Course<'a> {
             beside: Beside::new(settings),
             errands: Errands::new(settings, resolver, hostname),
             policies,
+            own_side,
             route: None,
             sessions: Vec::new(),
             again: Vec::new(),
@@ -137,16 +142,18 @@ impl<'a> Course<'a> {
 
     /// Whether the probe is over, when no conversation is under way.
     pub(super) fn may_end(&mut self) -> bool {
-        // From here on policies are all that is waited for.
-        let policies_over = self.is_over() && self.policies.may_end(self.clock.now());
+        // From here on policies and the sender's own side are all that is waited for.
+        let now = self.clock.now();
+        let policies_over = self.is_over() && self.policies.may_end(now);
+        let own_side_over = self.is_over() && self.own_side.may_end(now);
         let waits = self.beside.waits_for_policies() && !self.plan.is_settled();
-        self.is_over() && ((policies_over && !waits) || self.cut_short.is_some())
+        self.is_over() && ((policies_over && own_side_over && !waits) || self.cut_short.is_some())
     }
 
     /// How long nothing is to be done, if time alone will change that.
     pub(super) fn wake(&self) -> Option<std::time::Duration> {
         let now = self.clock.now();
-        [self.plan.wake(now), self.beside.wake(now), self.policies.wake(now)].into_iter().flatten().min()
+        [self.plan.wake(now), self.beside.wake(now), self.policies.wake(now), self.own_side.wake(now)].into_iter().flatten().min()
     }
 
     /// Takes in what has happened.
@@ -175,7 +182,9 @@ impl<'a> Course<'a> {
                 self.identities.push(identity);
             }
             Happening::Errand(Errand::OwnName(addresses)) => self.own_name = addresses,
-            Happening::Errand(Errand::Nothing) | Happening::Policy | Happening::Time => {}
+            Happening::News(News::Seen(seen)) => self.own_side.take(seen),
+            Happening::News(News::Refused(reason)) => self.own_side.refused(reason),
+            Happening::Errand(Errand::Nothing) | Happening::Policy | Happening::OwnSide | Happening::Time => {}
             Happening::Ended(attempt, transcript) => self.ended(attempt, transcript),
             Happening::Stopped(why) => {
                 self.plan.give_up();

@@ -12,10 +12,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Role;
+use super::own_side::can_be_about_sender;
 use super::plan::Attempt;
+use super::vantage::{greeted_as, local_address, turned_away};
+use crate::knowledge::{Knowledge, Reason};
 use crate::route::{self, Identity, MailHost, Resolver, Step};
 use crate::settings::{Control, Families, Settings};
-use crate::smtp::{Purpose, Stage, Transcript, Verb};
+use crate::smtp::{Answer, Purpose, Reply, Stage, Transcript, Verb};
 use crate::target::{DomainName, Host, Target, is_nonpublic};
 use crate::transport::source;
 
@@ -37,6 +40,28 @@ pub(super) enum News {
     Masked(SocketAddr),
     /// The greeting names somebody whose name is not like the host's.
     Stranger(DomainName, SocketAddr),
+    /// How this side is seen at a host.
+    Seen(Seen),
+    /// A host has refused, for this reason, which can be about the sender.
+    Refused(Reason),
+}
+
+/// How this side is seen at a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The host, if it has a name.
+    pub(super) host: Option<DomainName>,
+    /// The socket's address.
+    pub(super) local: IpAddr,
+    /// The address that the host names; none if it does not.
+    pub(super) egress: Option<IpAddr>,
+}
+
+impl Seen {
+    /// Whether anybody outside this machine has seen it.
+    pub(super) fn is_from_outside(&self) -> bool {
+        !self.local.is_loopback() || self.egress.is_some_and(|address| !is_nonpublic(address))
+    }
 }
 
 /// What a conversation has told already.
@@ -44,6 +69,9 @@ pub(super) enum News {
 pub(super) struct Told {
     stands: bool,
     greeted: bool,
+    introduced: bool,
+    /// Events that were looked at for refusals.
+    heard: usize,
 }
 
 impl Told {
@@ -66,6 +94,31 @@ impl Told {
                 _ => {}
             }
         }
+        news
+    }
+
+    /// How this side is seen, and which replies may refuse it, as far as that was not told.
+    pub(super) fn about_sender(&mut self, attempt: &Attempt, transcript: &Transcript, knowledge: &Knowledge) -> Vec<News> {
+        if !attempt.role.asks_the_question() {
+            return Vec::new();
+        }
+        let heard = std::mem::replace(&mut self.heard, transcript.events.len());
+        let of_target = |answer: &Answer<'_>| answer.event >= heard && answer.purpose == Purpose::Target && !answer.unasked;
+        let new: Vec<Answer<'_>> = transcript.replies().filter(of_target).collect();
+        let greets = |answer: &Answer<'_>| matches!(answer.verb, Verb::Ehlo | Verb::Helo) && answer.is_yes();
+        let refusals = new.iter().filter(|answer| !answer.is_yes() && Stage::of(answer.verb) <= Stage::Rcpt);
+        let read = refusals.map(|answer| (answer.reply, knowledge.read(answer.reply, Some(answer.verb)).reason));
+        let blaming: Vec<(&Reply, Reason)> = read.filter(|(_, reason)| can_be_about_sender(*reason)).collect();
+        let mut news = Vec::new();
+        let is_first = new.iter().any(greets) && !std::mem::replace(&mut self.introduced, true);
+        if (is_first || !blaming.is_empty())
+            && let Some(local) = local_address(transcript)
+        {
+            let host = if let Host::Name(name) = &attempt.name { Some(name.clone()) } else { None };
+            let named = || blaming.iter().find_map(|(reply, _)| turned_away(reply, attempt.address.ip()));
+            news.push(News::Seen(Seen { host, local, egress: greeted_as(transcript).or_else(named) }));
+        }
+        news.extend(blaming.into_iter().map(|(_, reason)| News::Refused(reason)));
         news
     }
 }

@@ -10,6 +10,7 @@ mod course;
 mod errands;
 mod greylisting;
 mod letter;
+mod own_side;
 mod plan;
 mod policies;
 mod policy_host;
@@ -36,6 +37,7 @@ pub use self::greylisting::{ComeBack, Pause, WaitEnd, Waited};
 use self::greylisting::{Patience, come_back};
 pub use self::letter::Written;
 use self::letter::{Desk, as_delivering};
+use self::own_side::OwnSide;
 use self::plan::{Attempt, Ending};
 use self::policies::Policies;
 pub use self::policies::{HostKeys, MtaSts, Published, Unread};
@@ -46,7 +48,7 @@ use crate::knowledge::Knowledge;
 use crate::message::Message;
 use crate::policy::{DaneResult, DaneVerdict};
 use crate::route::{self, Doubt, Identity, Lookup, LookupFailure, MailHost, Origin, Resolver, Route, Security, TlsaOutcome};
-use crate::sender;
+use crate::sender::{self, Sender};
 use crate::settings::{Clock, Controls, Policies as PoliciesUse, Question, Settings, Walk};
 use crate::smtp::{
     Answer, CodeClass, Connected, Dialogue, Event, FailureKind, Handling, Handshake, HelloName, Protocol, Purpose, Session, Stage,
@@ -96,6 +98,8 @@ pub struct Facts {
     pub published: Published,
     /// What the DNS says of names in greetings that look strange at their hosts.
     pub identities: Vec<Identity>,
+    /// The sender's own side, as the receiver sees it; none if it was not looked at.
+    pub sender: Option<Box<Sender>>,
     /// What was not connected to, and why.
     pub left_out: Vec<LeftOut>,
     /// Why the probe was ended before it was through; none if it was not.
@@ -249,7 +253,8 @@ pub async fn probe(
     let mut resolving = pin!(route::resolve(target, settings, &resolver, found));
     let wanted = wants_policies(target, settings);
     let policies = Policies::new(target.domain(), wanted, line, &resolver);
-    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), policies, clock);
+    let own_side = OwnSide::new(target, settings, conversations.hello.clone(), knowledge, &resolver);
+    let mut course = Course::new(target, settings, &resolver, hostname.as_ref(), (policies, own_side), clock);
     let (mut interrupt, mut deadline) = (pin!(interrupt), pin!(sleep(settings.timeout)));
     let mut running = FuturesUnordered::new();
     let mut patience = Patience::new(settings, until);
@@ -276,6 +281,7 @@ pub async fn probe(
             Some(news) = news.recv() => Happening::News(news),
             Some(done) = course.errands.next(), if !course.errands.is_empty() => Happening::Errand(done),
             () = course.policies.advance(), if !course.policies.is_empty() => Happening::Policy,
+            () = course.own_side.advance(), if !course.own_side.is_empty() => Happening::OwnSide,
             Some((attempt, transcript)) = running.next(), if !running.is_empty() => Happening::Ended(attempt, transcript),
             () = sleep(wake.unwrap_or_default()), if wake.is_some() => Happening::Time,
         };
@@ -298,7 +304,7 @@ pub async fn probe(
     }
     drop(running);
 
-    let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, .. } = course;
+    let Course { plan, route, mut sessions, identities, own_name, cut_short, policies, own_side, .. } = course;
     let (published, lookups) = policies.into_parts();
     let route = whole(route, lookups).unwrap_or_else(|| plan.route_so_far(resolver.lookups()));
     for session in &mut sessions {
@@ -306,6 +312,7 @@ pub async fn probe(
         session.come_back = come_back(knowledge, session);
     }
     in_order(&mut sessions, &route);
+    let sender = own_side.into_sender();
     Facts {
         target: target.clone(),
         question: settings.question,
@@ -318,12 +325,13 @@ pub async fn probe(
         waited: patience.and_then(Patience::into_waited),
         started_at,
         duration: clock.now().0,
-        vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name),
+        vantage: Vantage::of(&sessions, settings, hostname.as_ref(), &own_name).naming(sender.as_deref()),
         left_out: plan.left_out(&route),
         route,
         sessions,
         published,
         identities,
+        sender,
         cut_short,
     }
 }
@@ -434,7 +442,8 @@ impl<P: Fn(Progress<'_>)> Conversations<'_, P> {
             } else if self.state.delivering.get() == Some(attempt.address) {
                 self.state.delivering.set(None);
             }
-            for news in told.news(&attempt, session.transcript()) {
+            let about_sender = told.about_sender(&attempt, session.transcript(), self.knowledge);
+            for news in told.news(&attempt, session.transcript()).into_iter().chain(about_sender) {
                 // Whoever listens is gone only when the probe is over.
                 let _ = self.news.send(news);
             }

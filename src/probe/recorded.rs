@@ -74,6 +74,7 @@ impl Facts {
             sessions,
             published: Published::default(),
             identities: Vec::new(),
+            sender: None,
             left_out: Vec::new(),
             cut_short: None,
         }

@@ -49,6 +49,7 @@ pub fn report(input: &str, case: &Case<'_>, findings: &[Finding], verdict: &Verd
             proxy: facts.vantage.proxy.clone(),
             own: facts.vantage.own.iter().map(|own| OwnPart { address: own.address, here: own.here }).collect(),
         },
+        sender: facts.sender.as_deref().map(|sender| super::sender::part(sender, findings, case.knowledge)),
         route: route(case),
         message: letter::part(case),
         wait: facts.waited.map(wait),
@@ -363,7 +364,7 @@ fn annotation(annotation: &Annotation) -> AnnotationPart {
     }
 }
 
-fn finding(knowledge: &Knowledge, finding: &Finding) -> FindingPart {
+pub(super) fn finding(knowledge: &Knowledge, finding: &Finding) -> FindingPart {
     let text = knowledge.finding(finding.rule.id);
     let filled = |fix: &Fix| Fix { actor: fix.actor, text: finding.fill(&fix.text) };
     FindingPart {
@@ -398,7 +399,7 @@ fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
-fn timestamp(moment: SystemTime) -> String {
+pub(super) fn timestamp(moment: SystemTime) -> String {
     OffsetDateTime::from(moment)
         .replace_millisecond(0)
         .ok()

@@ -12,6 +12,7 @@ pub mod listing;
 mod page;
 mod published;
 mod safe;
+pub mod sender;
 mod table;
 mod terminal;
 mod verdict;
@@ -81,6 +82,9 @@ pub struct Report {
     pub duration_ms: f64,
     /// From where it was held.
     pub vantage: VantagePart,
+    /// Your own side, as receivers see it; absent if it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sender: Option<sender::SenderPart>,
     /// Where the mail goes.
     pub route: RoutePart,
     /// What was to be delivered; absent if nothing was.

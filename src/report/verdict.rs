@@ -9,7 +9,8 @@ use super::build::evidence;
 use super::letter::part;
 use super::page::name_in;
 use crate::diagnosis::{
-    Case, Delivery, Evidence, Outcome, Outlook, PortState, Relaying, Sender, SessionCase, Twist, Verdict, fill, gist, relaying, seconds,
+    Case, Delivery, Evidence, Outcome, Outlook, PortState, Relaying, SeenHere, Sender, SessionCase, Twist, Verdict, fill, gist, relaying,
+    seconds,
 };
 use crate::knowledge::{Actor, Fix, Reason};
 use crate::probe::Role;
@@ -83,6 +84,11 @@ struct VerdictPhrases {
     second_try: String,
     come_back: String,
     come_back_usually: String,
+    own_clean: String,
+    own_shows: String,
+    own_explains: String,
+    own_disputes: String,
+    own_disputes_fix: String,
 }
 
 /// Places named in one sentence.
@@ -102,7 +108,10 @@ impl<'a> Wording<'a> {
 
     pub(super) fn verdict(&self, verdict: &Verdict) -> VerdictPart {
         let text = self.case.knowledge.reason(verdict.reason);
-        let meaning = verdict.cause.as_ref().unwrap_or(&text.meaning);
+        let own = self.own_side(verdict);
+        // Where the reply gives no reason, what a reason means in general would say that it did.
+        let (explained, added) = if matches!(verdict.seen_here, SeenHere::Explains(_)) { (own, None) } else { (None, own) };
+        let meaning = explained.as_ref().or(verdict.cause.as_ref()).unwrap_or(&text.meaning);
         let (title, why) = (self.title(verdict, &text.title), self.why(verdict, meaning));
         let summary = match why.first() {
             Some(proof) => format!("{title}: {proof}"),
@@ -122,11 +131,23 @@ impl<'a> Wording<'a> {
             title,
             summary,
             why,
-            caveats: self.caveats(verdict),
+            caveats: added.into_iter().chain(self.caveats(verdict)).collect(),
             fix: self.fix(verdict),
             unknown: self.unknown(verdict, text.unknown.clone()),
             evidence: verdict.evidence.iter().map(evidence).collect(),
         }
+    }
+
+    /// What the sender's own side says of it.
+    fn own_side(&self, verdict: &Verdict) -> Option<String> {
+        let (template, what) = match &verdict.seen_here {
+            SeenHere::Nothing => return None,
+            SeenHere::Clean => (&self.phrases.own_clean, ""),
+            SeenHere::Shows(what) => (&self.phrases.own_shows, what.as_str()),
+            SeenHere::Explains(what) => (&self.phrases.own_explains, what.as_str()),
+            SeenHere::Disputes(what) => (&self.phrases.own_disputes, what.as_str()),
+        };
+        Some(fill(template, |_| Some(what.to_owned())))
     }
 
     fn title(&self, verdict: &Verdict, usual: &str) -> String {
@@ -459,6 +480,11 @@ impl<'a> Wording<'a> {
             (Twist::TheirSide, _) => {
                 let theirs = verdict.fix.iter().filter(|fix| fix.actor == Actor::RecipientAdmin).cloned();
                 std::iter::once(say(Actor::SenderAdmin, &self.phrases.their_side_sender)).chain(theirs).collect()
+            }
+            // What is right already need not be set right.
+            _ if matches!(verdict.seen_here, SeenHere::Disputes(_)) => {
+                let theirs = verdict.fix.iter().filter(|fix| fix.actor == Actor::RecipientAdmin).cloned();
+                std::iter::once(say(Actor::SenderAdmin, &self.phrases.own_disputes_fix)).chain(theirs).collect()
             }
             (_, Outcome::Accepted) if self.is_held_back() => vec![say(Actor::RecipientAdmin, &self.phrases.held_back_fix)],
             (_, Outcome::Accepted) if self.is_in_clear(verdict) => vec![say(Actor::RecipientAdmin, &self.phrases.in_clear_fix)],

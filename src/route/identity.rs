@@ -29,7 +29,7 @@ pub struct Identity {
 
 /// Asks for the addresses of `name`, and for the names of `address`.
 pub async fn identify(name: DomainName, address: IpAddr, resolver: &Resolver) -> Identity {
-    let reverse = reverse(address);
+    let reverse = reverse_name(address);
     let pointers = async {
         match &reverse {
             Some(reverse) => resolver.lookup(reverse, LookupKind::Ptr).await.outcome,
@@ -64,7 +64,8 @@ const fn kind(address: IpAddr) -> LookupKind {
 }
 
 /// The name under which the names of `address` stand: `1.2.0.192.in-addr.arpa`.
-pub(super) fn reverse(address: IpAddr) -> Option<DomainName> {
+#[must_use]
+pub fn reverse_name(address: IpAddr) -> Option<DomainName> {
     answer::domain_name(&Name::from(address))
 }
 
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn addresses_are_turned_round() {
-        let turned = |address: &str| reverse(address.parse().expect("an address")).map(|name| name.to_string());
+        let turned = |address: &str| reverse_name(address.parse().expect("an address")).map(|name| name.to_string());
         assert_eq!(turned("192.0.2.1").as_deref(), Some("1.2.0.192.in-addr.arpa"));
         let v6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
         assert_eq!(turned("2001:db8::1").as_deref(), Some(v6));

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use hickory_resolver::proto::rr::RData;
 
 use super::answer::Outcome;
-use super::identity::reverse;
+use super::identity::reverse_name;
 use super::{Lookup, LookupFailure, LookupKind, Resolver, txt};
 use crate::target::DomainName;
 
@@ -120,7 +120,7 @@ pub async fn listing(subject: Listable, zone: DomainName, resolver: &Resolver) -
 fn question(subject: &Listable, zone: &DomainName) -> Option<DomainName> {
     let front = match subject {
         Listable::Address(address) => {
-            let turned = reverse(address.to_canonical())?;
+            let turned = reverse_name(address.to_canonical())?;
             turned.as_str().trim_end_matches(".in-addr.arpa").trim_end_matches(".ip6.arpa").to_owned()
         }
         Listable::Domain(name) => name.to_string(),

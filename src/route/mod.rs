@@ -29,7 +29,7 @@ use std::net::IpAddr;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::anchors::{AnchorsError, read_anchors};
-pub use self::identity::{Identity, addresses_of, identify};
+pub use self::identity::{Identity, addresses_of, identify, reverse_name};
 pub use self::listing::{ListAnswer, Listable, Listing, listing};
 pub use self::lookup::{Lookup, LookupFailure, LookupKind, LookupResult};
 pub use self::records::{NameFault, QueryName, Record, Records, records};

@@ -15,6 +15,7 @@ mod others;
 mod probed;
 mod reachability;
 mod security;
+mod sender;
 mod servers;
 mod signed;
 mod ways;

@@ -40,6 +40,7 @@ pub(super) fn by_route(case: &Case<'_>) -> Verdict {
         host: None,
         session: None,
         cause: None,
+        seen_here: super::SeenHere::Nothing,
         twist: if facts.cut_short.is_some() { Twist::CutShort } else { Twist::None },
         fix: text.fix.clone(),
         evidence: proof,

@@ -85,9 +85,19 @@ impl ListQuestion {
 }
 
 impl ListingPart {
-    /// What the list said, in words.
+    /// What the list said of something that a reply calls listed, in words.
     #[must_use]
     pub fn of(listing: &Listing, knowledge: &Knowledge) -> Self {
+        Self::with(listing, "not_listed", knowledge)
+    }
+
+    /// What the list said of the user's own address or domain, which nobody has called listed.
+    #[must_use]
+    pub fn of_own(listing: &Listing, knowledge: &Knowledge) -> Self {
+        Self::with(listing, "clear", knowledge)
+    }
+
+    fn with(listing: &Listing, not_listed: &'static str, knowledge: &Knowledge) -> Self {
         let zone = listing.zone.to_string();
         let list = knowledge.block_list(&zone).map(|(_, list)| list);
         let (answer, phrase, addresses): (_, _, Vec<IpAddr>) = match &listing.answer {
@@ -95,7 +105,7 @@ impl ListingPart {
                 let phrase = if list.is_some() { "listed" } else { "listed_unknown" };
                 (ListingAnswer::Listed, phrase, addresses.iter().copied().map(IpAddr::from).collect())
             }
-            ListAnswer::NotListed => (ListingAnswer::NotListed, "not_listed", Vec::new()),
+            ListAnswer::NotListed => (ListingAnswer::NotListed, not_listed, Vec::new()),
             ListAnswer::Refused(address) => (ListingAnswer::Refused, "refused", vec![(*address).into()]),
             ListAnswer::Foreign(address) => (ListingAnswer::Foreign, "foreign", vec![*address]),
             ListAnswer::Failed(_) => (ListingAnswer::Failed, "failed", Vec::new()),

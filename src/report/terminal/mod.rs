@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::session::has_words;
 use super::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
+use super::sender::Own;
 use super::{EvidencePart, FindingPart, HostPart, LetterState, Report, SessionPart, VerdictPart, safe};
 use crate::diagnosis::{Outcome, Severity, fill, gist};
 use crate::knowledge::{Fix, Knowledge, Reason};
@@ -77,6 +78,7 @@ pub fn render(report: &Report, knowledge: &Knowledge, look: Look) -> String {
             view.sessions();
         }
     } else {
+        view.own_side();
         view.route();
         view.sessions();
         view.letter();
@@ -122,6 +124,18 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// Who sends, at the head: in a few words, or everything that was found out.
+    fn own_side(&mut self) {
+        let Some(part) = &self.report.sender else { return };
+        let own = Own::new(part, self.knowledge, self.look.verbose);
+        if self.look.verbose {
+            own.sheet(&mut self.page);
+        } else {
+            self.page.paragraph(PLAIN, &format!("{}  ", own.label()), INDENT, &own.brief());
+        }
+        self.page.gap();
+    }
+
     fn route(&mut self) {
         let route = &self.report.route;
         // The sessions of a record name their hosts.
