@@ -236,17 +236,8 @@ pub async fn probe(
     let line = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let until = until(target, settings);
     let hello = settings.hello.clone().or_else(|| hostname.clone().map(HelloName::Domain));
-    let conversations = Conversations {
-        target,
-        settings,
-        knowledge,
-        until,
-        hello,
-        line: line.clone(),
-        state: Shared::default(),
-        news: tell,
-        progress: &progress,
-    };
+    let (state, progress) = (Shared::default(), &progress);
+    let conversations = Conversations { target, settings, knowledge, until, hello, line: line.clone(), state, news: tell, progress };
 
     let (found, mut steps) = mpsc::unbounded_channel();
     let resolver = Resolver::new(settings, clock);
@@ -311,7 +302,8 @@ pub async fn probe(
         session.dane = dane(session, &published, target, started_at);
         session.come_back = come_back(knowledge, session);
     }
-    in_order(&mut sessions, &route);
+    // Control hosts have no place in the route: they stand as they were called, however they ended.
+    sessions.sort_by_key(|session| (session.role, plan::rank(&route, session.host, session.address), session.transcript.began));
     let sender = own_side.into_sender();
     Facts {
         target: target.clone(),
@@ -339,12 +331,6 @@ pub async fn probe(
 /// The route with everything that was looked up; none if it was not resolved to its end.
 fn whole(route: Option<Route>, lookups: Vec<Lookup>) -> Option<Route> {
     route.map(|route| Route { lookups: [route.lookups, lookups].concat(), ..route })
-}
-
-/// Puts the conversations into the route's order, by what they were held for.
-fn in_order(sessions: &mut [SessionFacts], route: &Route) {
-    // Control hosts have no place in the route: they stand as they were called, however they ended.
-    sessions.sort_by_key(|session| (session.role, plan::rank(route, session.host, session.address), session.transcript.began));
 }
 
 /// Whether what the domain publishes about transport security matters to the question.
