@@ -11,7 +11,7 @@ use super::errands::Seen;
 use crate::knowledge::{Knowledge, Reason};
 use crate::route::Resolver;
 use crate::sender::{Egress, Inquiry, Known, List, Plan, Sender, lists};
-use crate::settings::{BlockLists, SenderChecks, Settings};
+use crate::settings::{BlockLists, Question, SenderChecks, Settings};
 use crate::smtp::{Elapsed, HelloName};
 use crate::target::{DomainName, Host, MailDomain, Target, is_nonpublic};
 
@@ -73,9 +73,15 @@ impl<'a> OwnSide<'a> {
             Target::Host { host: Host::Name(name), .. } => vec![name.clone()],
             other => other.domain().cloned().into_iter().collect(),
         };
+        // Through a proxy, or as somebody else, this side is not the one that is seen.
+        let hidden = settings.proxy.is_some() || settings.proxy_header.is_some() || settings.xclient.is_some();
+        let when = match settings.sender_checks {
+            SenderChecks::Auto if hidden || settings.question == Question::Ports => SenderChecks::Off,
+            when => when,
+        };
         let plan = Plan { from: settings.from.clone(), hello, targets, selectors: settings.selectors.clone(), ..Plan::default() };
         Self {
-            when: settings.sender_checks,
+            when,
             block_lists: &settings.block_lists,
             knowledge,
             resolver,
