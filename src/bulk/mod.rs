@@ -1,0 +1,8 @@
+//! Many mailboxes: each line of a list is answered once, with few connections and no haste.
+//!
+//! A list is read line by line; mailboxes of all domains that lead to the same hosts share sessions; what a server cannot
+//! say now is asked again later; and each answer is written down before the next question needs its place.
+
+mod answer;
+
+pub use answer::{Answer, SCHEMA, Settled};
