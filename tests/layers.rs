@@ -20,12 +20,29 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
     ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
+    (
+        "bulk",
+        &[
+            "annotation",
+            "diagnosis",
+            "knowledge",
+            "message",
+            "policy",
+            "probe",
+            "route",
+            "sender",
+            "settings",
+            "smtp",
+            "target",
+            "transport",
+        ],
+    ),
     ("demo", &["message", "settings", "smtp", "target"]),
 ];
 
 /// Packages that touch network, runtime or command line, with the modules that may name them.
 const PACKAGES: &[(&str, &[&str])] = &[
-    ("tokio", &["cli", "demo", "probe", "route", "transport"]),
+    ("tokio", &["bulk", "cli", "demo", "probe", "route", "transport"]),
     ("tokio_rustls", &["demo", "transport"]),
     ("hickory_resolver", &["demo", "route"]),
     ("hyper", &["transport"]),

@@ -4,5 +4,9 @@
 //! say now is asked again later; and each answer is written down before the next question needs its place.
 
 mod answer;
+mod guessing;
+pub mod manners;
+pub mod plan;
 
 pub use answer::{Answer, SCHEMA, Settled};
+pub use guessing::Guessing;

@@ -20,7 +20,7 @@ mod timing;
 mod transport_security;
 mod verdict;
 
-pub use answer::SessionAnswer;
+pub use answer::{SessionAnswer, of_failure};
 pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
@@ -28,7 +28,7 @@ pub use port::PortState;
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
-pub use verdict::{Outcome, Twist, Verdict};
+pub use verdict::{Outcome, Twist, Verdict, of_route};
 
 use serde::{Deserialize, Serialize};
 

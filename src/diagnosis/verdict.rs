@@ -10,6 +10,7 @@ mod unreached;
 use serde::{Deserialize, Serialize};
 
 use self::routeless::by_route;
+pub use self::routeless::of_route;
 use self::unreached::unreached;
 use super::answer::SessionAnswer;
 use super::connection::is_rejected_as_unreachable;
