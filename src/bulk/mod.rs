@@ -4,9 +4,16 @@
 //! say now is asked again later; and each answer is written down before the next question needs its place.
 
 mod answer;
+mod destination;
 mod guessing;
+mod judgement;
+mod ledger;
 pub mod manners;
 pub mod plan;
+mod run;
+mod talk;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;
+pub use ledger::{Line, Order, Tally};
+pub use run::{Halt, run};
