@@ -19,7 +19,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reading", &["knowledge", "smtp"]),
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
+    ("bulk", &["knowledge", "target"]),
+    (
+        "report",
+        &["annotation", "bulk", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"],
+    ),
     ("demo", &["message", "settings", "smtp", "target"]),
 ];
 

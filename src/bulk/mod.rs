@@ -4,5 +4,6 @@
 //! say now is asked again later; and each answer is written down before the next question needs its place.
 
 mod answer;
+pub mod input;
 
 pub use answer::{Answer, SCHEMA, Settled};
