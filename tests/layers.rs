@@ -19,23 +19,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reading", &["knowledge", "smtp"]),
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "settings", "smtp", "target"]),
-    ("report", &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"]),
     (
         "bulk",
-        &[
-            "annotation",
-            "diagnosis",
-            "knowledge",
-            "message",
-            "policy",
-            "probe",
-            "route",
-            "sender",
-            "settings",
-            "smtp",
-            "target",
-            "transport",
-        ],
+        &["diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "sender", "settings", "smtp", "target", "transport"],
+    ),
+    (
+        "report",
+        &["annotation", "bulk", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "settings", "smtp", "target"],
     ),
     ("demo", &["message", "settings", "smtp", "target"]),
 ];

@@ -41,6 +41,7 @@ pub(super) enum Round {
 }
 
 /// A destination.
+#[allow(clippy::struct_excessive_bools, reason = "each is learnt by itself")]
 #[derive(Debug)]
 pub(super) struct Destination {
     pub(super) name: String,

@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::Notify;
 
 use super::destination::{Destination, Inquiry};
+use super::input::Entry;
 use super::judgement::Judgement;
 use super::manners::{Limits, UnknownUsers};
 use super::plan::{DestinationKey, Usage, Way};
@@ -29,17 +30,6 @@ const DOMAINS: usize = 16_384;
 const HELD: usize = 100;
 /// How often the catch-all question is tried.
 const CATCH_ALL_TRIES: u8 = 2;
-
-/// One line of the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Its number; the first is 1.
-    pub number: u64,
-    /// The line, or of a table the value of its column.
-    pub input: String,
-    /// The address in it, or what is wrong with it.
-    pub address: Result<Mailbox, String>,
-}
 
 /// How a run is held.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -236,12 +226,12 @@ impl<'a> Ledger<'a> {
         self.tally.all_read && self.tally.read == self.tally.answered()
     }
 
-    pub(super) fn read(&mut self, line: Line) {
+    pub(super) fn read(&mut self, entry: Entry) {
         self.tally.read += 1;
-        let listed = Listed { number: line.number, input: line.input };
-        let mailbox = match line.address {
+        let listed = Listed { number: entry.line, input: entry.raw };
+        let mailbox = match entry.mailbox {
             Ok(mailbox) => mailbox,
-            Err(error) => return self.write(listed, None, &Judgement::invalid(self.knowledge, error), None, None, 0),
+            Err(error) => return self.write(listed, None, &Judgement::invalid(self.knowledge, error.to_string()), None, None, 0),
         };
         if let Some(others) = self.asking.get_mut(&mailbox) {
             return others.push(listed);
@@ -307,7 +297,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// A domain whose mail hosts are to be looked up.
-    pub(super) fn to_look_up(&mut self) -> Option<MailDomain> {
+    pub(super) fn next_sought(&mut self) -> Option<MailDomain> {
         if self.finishing { None } else { self.sought.pop_front() }
     }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod destination;
 mod guessing;
+pub mod input;
 mod judgement;
 mod ledger;
 pub mod manners;
@@ -15,5 +16,5 @@ mod talk;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;
-pub use ledger::{Line, Order, Tally};
+pub use ledger::{Order, Tally};
 pub use run::{Halt, run};

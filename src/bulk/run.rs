@@ -10,7 +10,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Answer;
-use super::ledger::{Ledger, Line, Order, Start, Tally};
+use super::input::Entry;
+use super::ledger::{Ledger, Order, Start, Tally};
 use super::talk::Talk;
 use crate::knowledge::Knowledge;
 use crate::route::{self, Resolver, Route};
@@ -18,7 +19,7 @@ use crate::sender;
 use crate::settings::{Clock, Settings};
 use crate::smtp::{Dialogue, Elapsed, FailureKind, Handshake, HelloName, Session, Stage, TlsUse};
 use crate::target::{Host, MailDomain, Port, Target};
-use crate::transport::{Line as Wire, Stop, TlsClient};
+use crate::transport::{Line, Stop, TlsClient};
 
 /// Progress is told this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ pub enum Halt {
 /// `progress` is called about once a second. What servers, resolver and network do is no error: it stands in the answers.
 pub async fn run(
     (order, settings, knowledge): (&Order, &Settings, &Knowledge),
-    mut lines: mpsc::Receiver<Line>,
+    mut lines: mpsc::Receiver<Entry>,
     mut halt: watch::Receiver<Halt>,
     mut answer: impl FnMut(Answer) -> ControlFlow<()>,
     mut progress: impl FnMut(&Tally),
@@ -50,7 +51,7 @@ pub async fn run(
     let tls = TlsClient::new(&settings.extra_roots);
     let resolver = Resolver::new(settings, clock);
     let hello = settings.hello.clone().or_else(|| sender::host_name().map(HelloName::Domain));
-    let wire = Wire { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
+    let wire = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let stir = Notify::new();
     let (stopper, stop) = watch::channel(None);
     let ledger = RefCell::new(Ledger::new((order, settings, knowledge), clock, &stir, &mut answer));
@@ -60,7 +61,7 @@ pub async fn run(
     loop {
         ledger.borrow_mut().due();
         while lookups.len() < order.lookups
-            && let Some(domain) = { ledger.borrow_mut().to_look_up() }
+            && let Some(domain) = { ledger.borrow_mut().next_sought() }
         {
             lookups.push(look_up(domain, settings, &resolver));
         }
@@ -69,7 +70,7 @@ pub async fn run(
         }
         let (room, wake, over) = {
             let ledger = ledger.borrow();
-            let over = ledger.is_done() || (ledger.finishing && sessions.is_empty());
+            let over = (ledger.is_done() || ledger.finishing) && sessions.is_empty();
             (ledger.has_room() && !ledger.tally.all_read, ledger.wake(), over)
         };
         if over {
@@ -94,7 +95,7 @@ pub async fn run(
                 progress(&tally);
             }
             line = lines.recv(), if room => match line {
-                Some(line) => ledger.borrow_mut().read(line),
+                Some(entry) => ledger.borrow_mut().read(entry),
                 None => ledger.borrow_mut().tally.all_read = true,
             },
             () = stir.notified() => {}
@@ -117,7 +118,7 @@ async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -
     (domain, target, route)
 }
 
-async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Wire<'_>, hello: Option<HelloName>, stop: Stop) {
+async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello: Option<HelloName>, stop: Stop) {
     let settings = wire.settings;
     let tls = match settings.tls {
         Some(TlsUse::IfOffered) | None if start.in_the_clear => TlsUse::Never,

@@ -31,6 +31,7 @@ const LINGERS: u32 = 10;
 const LONGEST_WAIT: u64 = 3600;
 
 /// What is known of a session that is being held.
+#[allow(clippy::struct_excessive_bools, reason = "each is learnt by itself")]
 pub(super) struct Talk {
     id: u32,
     place: usize,
@@ -141,6 +142,9 @@ impl Talk {
             return;
         }
         self.lingered = 0;
+        if let Some(pause) = destination.manners.pause(now) {
+            return ledger.wake_at(self.id, Elapsed(now.0.saturating_add(pause)));
+        }
         let most = destination.capacity.next(&order.usage, &offered, self.used, now, waiting.max(1));
         if most == 0 {
             return;
@@ -179,16 +183,13 @@ impl Talk {
     fn ask_catch_all(&mut self, ledger: &mut Ledger<'_>, session: &mut Session) {
         let Some(domain) = ledger.at(self.id).and_then(|destination| destination.catch_alls.pop_front()) else { return };
         let made_up = ledger.somebody_at(&domain).and_then(|somebody| control_recipient(Purpose::CatchAll, somebody));
-        match made_up {
-            Some(made_up) => {
-                self.catch_all = Some((domain, None));
-                self.used.recipients += 1;
-                self.begin(ledger, session, vec![made_up], Purpose::CatchAll);
-            }
-            None => {
-                ledger.told(&domain, CatchAll::Untold);
-                self.rest(ledger, session, Duration::ZERO);
-            }
+        if let Some(made_up) = made_up {
+            self.catch_all = Some((domain, None));
+            self.used.recipients += 1;
+            self.begin(ledger, session, vec![made_up], Purpose::CatchAll);
+        } else {
+            ledger.told(&domain, CatchAll::Untold);
+            self.rest(ledger, session, Duration::ZERO);
         }
     }
 
@@ -361,7 +362,7 @@ impl Talk {
         let failure = transcript.failure().map(|(_, stage, failure)| (stage, failure.kind.clone()));
         let failure = failure.filter(|(_, kind)| *kind != FailureKind::Interrupted);
         if self.introduced {
-            self.settle(ledger, now, failure);
+            self.settle(ledger, now, failure.as_ref());
         } else if !matches!(transcript.failure(), Some((_, _, failure)) if failure.kind == FailureKind::Interrupted) {
             self.not_begun(ledger, now, transcript, failure);
         }
@@ -369,7 +370,7 @@ impl Talk {
     }
 
     /// What is left of a session in which recipients were asked.
-    fn settle(mut self, ledger: &mut Ledger<'_>, now: Elapsed, failure: Option<(Stage, FailureKind)>) {
+    fn settle(mut self, ledger: &mut Ledger<'_>, now: Elapsed, failure: Option<&(Stage, FailureKind)>) {
         let silent = matches!(failure, Some((_, FailureKind::TimedOut(_) | FailureKind::Stalled(_) | FailureKind::SessionTimeOver)));
         // With a reply missing in the middle, those that came may be the others'.
         let uncertain = self.out_of_step || (silent && self.awaited > 0 && self.group > 1);
@@ -387,7 +388,7 @@ impl Talk {
             }
         }
         self.commit(ledger);
-        let why = match (&self.closing, &failure) {
+        let why = match (&self.closing, failure) {
             _ if self.out_of_step => Some(Judgement::out_of_step(ledger.knowledge, &self.voice.host)),
             (Some((verb, reply)), _) => Some(Judgement::of_reply(ledger.knowledge, &self.voice, *verb, reply)),
             (None, Some((stage, kind))) => Some(Judgement::of_failure(ledger.knowledge, &self.voice.host, *stage, kind)),

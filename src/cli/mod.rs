@@ -1,6 +1,7 @@
 //! The command line: the only place that knows clap, prints, and decides exit codes.
 
 mod args;
+mod bulk;
 mod codes;
 mod compare;
 mod config;
@@ -119,6 +120,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Codes(args)) => codes::run(&args),
+        Some(Command::Bulk(args)) => bulk::run(args),
         Some(Command::Schema { kind }) => schema(kind),
     }
 }
@@ -130,6 +132,7 @@ fn schema(kind: SchemaKind) -> Result<u8, Trouble> {
         SchemaKind::Summary => report::schema::<report::explanation::Summary>(),
         SchemaKind::Comparison => report::schema::<report::comparison::Comparison>(),
         SchemaKind::Codes => report::schema::<report::listing::Listing>(),
+        SchemaKind::Bulk => report::schema::<smtpprobe::bulk::Answer>(),
     };
     Output::open(&OutputArgs::default())?.write(&schema.map_err(io::Error::from)?)?;
     Ok(0)
