@@ -3,6 +3,7 @@
 mod output;
 mod progress;
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::ControlFlow;
@@ -183,7 +184,7 @@ fn unreadable(error: InputError) -> Trouble {
 }
 
 /// Runs it.
-pub(super) fn run(args: BulkArgs) -> Result<u8, Trouble> {
+pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
     args.look_over()?;
     let list = List::new(args.open()?, args.form());
@@ -212,7 +213,7 @@ pub(super) fn run(args: BulkArgs) -> Result<u8, Trouble> {
         let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| progress.show(tally));
         tokio::select! {
             tally = ask => tally,
-            () = interrupted(&go) => unreachable!("it goes on listening"),
+            never = interrupted(&go) => match never {},
         }
     });
     let stopped = *go.borrow() != Halt::No;
@@ -232,7 +233,7 @@ pub(super) fn run(args: BulkArgs) -> Result<u8, Trouble> {
 }
 
 /// Ctrl-C once ends what has begun, twice stops at once. Never returns.
-async fn interrupted(go: &watch::Sender<Halt>) {
+async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
     for halt in [Halt::Finish, Halt::Now] {
         // Without a handler for it, Ctrl-C ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -240,7 +241,7 @@ async fn interrupted(go: &watch::Sender<Halt>) {
         }
         let _ = go.send(halt);
     }
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 /// The exit code of the outcome of most concern, in the contract's order.

@@ -120,7 +120,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Codes(args)) => codes::run(&args),
-        Some(Command::Bulk(args)) => bulk::run(args),
+        Some(Command::Bulk(args)) => bulk::run(&args),
         Some(Command::Schema { kind }) => schema(kind),
     }
 }

@@ -70,7 +70,7 @@ impl Answers {
             Format::Json => write!(self.to, "{}{}", if first { "[\n" } else { ",\n" }, serde_json::to_string(answer)?)?,
             Format::Csv => {
                 let mut table = Table::new(&COLUMNS);
-                table.push(cells(answer)?);
+                table.rows.push(cells(answer)?);
                 write!(self.to, "{}", table.csv(first))?;
             }
         }
