@@ -54,6 +54,8 @@ pub(super) struct Talk {
     /// Whose catch-all question is being asked.
     catch_all: Option<(MailDomain, Option<Reply>)>,
     out_of_step: bool,
+    /// Whether QUIT has been said.
+    parting: bool,
     broken_off: bool,
     resting: bool,
     lingered: u32,
@@ -83,6 +85,7 @@ impl Talk {
             refused_sender: None,
             catch_all: None,
             out_of_step: false,
+            parting: false,
             broken_off: false,
             resting: false,
             lingered: 0,
@@ -207,6 +210,7 @@ impl Talk {
         for (_, event) in transcript.events.get(first..).unwrap_or_default() {
             match event {
                 Event::Sent { command, purpose } => {
+                    self.parting |= *command == Command::Quit;
                     if self.awaited == 0 {
                         self.commit(ledger);
                         self.group = 0;
@@ -221,7 +225,7 @@ impl Talk {
                     }
                 }
                 Event::Received { verb, answers, purpose, reply, .. } => self.hear(transcript, *verb, *answers, *purpose, reply),
-                Event::Premature { stage: Stage::Mail | Stage::Rcpt, .. } => self.out_of_step = true,
+                Event::Premature { stage, .. } => self.out_of_step |= *stage >= Stage::Mail && !self.parting,
                 _ => {}
             }
         }
