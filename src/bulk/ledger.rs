@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use super::destination::{Destination, Inquiry};
 use super::input::Entry;
 use super::judgement::Judgement;
-use super::manners::{Limits, UnknownUsers};
+use super::manners::{Answered, Limits, UnknownUsers};
 use super::plan::{DestinationKey, Usage, Way};
 use super::{Answer, Guessing, Settled};
-use crate::knowledge::{Confidence, Knowledge, Reason};
+use crate::knowledge::{Confidence, Knowledge};
 use crate::route::Route;
 use crate::settings::{Clock, Controls, Settings};
 use crate::smtp::Elapsed;
@@ -588,10 +588,10 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Whether a mailbox is unknown, for the destination's manners; where too many are, the destination is stopped.
-    pub(super) fn count(&mut self, id: u32, reason: Reason) {
+    /// What a mailbox was answered with, for the destination's manners; where too many are, the destination is stopped.
+    pub(super) fn count(&mut self, id: u32, what: Answered) {
         let Some(destination) = self.destinations.get_mut(&id).filter(|destination| destination.end.is_none()) else { return };
-        destination.manners.answered(reason == Reason::UserUnknown);
+        destination.manners.answered(what);
         if let Some(percent) = destination.manners.looks_like_guessing() {
             let name = &destination.name;
             let error = format!(

@@ -55,6 +55,17 @@ pub enum Push {
     Greylist,
 }
 
+/// What a mailbox was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// A yes.
+    Taken,
+    /// There is none of that name.
+    Unknown,
+    /// A refusal for another reason.
+    Refused,
+}
+
 /// Answers before the share of unknown users says anything.
 const UNKNOWN_LEAST: u32 = 50;
 /// Of a hundred answers so many unknown users look like guessing.
@@ -81,6 +92,7 @@ pub struct Manners {
     since_change: u32,
     answers: u32,
     unknown: u32,
+    refused: u32,
 }
 
 impl Manners {
@@ -98,6 +110,7 @@ impl Manners {
             since_change: 0,
             answers: 0,
             unknown: 0,
+            refused: 0,
         }
     }
 
@@ -189,11 +202,12 @@ impl Manners {
         self.paused = self.paused.max(Elapsed(now.0.saturating_add(span)));
     }
 
-    /// A mailbox was answered for; `unknown` if there is none of that name.
-    pub fn answered(&mut self, unknown: bool) {
+    /// A mailbox was answered for.
+    pub fn answered(&mut self, what: Answered) {
         self.pushes = 0;
         self.answers = self.answers.saturating_add(1);
-        self.unknown = self.unknown.saturating_add(u32::from(unknown));
+        self.unknown = self.unknown.saturating_add(u32::from(what == Answered::Unknown));
+        self.refused = self.refused.saturating_add(u32::from(what != Answered::Taken));
         self.since_change += 1;
         if self.since_change >= STEP {
             self.since_change = 0;
@@ -205,6 +219,12 @@ impl Manners {
                 (None, limit) => limit,
             };
         }
+    }
+
+    /// How many of a hundred recipients are to be expected to be refused; before anything is known, 20.
+    #[must_use]
+    pub const fn refusals(&self) -> u32 {
+        self.refused.saturating_add(4).saturating_mul(100) / self.answers.saturating_add(20)
     }
 
     /// The share of unknown users in percent, where it is so high that it looks like guessing; none if it is not.
@@ -267,13 +287,13 @@ mod tests {
             assert_eq!((manners.take(at(millis + 1), 9), manners.connections()), (0, 2));
         }
         for _ in 0..40 {
-            manners.answered(false);
+            manners.answered(Answered::Taken);
         }
         assert_eq!(manners.rate(), Some(8.625));
         manners.pushed(at(2_000_000), Push::Pace);
         assert_eq!(manners.pause(at(2_000_000)), Some(Duration::from_secs(30)), "an answer ends the row");
         for _ in 0..400 {
-            manners.answered(false);
+            manners.answered(Answered::Taken);
         }
         assert_eq!(manners.rate(), Some(40.0), "never above what was asked for");
         for _ in 0..1000 {
@@ -294,7 +314,7 @@ mod tests {
             .collect();
         assert_eq!(seen, [(4, None), (2, None), (1, None), (1, Some(50.0))]);
         for _ in 0..20 * 20 {
-            manners.answered(false);
+            manners.answered(Answered::Taken);
         }
         assert_eq!((manners.connections(), manners.rate()), (8, None));
     }
@@ -318,9 +338,22 @@ mod tests {
         ] {
             let mut manners = Manners::new(Limits { unknown_users: own, ..Limits::default() }, at(0));
             for index in 0..unknown + known {
-                manners.answered(index < unknown);
+                manners.answered(if index < unknown { Answered::Unknown } else { Answered::Taken });
             }
             assert_eq!(manners.looks_like_guessing(), expected, "{unknown} {known}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_so_far_is_expected_to_go_on() {
+        let mut manners = Manners::new(Limits::default(), at(0));
+        let mut seen = vec![manners.refusals()];
+        for what in [Answered::Taken, Answered::Refused, Answered::Unknown] {
+            for _ in 0..100 {
+                manners.answered(what);
+            }
+            seen.push(manners.refusals());
+        }
+        assert_eq!(seen, [20, 3, 47, 63]);
     }
 }

@@ -10,13 +10,13 @@ use super::Settled;
 use super::destination::{Inquiry, Round};
 use super::judgement::{Course, Judgement, Voice, wait_named};
 use super::ledger::{CatchAll, Ledger, Start};
-use super::manners::Push;
+use super::manners::{Answered, Push};
 use super::plan::Used;
 use crate::knowledge::Reason;
 use crate::probe::control_recipient;
 use crate::smtp::{
-    Answers, CodeClass, Command, Elapsed, Event, FailureKind, Handling, Purpose, Reply, Session, Stage, TlsUse, Transaction, Transcript,
-    Verb,
+    Answers, CodeClass, Command, Elapsed, ErrorLimit, Event, FailureKind, Handling, Purpose, Reply, Session, Stage, TlsUse, Transaction,
+    Transcript, Verb,
 };
 use crate::target::{MailDomain, Mailbox};
 
@@ -99,6 +99,9 @@ impl Talk {
     /// Looks at what has happened, and says what comes next.
     pub(super) fn go_on(&mut self, ledger: &mut Ledger<'_>, session: &mut Session) {
         self.follow(ledger, session.transcript());
+        if let Some(expected) = ledger.at(self.id).map(|destination| destination.manners.refusals()) {
+            session.bear(ErrorLimit { percent: usize::try_from(expected).unwrap_or(100), ..ledger.order.usage.errors });
+        }
         if self.out_of_step && !self.broken_off {
             self.broken_off = true;
             session.broke(ledger.clock.now(), FailureKind::Interrupted.into());
@@ -284,9 +287,13 @@ impl Talk {
             match judgement.course(ledger.knowledge, &reply) {
                 Course::Settle => {
                     self.fruit += 1;
-                    let reason = judgement.reason;
+                    let what = match (judgement.settled, judgement.reason) {
+                        (Settled::Accepted, _) => Answered::Taken,
+                        (_, Reason::UserUnknown) => Answered::Unknown,
+                        _ => Answered::Refused,
+                    };
                     ledger.judged(inquiry, judgement);
-                    ledger.count(self.id, reason);
+                    ledger.count(self.id, what);
                 }
                 Course::NextTransaction if self.taken > 0 => {
                     if let Some(destination) = ledger.at(self.id) {

@@ -89,6 +89,19 @@ pub struct ErrorLimit {
     /// There are never more than this: no longer group of commands goes out ahead of its replies than would reach it if all were
     /// refused.
     pub most: usize,
+    /// Of a hundred recipients so many are expected to be refused: groups are so small that twice as many come to no more than enough.
+    pub percent: usize,
+}
+
+impl ErrorLimit {
+    /// How many commands may go out at once after so many refusals; at least one.
+    const fn group(self, refusals: usize) -> usize {
+        let hard = self.most.saturating_sub(refusals);
+        let percent = if self.percent == 0 { 1 } else { self.percent };
+        let soft = self.enough.saturating_sub(refusals).saturating_mul(100) / (percent * 2);
+        let both = if hard < soft { hard } else { soft };
+        if both == 0 { 1 } else { both }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -175,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Leaves after so many refusals, and asks for no more of them.
+    /// Leaves after so many refusals, and asks for no more of them. It may be said again whenever more is known.
     pub fn bear(&mut self, limit: ErrorLimit) {
         self.error_limit = Some(limit);
     }
@@ -586,7 +599,7 @@ impl Session {
                 _ => return self.leave(),
             }
         }
-        let bearable = self.error_limit.map_or(usize::MAX, |limit| limit.most.saturating_sub(self.refusals).max(1));
+        let bearable = self.error_limit.map_or(usize::MAX, |limit| limit.group(self.refusals));
         let group = if pipelining { self.unsaid.len().min(bearable) } else { 1 };
         self.outbox.extend(self.unsaid.drain(..group));
     }

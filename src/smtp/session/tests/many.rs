@@ -90,7 +90,7 @@ fn groups(limit: ErrorLimit, recipients: &[&str]) -> (Vec<usize>, bool) {
 
 #[test]
 fn no_more_refusals_are_asked_for_than_the_server_bears() {
-    let limit = ErrorLimit { enough: 3, most: 5 };
+    let limit = ErrorLimit { enough: 3, most: 5, percent: 0 };
     for (recipients, sizes, idle) in [
         (&["a1@x.test"; 9][..], &[5, 5][..], true),
         (
@@ -102,5 +102,24 @@ fn no_more_refusals_are_asked_for_than_the_server_bears() {
         (&["a1@x.test", "a2@x.test", "no@x.test", "no@x.test", "no@x.test", "no@x.test", "no@x.test", "no@x.test"], &[5, 3], false),
     ] {
         assert_eq!(groups(limit, recipients), (sizes.to_vec(), idle), "{recipients:?}");
+    }
+}
+
+#[test]
+fn groups_are_as_large_as_the_refusals_to_be_expected_allow() {
+    for (percent, refusals, group) in [
+        (0, 0, 19),
+        (5, 0, 19),
+        (20, 0, 19),
+        (20, 5, 10),
+        (20, 8, 2),
+        (50, 0, 9),
+        (50, 8, 1),
+        (100, 0, 4),
+        (100, 9, 1),
+        (0, 8, 11),
+        (0, 30, 1),
+    ] {
+        assert_eq!(ErrorLimit { enough: 9, most: 19, percent }.group(refusals), group, "{percent} % after {refusals}");
     }
 }
