@@ -91,7 +91,7 @@ fn lists_for_guessing_and_files_that_hold_answers_are_refused() {
     let folder = std::env::temp_dir().join(format!("smtpprobe-bulk-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = |name: &str| -> PathBuf { folder.join(name) };
-    let list: String = (0..80).map(|n| format!("good{n:03}@a.test\n")).collect();
+    let list: String = (0..80).map(|n| format!("good{n:03}@a.test\n")).collect::<Vec<_>>().concat();
     std::fs::write(file("list"), list).expect("a list");
     let path = |name: &str| file(name).to_str().expect("a path").to_owned();
     let server = server().to_string();

@@ -221,10 +221,10 @@ impl Manners {
         }
     }
 
-    /// How many of a hundred recipients are to be expected to be refused; before anything is known, 20.
+    /// How many of a hundred recipients are to be expected to be refused; before anything is known, 50.
     #[must_use]
     pub const fn refusals(&self) -> u32 {
-        self.refused.saturating_add(4).saturating_mul(100) / self.answers.saturating_add(20)
+        self.refused.saturating_add(10).saturating_mul(100) / self.answers.saturating_add(20)
     }
 
     /// The share of unknown users in percent, where it is so high that it looks like guessing; none if it is not.
@@ -354,6 +354,6 @@ mod tests {
             }
             seen.push(manners.refusals());
         }
-        assert_eq!(seen, [20, 3, 47, 63]);
+        assert_eq!(seen, [50, 8, 50, 65]);
     }
 }

@@ -1,5 +1,6 @@
 //! `bulk`: a list in, an answer for each of its lines out.
 
+mod descriptors;
 mod output;
 mod progress;
 
@@ -141,7 +142,13 @@ impl BulkArgs {
         let base = Order::default();
         let unknown_users = if self.i_own_this_domain { UnknownUsers::Own } else { UnknownUsers::Stop };
         let limits = Limits { connections: self.connections_per_destination, rate: self.rate.0, unknown_users, ..base.limits };
-        Order { limits, connections: self.connections, retries: self.retries, retry_after: self.retry_after, ..base }
+        Order {
+            limits,
+            connections: descriptors::enough_for(self.connections),
+            retries: self.retries,
+            retry_after: self.retry_after,
+            ..base
+        }
     }
 
     fn form(&self) -> Form {
