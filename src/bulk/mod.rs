@@ -5,5 +5,7 @@
 
 mod answer;
 pub mod input;
+pub mod journal;
+pub mod summary;
 
 pub use answer::{Answer, SCHEMA, Settled};
