@@ -138,6 +138,30 @@ pub enum JournalError {
     },
 }
 
+/// Lines that have their answers: about a bit a line, in whatever order they came.
+#[derive(Clone, Debug, Default)]
+pub struct Answered(RoaringTreemap);
+
+impl Answered {
+    /// Whether the line is one of them.
+    #[must_use]
+    pub fn contains(&self, line: u64) -> bool {
+        self.0.contains(line)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Where a journal's octets go; a file, but for tests of what disks do.
 trait Store: Write + Send {
     /// Waits until the disk has what was written.
@@ -224,6 +248,12 @@ impl Journal {
     #[must_use]
     pub fn is_answered(&self, line: u64) -> bool {
         self.answered.contains(line)
+    }
+
+    /// The lines that have their answers now, for whoever reads the list while the journal is written elsewhere.
+    #[must_use]
+    pub fn answered(&self) -> Answered {
+        Answered(self.answered.clone())
     }
 
     /// How many answers are safe on the disk.

@@ -12,6 +12,8 @@ use super::{Content, Entry, InputError, LONGEST, Wrong, address};
 
 /// Of the head so many columns are named in an error.
 const NAMED: usize = 20;
+/// Of a name so many letters.
+const LETTERS: usize = 60;
 
 /// What may stand between cells.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -52,7 +54,10 @@ impl<R: BufRead> Records<R> {
         });
         match place {
             Some(place) => Ok(Self { lines, column, place, separator }),
-            None => Err(InputError::Column { column, there: names.into_iter().take(NAMED).collect() }),
+            None => {
+                let named = names.iter().take(NAMED).map(|name| name.chars().take(LETTERS).collect());
+                Err(InputError::Column { column, there: named.collect() })
+            }
         }
     }
 

@@ -70,9 +70,9 @@ fn written(path: &Path, lines: impl IntoIterator<Item = u64>) -> Vec<u64> {
 
 #[test]
 fn an_answer_is_given_back_once_it_is_safe() {
-    let place = Place::new("group");
+    let file = Place::new("group");
     let pace = Pace { every: Duration::from_millis(200), answers: 3 };
-    let (mut journal, repairs) = Journal::open(&place.0, &identity("a"), pace, &mut |_| panic!("nothing was there")).unwrap();
+    let (mut journal, repairs) = Journal::open(&file.0, &identity("a"), pace, &mut |_| panic!("nothing was there")).unwrap();
     assert!(repairs.is_empty());
     let start = Instant::now();
     let lines = |answers: Vec<Answer>| answers.iter().map(|answer| answer.line).collect::<Vec<_>>();
@@ -80,10 +80,12 @@ fn an_answer_is_given_back_once_it_is_safe() {
     assert_eq!(lines(journal.append(answer(5), start).unwrap()), [] as [u64; 0]);
     assert_eq!(journal.due(), Some(start + pace.every));
     assert_eq!((journal.safe(), journal.is_answered(5), journal.is_answered(4)), (0, true, false));
-    assert_eq!(fs::read_to_string(&place.0).unwrap().lines().count(), 1, "only the head is there");
+    let answered = journal.answered();
+    assert_eq!((answered.len(), answered.contains(5), answered.contains(4)), (1, true, false));
+    assert_eq!(fs::read_to_string(&file.0).unwrap().lines().count(), 1, "only the head is there");
     // The time is over.
     assert_eq!(lines(journal.append(answer(2), start + pace.every).unwrap()), [5, 2]);
-    assert_eq!(fs::read_to_string(&place.0).unwrap().lines().count(), 3);
+    assert_eq!(fs::read_to_string(&file.0).unwrap().lines().count(), 3);
     assert_eq!(journal.due(), None);
     // The group is full.
     for line in [9, 7] {
@@ -102,9 +104,9 @@ fn an_answer_is_given_back_once_it_is_safe() {
 
 #[test]
 fn a_line_is_answered_once() {
-    let place = Place::new("once");
-    assert_eq!(written(&place.0, [3, 1]), [3, 1]);
-    let (mut journal, _, before) = opened(&place.0, &identity("a")).unwrap();
+    let file = Place::new("once");
+    assert_eq!(written(&file.0, [3, 1]), [3, 1]);
+    let (mut journal, _, before) = opened(&file.0, &identity("a")).unwrap();
     assert_eq!(before, [3, 1]);
     let now = Instant::now();
     assert!(matches!(journal.append(answer(1), now), Err(JournalError::Answered(1))));
@@ -113,31 +115,31 @@ fn a_line_is_answered_once() {
     assert_eq!(journal.commit().unwrap().len(), 1);
     drop(journal);
     // Somebody else wrote a second answer.
-    let mut text = fs::read_to_string(&place.0).unwrap();
+    let mut text = fs::read_to_string(&file.0).unwrap();
     text += &serde_json::to_string(&answer(3)).unwrap();
-    fs::write(&place.0, text + "\n").unwrap();
-    let (_, repairs, before) = opened(&place.0, &identity("a")).unwrap();
+    fs::write(&file.0, text + "\n").unwrap();
+    let (_, repairs, before) = opened(&file.0, &identity("a")).unwrap();
     assert_eq!(before, [3, 1, 2]);
     assert_eq!(repairs.to_string(), "repaired: 1 answers to lines that had one already");
 }
 
 #[test]
 fn a_journal_has_one_writer() {
-    let place = Place::new("lock");
-    let (journal, ..) = opened(&place.0, &identity("a")).unwrap();
-    let error = opened(&place.0, &identity("a")).unwrap_err();
+    let file = Place::new("lock");
+    let (journal, ..) = opened(&file.0, &identity("a")).unwrap();
+    let error = opened(&file.0, &identity("a")).unwrap_err();
     assert!(matches!(error, JournalError::Busy(_)));
     assert!(error.to_string().starts_with("another run is writing the journal "), "{error}");
     drop(journal);
-    assert!(opened(&place.0, &identity("a")).is_ok());
+    assert!(opened(&file.0, &identity("a")).is_ok());
 }
 
 #[test]
 fn another_list_or_another_question_is_refused_and_the_file_left_alone() {
-    let place = Place::new("other");
-    written(&place.0, [1]);
-    let before = fs::read(&place.0).unwrap();
-    let refused = |identity: &Identity| opened(&place.0, identity).unwrap_err().to_string();
+    let file = Place::new("other");
+    written(&file.0, [1]);
+    let before = fs::read(&file.0).unwrap();
+    let refused = |identity: &Identity| opened(&file.0, identity).unwrap_err().to_string();
     let message = refused(&identity("b"));
     assert!(
         message.contains("is the journal of another list (list.csv, a stream, SHA-256 ca978112ca1b), and this is list.csv"),
@@ -149,16 +151,16 @@ fn another_list_or_another_question_is_refused_and_the_file_left_alone() {
     assert!(message.contains("was begun with --column email, no --from, and now it is --column mail, --from a@b.example"), "{message}");
     assert!(refused(&Identity { options: BTreeMap::new(), ..identity("a") }).contains("now it is no --column:"));
     // A list may be moved.
-    assert!(opened(&place.0, &Identity { list: "elsewhere.csv".to_owned(), ..identity("a") }).is_ok());
+    assert!(opened(&file.0, &Identity { list: "elsewhere.csv".to_owned(), ..identity("a") }).is_ok());
     // An option that is not given is one that nobody knew of.
     let mut options = identity("a").options;
     options.remove("--from");
-    assert!(opened(&place.0, &Identity { options, ..identity("a") }).is_ok());
-    assert_eq!(fs::read(&place.0).unwrap(), before);
+    assert!(opened(&file.0, &Identity { options, ..identity("a") }).is_ok());
+    assert_eq!(fs::read(&file.0).unwrap(), before);
     for other in ["ann@example.com\n", "ann@example.com", "{}\n", "{\"schema\":\"smtpprobe.journal/2\"}\n", "\n"] {
-        fs::write(&place.0, other).unwrap();
-        assert!(matches!(opened(&place.0, &identity("a")), Err(JournalError::NotAJournal(_))), "{other:?}");
-        assert_eq!(fs::read_to_string(&place.0).unwrap(), other);
+        fs::write(&file.0, other).unwrap();
+        assert!(matches!(opened(&file.0, &identity("a")), Err(JournalError::NotAJournal(_))), "{other:?}");
+        assert_eq!(fs::read_to_string(&file.0).unwrap(), other);
     }
     assert!(matches!(opened(&std::env::temp_dir(), &identity("a")), Err(JournalError::NotAFile(_))));
     assert!(matches!(opened(Path::new("/nowhere/at/all"), &identity("a")), Err(JournalError::Open { .. })));
@@ -166,9 +168,9 @@ fn another_list_or_another_question_is_refused_and_the_file_left_alone() {
 
 #[test]
 fn what_a_power_cut_leaves_is_put_right() {
-    let place = Place::new("power");
-    written(&place.0, 1..=3);
-    let whole = fs::read(&place.0).unwrap();
+    let file = Place::new("power");
+    written(&file.0, 1..=3);
+    let whole = fs::read(&file.0).unwrap();
     let two = whole.len() - serde_json::to_vec(&answer(3)).unwrap().len() - 1;
     // The length of a page and none of its octets; a page lost in the middle, up to the end of a line; neither; a long tail.
     let holed: Vec<u8> = whole.iter().enumerate().map(|(at, octet)| if (two - 20..two + 30).contains(&at) { 0 } else { *octet }).collect();
@@ -184,20 +186,20 @@ fn what_a_power_cut_leaves_is_put_right() {
         (zeros(5_000_000), vec![1, 2, 3], "repaired: 5000000 octets of a torn line"),
         ([zeros(5_000_000).as_slice(), b"\n"].concat(), vec![1, 2, 3], "repaired: 1 lines that held no answer"),
     ] {
-        fs::write(&place.0, &left).unwrap();
-        let (mut journal, repairs, before) = opened(&place.0, &identity("a")).unwrap();
+        fs::write(&file.0, &left).unwrap();
+        let (mut journal, repairs, before) = opened(&file.0, &identity("a")).unwrap();
         assert_eq!((before, repairs.to_string().as_str()), (lines.clone(), message));
         journal.append(answer(4), Instant::now()).unwrap();
         journal.commit().unwrap();
         drop(journal);
-        let (_, repairs, before) = opened(&place.0, &identity("a")).unwrap();
+        let (_, repairs, before) = opened(&file.0, &identity("a")).unwrap();
         assert_eq!(before, [lines, vec![4]].concat());
         assert!(repairs.is_empty(), "{repairs}");
     }
     let damaged = [whole, b"x\n".repeat(10_001)].concat();
-    fs::write(&place.0, &damaged).unwrap();
-    assert!(matches!(opened(&place.0, &identity("a")), Err(JournalError::Damaged { .. })));
-    assert_eq!(fs::read(&place.0).unwrap(), damaged);
+    fs::write(&file.0, &damaged).unwrap();
+    assert!(matches!(opened(&file.0, &identity("a")), Err(JournalError::Damaged { .. })));
+    assert_eq!(fs::read(&file.0).unwrap(), damaged);
 }
 
 /// A disk that has room for so many octets, and is told to fail at its syncs.
@@ -237,18 +239,18 @@ impl Store for Disk {
 
 #[test]
 fn a_disk_that_is_full_or_fails_stops_the_journal_and_keeps_what_was_safe() {
-    let place = Place::new("disk");
+    let file = Place::new("disk");
     for (room, syncs, cuts, word) in [
         (400, true, true, "no storage space"),
         (400, true, false, "no storage space"),
         (9000, false, true, "I/O error"),
         (9000, false, false, "I/O error"),
     ] {
-        let _ = fs::remove_file(&place.0);
-        written(&place.0, [1, 2]);
-        let start = fs::read(&place.0).unwrap();
+        let _ = fs::remove_file(&file.0);
+        written(&file.0, [1, 2]);
+        let start = fs::read(&file.0).unwrap();
         let octets = Arc::new(Mutex::new(start.clone()));
-        let (mut journal, ..) = opened(&place.0, &identity("a")).unwrap();
+        let (mut journal, ..) = opened(&file.0, &identity("a")).unwrap();
         journal.store = Box::new(Disk { octets: octets.clone(), room: start.len() + room, syncs, cuts });
         journal.append(answer(3), Instant::now()).unwrap();
         journal.append(answer(4), Instant::now()).unwrap();
@@ -261,18 +263,18 @@ fn a_disk_that_is_full_or_fails_stops_the_journal_and_keeps_what_was_safe() {
         drop(journal);
         let left = octets.lock().unwrap().clone();
         assert_eq!(left == start, cuts);
-        fs::write(&place.0, left).unwrap();
+        fs::write(&file.0, left).unwrap();
         let all =
-            written(&place.0, (3..6).filter(|line| !opened(&place.0, &identity("a")).unwrap().0.is_answered(*line)).collect::<Vec<_>>());
+            written(&file.0, (3..6).filter(|line| !opened(&file.0, &identity("a")).unwrap().0.is_answered(*line)).collect::<Vec<_>>());
         assert_eq!(all, [1, 2, 3, 4, 5]);
     }
 }
 
 #[test]
 fn a_scribe_writes_what_it_is_handed_in_time() {
-    let place = Place::new("scribe");
+    let file = Place::new("scribe");
     let pace = Pace { every: Duration::from_millis(20), answers: 1000 };
-    let (journal, _) = Journal::open(&place.0, &identity("a"), pace, &mut |_| ()).unwrap();
+    let (journal, _) = Journal::open(&file.0, &identity("a"), pace, &mut |_| ()).unwrap();
     let (report, reported) = std::sync::mpsc::channel();
     let scribe =
         Scribe::start(journal, move |answers| report.send(answers.iter().map(|answer| answer.line).collect::<Vec<_>>()).unwrap()).unwrap();
@@ -284,36 +286,36 @@ fn a_scribe_writes_what_it_is_handed_in_time() {
     }
     assert_eq!(scribe.close().unwrap(), 2500);
     assert_eq!(reported.iter().flatten().collect::<Vec<_>>(), (2..=2500).collect::<Vec<_>>());
-    assert_eq!(opened(&place.0, &identity("a")).unwrap().2.len(), 2500);
+    assert_eq!(opened(&file.0, &identity("a")).unwrap().2.len(), 2500);
 }
 
 #[test]
 fn a_scribe_whose_journal_fails_says_so() {
-    let place = Place::new("scribe-fails");
+    let file = Place::new("scribe-fails");
     let pace = Pace { every: Duration::from_millis(1), answers: 1 };
-    let (mut journal, _) = Journal::open(&place.0, &identity("a"), pace, &mut |_| ()).unwrap();
+    let (mut journal, _) = Journal::open(&file.0, &identity("a"), pace, &mut |_| ()).unwrap();
     journal.store = Box::new(Disk { octets: Arc::default(), room: 0, syncs: true, cuts: true });
     let scribe = Scribe::start(journal, |_| panic!("nothing is safe")).unwrap();
     let refused = (1..).find(|line| scribe.hand(answer(*line)).is_err());
     assert!(refused.is_some());
     assert!(matches!(scribe.close(), Err(JournalError::Write { safe: 0, .. })));
     // A line that is answered twice costs none of the answers before it.
-    let place = Place::new("scribe-twice");
-    let (journal, ..) = opened(&place.0, &identity("a")).unwrap();
+    let file = Place::new("scribe-twice");
+    let (journal, ..) = opened(&file.0, &identity("a")).unwrap();
     let scribe = Scribe::start(journal, |_| ()).unwrap();
     for line in [1, 2, 1] {
         scribe.hand(answer(line)).unwrap();
     }
     assert!(matches!(scribe.close(), Err(JournalError::Answered(1))));
-    assert_eq!(opened(&place.0, &identity("a")).unwrap().2, [1, 2]);
+    assert_eq!(opened(&file.0, &identity("a")).unwrap().2, [1, 2]);
 }
 
 #[test]
 fn a_list_is_known_by_its_beginning() {
-    let place = Place::new("list");
+    let file = Place::new("list");
     let known = |octets: &[u8]| {
-        fs::write(&place.0, octets).unwrap();
-        let (identity, mut input) = Identity::open(&place.0, BTreeMap::new()).unwrap();
+        fs::write(&file.0, octets).unwrap();
+        let (identity, mut input) = Identity::open(&file.0, BTreeMap::new()).unwrap();
         let mut read = Vec::new();
         input.read_to_end(&mut read).unwrap();
         assert!(read == octets, "it is read from its first octet");
@@ -350,13 +352,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
     fn any_truncation_leaves_a_prefix_and_can_go_on(order in Just((1..=12_u64).collect::<Vec<_>>()).prop_shuffle(), part in 0.0..=1.0_f64) {
-        let place = Place::new("property");
-        written(&place.0, order.iter().copied());
-        let whole = fs::read(&place.0).unwrap();
+        let file = Place::new("property");
+        written(&file.0, order.iter().copied());
+        let whole = fs::read(&file.0).unwrap();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a small file")]
         let cut = (whole.len() as f64 * part) as usize;
-        fs::write(&place.0, &whole[..cut]).unwrap();
-        let (mut journal, repairs, before) = opened(&place.0, &identity("a")).unwrap();
+        fs::write(&file.0, &whole[..cut]).unwrap();
+        let (mut journal, repairs, before) = opened(&file.0, &identity("a")).unwrap();
         prop_assert_eq!(&before[..], &order[..before.len()]);
         // Exactly the lines that are whole, and exactly the octets behind them.
         let ends = whole[..cut].iter().filter(|octet| **octet == b'\n').count();
@@ -371,7 +373,7 @@ proptest! {
         }
         journal.commit().unwrap();
         drop(journal);
-        let (_, repairs, mut all) = opened(&place.0, &identity("a")).unwrap();
+        let (_, repairs, mut all) = opened(&file.0, &identity("a")).unwrap();
         all.sort_unstable();
         prop_assert_eq!(all, (1..=12).collect::<Vec<_>>());
         prop_assert!(repairs.is_empty());
