@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use roaring::RoaringTreemap;
 
-pub use identity::Identity;
+pub use identity::{Anew, Identity};
 pub use scribe::{Closed, Scribe};
 
 use super::Answer;
@@ -66,11 +66,12 @@ impl Repairs {
 impl fmt::Display for Repairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
-            (self.torn, "octets of a torn line"),
-            (self.damaged, "lines that held no answer"),
-            (self.twice, "answers to lines that had one already"),
+            (self.torn, "octet of a torn line", "octets of a torn line"),
+            (self.damaged, "line that held no answer", "lines that held no answer"),
+            (self.twice, "answer to a line that had one already", "answers to lines that had one already"),
         ];
-        let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let there = parts.iter().filter(|(count, ..)| *count > 0);
+        let said: Vec<String> = there.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many })).collect();
         write!(f, "repaired: {}", if said.is_empty() { "nothing".to_owned() } else { said.join(", ") })
     }
 }

@@ -15,6 +15,9 @@ use crate::bulk::input::LONGEST;
 /// So many octets of a file are looked at.
 const BEGINNING: u64 = 1024 * 1024;
 
+/// A stream from its first octet on, though its first line has been looked at.
+pub type Anew<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// Which list it is, and the options that make its lines or their answers other ones.
 ///
 /// A file is known by its length and its first megabyte; what cannot be read twice, such as standard input, by its first line. What
@@ -65,11 +68,7 @@ impl Identity {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn of_stream<R: BufRead>(
-        name: String,
-        mut input: R,
-        options: BTreeMap<String, String>,
-    ) -> io::Result<(Self, io::Chain<Cursor<Vec<u8>>, R>)> {
+    pub fn of_stream<R: BufRead>(name: String, mut input: R, options: BTreeMap<String, String>) -> io::Result<(Self, Anew<R>)> {
         let mut first = Vec::new();
         input.by_ref().take(LONGEST as u64).read_until(b'\n', &mut first)?;
         let identity = Self { list: name, octets: None, sha256: hexadecimal(&first), options };
@@ -113,5 +112,5 @@ impl fmt::Display for Identity {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    digest(&SHA256, octets).as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+    digest(&SHA256, octets).as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
