@@ -43,6 +43,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("socket2", &["demo", "transport"]),
     ("nix", &["cli", "transport"]),
     ("rpassword", &["cli"]),
+    ("fs4", &["bulk"]),
     ("stringprep", &["smtp"]),
 ];
 

@@ -7,11 +7,13 @@ mod answer;
 mod destination;
 mod guessing;
 pub mod input;
+pub mod journal;
 mod judgement;
 mod ledger;
 pub mod manners;
 pub mod plan;
 mod run;
+pub mod summary;
 mod talk;
 
 pub use answer::{Answer, SCHEMA, Settled};

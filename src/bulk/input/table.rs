@@ -12,6 +12,8 @@ use super::{Content, Entry, InputError, LONGEST, Wrong, address};
 
 /// Of the head so many columns are named in an error.
 const NAMED: usize = 20;
+/// Of a name so many letters.
+const LETTERS: usize = 60;
 
 /// What may stand between cells.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -36,7 +38,7 @@ impl<R: BufRead> Records<R> {
     /// Reads the head, and finds `column` in it: by the very name, else whatever the case.
     pub(super) fn new(mut lines: Lines<R>, column: String) -> Result<Self, InputError> {
         let Some(first) = lines.read()? else { return Err(InputError::Head(Wrong::Nothing)) };
-        let count = |separator: &u8| first.octets().iter().filter(|octet| *octet == separator).count();
+        let count = |separator: &u8| memchr::memchr_iter(*separator, first.octets()).count();
         // Of several the first: `max_by_key` would take the last.
         let separator = SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(b',');
         lines.put_back([first]);
@@ -50,10 +52,11 @@ impl<R: BufRead> Records<R> {
             let wanted = column.trim().to_lowercase();
             names.iter().position(|name| name.to_lowercase() == wanted)
         });
-        match place {
-            Some(place) => Ok(Self { lines, column, place, separator }),
-            None => Err(InputError::Column { column, there: names.into_iter().take(NAMED).collect() }),
+        if let Some(place) = place {
+            return Ok(Self { lines, column, place, separator });
         }
+        let there = names.iter().take(NAMED).map(|name| name.chars().take(LETTERS).collect());
+        Err(InputError::Column { column, there: there.collect() })
     }
 
     /// The next record; none at the end.
@@ -109,14 +112,13 @@ fn record<R: BufRead>(lines: &mut Lines<R>, separator: u8) -> Result<Option<(u64
         if line.number != number {
             rest.push(line);
         }
-        match (length <= LONGEST).then(|| lines.read()).transpose()?.flatten() {
-            Some(next) => line = next,
+        let next = if length <= LONGEST { lines.read()? } else { None };
+        let Some(next) = next else {
             // The lines behind the quote that is never closed are records of their own.
-            None => {
-                lines.put_back(rest);
-                return Ok(Some((number, Record::Wrong(raw, Wrong::Unclosed))));
-            }
-        }
+            lines.put_back(rest);
+            return Ok(Some((number, Record::Wrong(raw, Wrong::Unclosed))));
+        };
+        line = next;
     }
 }
 
