@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 _ => session.broke(now, FailureKind::TimedOut(patience).into()),
             },
             Need::WriteSecret(line) => unreachable!("nobody logs in: {line:?}"),
-            Need::WriteSome(..) | Need::Handshake(_) | Need::Survey(_) => session.broke(now, FailureKind::Closed.into()),
+            Need::WriteSome(..) | Need::Handshake(_) | Need::Survey(_) | Need::Rest(_) => session.broke(now, FailureKind::Closed.into()),
             Need::Close => break,
         }
     }

@@ -35,6 +35,7 @@
 struct Readme;
 
 pub mod annotation;
+pub mod bulk;
 pub mod demo;
 pub mod diagnosis;
 pub mod knowledge;

@@ -20,15 +20,33 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("probe", &["knowledge", "message", "policy", "reading", "route", "sender", "settings", "smtp", "target", "transport"]),
     ("diagnosis", &["annotation", "knowledge", "message", "policy", "probe", "route", "sender", "settings", "smtp", "target"]),
     (
+        "bulk",
+        &["diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "sender", "settings", "smtp", "target", "transport"],
+    ),
+    (
         "report",
-        &["annotation", "diagnosis", "knowledge", "message", "policy", "probe", "reading", "route", "sender", "settings", "smtp", "target"],
+        &[
+            "annotation",
+            "bulk",
+            "diagnosis",
+            "knowledge",
+            "message",
+            "policy",
+            "probe",
+            "reading",
+            "route",
+            "sender",
+            "settings",
+            "smtp",
+            "target",
+        ],
     ),
     ("demo", &["message", "settings", "smtp", "target"]),
 ];
 
 /// Packages that touch network, runtime or command line, with the modules that may name them.
 const PACKAGES: &[(&str, &[&str])] = &[
-    ("tokio", &["cli", "demo", "probe", "route", "transport"]),
+    ("tokio", &["bulk", "cli", "demo", "probe", "route", "transport"]),
     ("tokio_rustls", &["demo", "transport"]),
     ("hickory_resolver", &["demo", "route"]),
     ("hyper", &["transport"]),
@@ -39,6 +57,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("socket2", &["demo", "transport"]),
     ("nix", &["cli", "transport"]),
     ("rpassword", &["cli"]),
+    ("fs4", &["bulk"]),
     ("stringprep", &["smtp"]),
 ];
 

@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Two codes side by side, and the difference that matters
     #[command(after_help = super::compare::EXAMPLES)]
     Compare(super::compare::CompareArgs),
+    /// Many mailboxes: each line of a list is answered once, with few connections and no haste
+    #[command(after_help = super::bulk::EXAMPLES)]
+    Bulk(super::bulk::BulkArgs),
     /// The list of the codes that are known
     #[command(after_help = super::codes::EXAMPLES)]
     Codes(super::codes::CodesArgs),
@@ -99,6 +102,8 @@ pub(crate) enum SchemaKind {
     Codes,
     /// `smtpprobe.sender/1`: sender
     Sender,
+    /// `smtpprobe.bulk/1`: bulk, one line of it
+    Bulk,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -323,8 +328,13 @@ pub(crate) enum TlsArg {
 }
 
 impl RouteOptions {
+    /// The time given for the whole; none if none was.
+    pub(super) const fn time(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// The settings that the options stand for.
-    fn settings(&self) -> Result<Settings, Trouble> {
+    pub(super) fn settings(&self) -> Result<Settings, Trouble> {
         let base = Settings::default();
         let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| read_server(server)).collect();
         if let Some(local) = self.bind {
@@ -384,7 +394,6 @@ impl ProbeOptions {
     pub(crate) fn settings(&self) -> Result<Settings, Trouble> {
         let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
         let base = self.route.settings()?;
-        let from = sender(self.from.as_deref())?;
         let extra_roots = match &self.tls_ca {
             Some(file) => read_roots(file).map_err(|error| usage(&error))?,
             None => Vec::new(),
@@ -395,23 +404,14 @@ impl ProbeOptions {
             (None, Some(command)) => base.timeout.max(base.connect_timeout + command),
             _ => base.timeout,
         };
-        let tls = self.tls.and_then(|how| match how {
-            TlsArg::Auto => None,
-            TlsArg::Off => Some(TlsUse::Never),
-            TlsArg::Require => Some(TlsUse::Require),
-            TlsArg::Implicit => Some(TlsUse::Implicit),
-        });
+        let tls = self.tls.and_then(TlsArg::into_use);
         self.message.settings(Settings {
-            from,
+            from: sender(self.from.as_deref())?,
             hello: self.helo.clone(),
             until: self.until.map(Into::into),
             size: self.size,
             walk: if self.first { Walk::First } else { Walk::All },
-            controls: match self.controls {
-                ControlsArg::Auto => Controls::Auto,
-                ControlsArg::Off => Controls::Off,
-                ControlsArg::Always => Controls::Always,
-            },
+            controls: self.controls.into(),
             tls,
             login: self.login.login(tls)?,
             extra_roots,
@@ -450,6 +450,28 @@ impl ProbeOptions {
                 Err(Trouble::Usage("--auth-user needs --until auth, or a later step".to_owned()))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl TlsArg {
+    /// How TLS is used; none leaves it to the port.
+    pub(super) const fn into_use(self) -> Option<TlsUse> {
+        match self {
+            Self::Auto => None,
+            Self::Off => Some(TlsUse::Never),
+            Self::Require => Some(TlsUse::Require),
+            Self::Implicit => Some(TlsUse::Implicit),
+        }
+    }
+}
+
+impl From<ControlsArg> for Controls {
+    fn from(when: ControlsArg) -> Self {
+        match when {
+            ControlsArg::Auto => Self::Auto,
+            ControlsArg::Off => Self::Off,
+            ControlsArg::Always => Self::Always,
         }
     }
 }

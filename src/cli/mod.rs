@@ -1,6 +1,7 @@
 //! The command line: the only place that knows clap, prints, and decides exit codes.
 
 mod args;
+mod bulk;
 mod codes;
 mod compare;
 mod config;
@@ -127,6 +128,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Codes(args)) => codes::run(&args),
         Some(Command::Sender(args)) => sender::run(&args),
+        Some(Command::Bulk(args)) => bulk::run(&args),
         Some(Command::Schema { kind }) => schema(kind),
     }
 }
@@ -139,6 +141,7 @@ fn schema(kind: SchemaKind) -> Result<u8, Trouble> {
         SchemaKind::Comparison => report::schema::<report::comparison::Comparison>(),
         SchemaKind::Codes => report::schema::<report::listing::Listing>(),
         SchemaKind::Sender => report::schema::<report::sender::SenderReport>(),
+        SchemaKind::Bulk => report::schema::<smtpprobe::bulk::Answer>(),
     };
     Output::open(&OutputArgs::default())?.write(&schema.map_err(io::Error::from)?)?;
     Ok(0)

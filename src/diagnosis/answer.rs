@@ -109,8 +109,9 @@ fn dripped_last(transcript: &Transcript, event: usize) -> bool {
     timing::drips(transcript).any(|drip| drip.event + 1 == event)
 }
 
-/// What a broken session comes to.
-fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Confidence)> {
+/// What a session comes to that broke at `stage`; none if it was given up because another address answered.
+#[must_use]
+pub fn of_failure(stage: Stage, kind: &FailureKind) -> Option<(Outcome, Reason, Confidence)> {
     use Confidence::{Certain, Likely, Unsure};
     let outcome = of_stage(stage);
     let (reason, confidence) = match kind {

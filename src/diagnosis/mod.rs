@@ -22,7 +22,7 @@ mod timing;
 mod transport_security;
 mod verdict;
 
-pub use answer::SessionAnswer;
+pub use answer::{SessionAnswer, of_failure};
 pub use certificate::{days_left, distrust_about, distrust_words};
 pub use connection::words as failure_words;
 pub use delivery::{Cause, Delivery, Outlook, Sender};
@@ -32,7 +32,7 @@ pub use sender::{OwnSide, decision as spf_decision, of_sender};
 pub use session::as_sent;
 pub use timing::seconds;
 pub use transport_security::{dane_words, fetch_words};
-pub use verdict::{Outcome, SeenHere, Twist, Verdict};
+pub use verdict::{Outcome, SeenHere, Twist, Verdict, of_route};
 
 use serde::{Deserialize, Serialize};
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::own_side::weigh;
 use self::routeless::by_route;
+pub use self::routeless::of_route;
 use self::unreached::unreached;
 use super::answer::SessionAnswer;
 use super::connection::is_rejected_as_unreachable;

@@ -27,8 +27,9 @@ fn unclear(reading: &Reading) -> bool {
     reading.confidence == Confidence::Unsure || matches!(reading.reason, Reason::PolicyRejected | Reason::Undetermined)
 }
 
-/// Whom to ask for beside `mailbox`; none if that is the mailbox itself.
-pub(super) fn recipient(purpose: Purpose, mailbox: &Mailbox) -> Option<Mailbox> {
+/// Whom to ask for beside `mailbox` as a control; none if that is the mailbox itself, or `purpose` is no control.
+#[must_use]
+pub fn recipient(purpose: Purpose, mailbox: &Mailbox) -> Option<Mailbox> {
     let local = match purpose {
         Purpose::Target | Purpose::Relay | Purpose::Injection => return None,
         Purpose::CatchAll => random_local_part(),

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+pub use self::controls::recipient as control_recipient;
 use self::course::{Course, Happening};
 use self::errands::News;
 pub use self::greylisting::{ComeBack, Pause, WaitEnd, Waited};

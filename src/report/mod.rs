@@ -4,6 +4,7 @@
 //! function from report to text; nothing here asks the network, the clock or the command line.
 
 mod build;
+pub mod bulk;
 pub mod comparison;
 pub mod explanation;
 mod json;

@@ -88,6 +88,11 @@ impl Resolver {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Forgets what servers were asked so far: whoever asks for thousands of domains has no use for all of it.
+    pub fn forget(&self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The clock by which lookups are timed.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock

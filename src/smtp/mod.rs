@@ -36,7 +36,7 @@ pub use sasl::{
     BindingKind, ChannelBinding, ITERATIONS_LIMIT, LoginLine, Mechanism, MechanismError, ServerError, Shown, challenge_text, server_error,
 };
 pub use secret::Secret;
-pub use session::{Need, Session};
+pub use session::{ErrorLimit, Need, Session};
 pub use tls::{
     CHAIN_LIMIT, Certificate, CertificateFault, CertificateVerdict, Distrust, HandshakeFailure, KeyExchange, LegacyFlaw, LegacyTls,
     PublicKey, SentCertificate, TlsAlert, TlsFacts, TlsVersion,

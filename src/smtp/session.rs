@@ -46,6 +46,8 @@ pub enum Need {
     Handshake(Duration),
     /// Learn what old TLS the server would speak, at most this long, and say [`Session::surveyed`] or [`Session::broke`].
     Survey(Duration),
+    /// Say nothing for this long, and then [`Session::rested`]; if bytes come before, [`Session::received`], or [`Session::broke`].
+    Rest(Duration),
     /// Close the connection: it is over.
     Close,
 }
@@ -70,6 +72,8 @@ enum State {
     Xclient,
     /// Introduced; a transaction may begin, or is being answered.
     Ready,
+    /// Introduced; nothing is said before this time.
+    Resting(Elapsed),
     /// DATA is on its way.
     Data,
     /// The message is on its way, or waits for its reply.
@@ -78,6 +82,30 @@ enum State {
     Quit,
     /// Nothing more will be said.
     Over,
+}
+
+/// How many refusals a session asks for. Servers count them, and slow down, hang up or lock out whoever has too many: by default
+/// Postfix slows down from the 10th on and hangs up at the 20th (`smtpd_soft_error_limit`, `smtpd_hard_error_limit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorLimit {
+    /// After so many the session leaves.
+    pub enough: usize,
+    /// There are never more than this: no longer group of commands goes out ahead of its replies than would reach it if all were
+    /// refused.
+    pub most: usize,
+    /// Of a hundred recipients so many are expected to be refused: groups are so small that twice as many come to no more than enough.
+    pub percent: usize,
+}
+
+impl ErrorLimit {
+    /// How many commands may go out at once after so many refusals; at least one.
+    const fn group(self, refusals: usize) -> usize {
+        let hard = self.most.saturating_sub(refusals);
+        let percent = if self.percent == 0 { 1 } else { self.percent };
+        let soft = self.enough.saturating_sub(refusals).saturating_mul(100) / (percent * 2);
+        let both = if hard < soft { hard } else { soft };
+        if both == 0 { 1 } else { both }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -127,6 +155,10 @@ pub struct Session {
     outgoing: Option<Outgoing>,
     /// What there is to log in with.
     login: Option<Box<LoggingIn>>,
+    /// How many refusals are enough; none if they are not counted.
+    error_limit: Option<ErrorLimit>,
+    /// Refusals so far.
+    refusals: usize,
     reader: ReplyReader,
     premature: usize,
     garbage: usize,
@@ -153,6 +185,8 @@ impl Session {
             injected: None,
             taken: false,
             outgoing: None,
+            error_limit: None,
+            refusals: 0,
             reader: ReplyReader::default(),
             premature: 0,
             garbage: 0,
@@ -161,16 +195,55 @@ impl Session {
         }
     }
 
+    /// Leaves after so many refusals, and asks for no more of them. It may be said again whenever more is known.
+    pub fn bear(&mut self, limit: ErrorLimit) {
+        self.error_limit = Some(limit);
+    }
+
     /// Adds a transaction to be held after all others. It is dropped if the session ends before its turn.
     pub fn enqueue(&mut self, transaction: Transaction) {
         self.queue.push_back(transaction);
-        // The decision to leave for want of work is taken back as long as QUIT has not been written.
-        let introduced = self.capabilities.is_some() && self.transcript.failure().is_none();
-        if self.state == State::Quit && !self.outbox.is_empty() && introduced {
+        if self.may_stay() {
             self.outbox.clear();
             self.state = State::Ready;
             self.decide();
         }
+    }
+
+    /// Whether everything is answered, and a further transaction would be held.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.may_stay() && !self.has_enough()
+    }
+
+    /// Stays for `span` without a word where the session [is idle](Self::is_idle), and decides then whether to leave. A transaction
+    /// that is [enqueued](Self::enqueue) before ends it.
+    pub fn rest(&mut self, at: Elapsed, span: Duration) {
+        self.tick(at);
+        if self.is_idle() {
+            self.outbox.clear();
+            self.waiting.restart();
+            self.state = State::Resting(Elapsed(at.0.saturating_add(span)));
+        }
+    }
+
+    /// The rest is over.
+    pub fn rested(&mut self, at: Elapsed) {
+        self.tick(at);
+        if matches!(self.state, State::Resting(_)) {
+            self.state = State::Ready;
+            self.decide();
+        }
+    }
+
+    /// Whether the decision to leave for want of work can be taken back, as long as QUIT has not been written.
+    fn may_stay(&self) -> bool {
+        let undecided = matches!(self.state, State::Resting(_)) || (self.state == State::Quit && !self.outbox.is_empty());
+        undecided && self.capabilities.is_some() && self.transcript.failure().is_none()
+    }
+
+    fn has_enough(&self) -> bool {
+        self.error_limit.is_some_and(|limit| self.refusals >= limit.enough)
     }
 
     /// What has happened so far.
@@ -204,6 +277,7 @@ impl Session {
             State::Connecting | State::Greeting => times.greeting,
             State::Quit if self.outbox.is_empty() && times.farewell.is_zero() => return Need::Close,
             State::Quit => times.farewell,
+            State::Resting(until) => return Need::Rest(until.since(self.waiting.now)),
             State::Message => {
                 return match self.pouring() {
                     Some(bytes) => Need::WriteSome(bytes.to_vec(), self.waiting.left_alone(times, times.block)),
@@ -445,6 +519,7 @@ impl Session {
         self.record(Event::Received { verb, answers, purpose, began, reply });
         self.waiting.restart();
         let yes = code.is_yes_to(verb);
+        self.refusals += usize::from(!yes && matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Rset));
         // Whether a yes to a login can be believed is not said by its code alone.
         if yes && purpose == Purpose::Target && answers != Answers::Nothing && verb != Verb::Auth {
             // A chunk that is not the last is a message in part.
@@ -551,6 +626,9 @@ impl Session {
             Progress::Failed => return self.leave(),
             Progress::Done | Progress::NotWanted => {}
         }
+        if self.has_enough() {
+            return self.leave();
+        }
         if self.unsaid.is_empty() {
             if self.dialogue.until >= Stage::Data && self.taken {
                 let sent = self.outgoing.as_mut().filter(|_| self.dialogue.until >= Stage::Message).map(Outgoing::command);
@@ -567,7 +645,8 @@ impl Session {
                 _ => return self.leave(),
             }
         }
-        let group = if pipelining { self.unsaid.len() } else { 1 };
+        let bearable = self.error_limit.map_or(usize::MAX, |limit| limit.group(self.refusals));
+        let group = if pipelining { self.unsaid.len().min(bearable) } else { 1 };
         self.outbox.extend(self.unsaid.drain(..group));
     }
 
@@ -654,7 +733,7 @@ impl Session {
             State::Message => Stage::Message,
             State::Quit => Stage::Quit,
             // Between EHLO and MAIL, what is missing is either TLS or the first command of a transaction.
-            State::Ready | State::Over => match verb {
+            State::Ready | State::Resting(_) | State::Over => match verb {
                 Some(verb) => Stage::of(verb),
                 None if self.dialogue.tls == TlsUse::Require && !self.secured => Stage::StartTls,
                 None if self.login_progress() == Progress::Due => Stage::Auth,

@@ -145,6 +145,13 @@ impl Line<'_> {
                 let length = timeout(limit, wire.read(&mut bytes)).await.map_err(|_| FailureKind::TimedOut(limit))??;
                 session.received(self.clock.now(), &bytes[..length]);
             }
+            Need::Rest(span) => {
+                let mut bytes = [0; READ_SIZE];
+                match timeout(span, wire.read(&mut bytes)).await {
+                    Ok(length) => session.received(self.clock.now(), &bytes[..length?]),
+                    Err(_) => session.rested(self.clock.now()),
+                }
+            }
             Need::Handshake(limit) => {
                 let shaken = timeout(limit, wire.secure(self.tls, name, base.as_ref())).await;
                 match shaken.map_err(|_| FailureKind::TimedOut(limit))? {

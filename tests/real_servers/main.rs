@@ -3,6 +3,7 @@
 //! Each test makes a network namespace with servers of its own and takes it away again, so that it needs root, `ip`, and the
 //! servers. Where one of them is missing a test says `skipped` and passes, unless `SMTPPROBE_TESTS_MUST_RUN=1`.
 
+mod bulk;
 mod delivered;
 mod lab;
 mod logins;

@@ -3,19 +3,16 @@
 use super::{Outcome, Twist, Verdict};
 use crate::diagnosis::{Case, Evidence, route};
 use crate::knowledge::{Confidence, Reason};
-use crate::route::{HostFault, LookupFailure, LookupResult, Origin};
+use crate::route::{HostFault, LookupFailure, LookupResult, Origin, Route};
 use crate::smtp::Stage;
 use crate::target::Target;
 
 /// Nobody could be asked: the route itself is the answer.
 pub(super) fn by_route(case: &Case<'_>) -> Verdict {
     let facts = case.facts;
-    let (outcome, reason, confidence) = match facts.route.origin {
-        _ if facts.cut_short.is_some() => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
-        Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
-        Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
-        Origin::Failed(failure) => of_lookup(case, failure),
-        Origin::Mx | Origin::ImplicitMx | Origin::Given | Origin::Recorded => by_faults(case),
+    let (outcome, reason, confidence) = match facts.cut_short {
+        Some(_) => (Outcome::Inconclusive, Reason::Undetermined, Confidence::Unsure),
+        None => of_route(&facts.route, &facts.target),
     };
     let lookups = &facts.route.lookups;
     let asked: Vec<Evidence> = match facts.route.origin {
@@ -47,10 +44,21 @@ pub(super) fn by_route(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// What a route comes to that leads to no address.
+#[must_use]
+pub fn of_route(route: &Route, target: &Target) -> (Outcome, Reason, Confidence) {
+    match route.origin {
+        Origin::NullMx | Origin::Failed(LookupFailure::NoMailHost) => (Outcome::Rejected, Reason::NoMailService, Confidence::Certain),
+        Origin::Failed(LookupFailure::NxDomain) => (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain),
+        Origin::Failed(failure) => of_lookup(route, failure),
+        Origin::Mx | Origin::ImplicitMx | Origin::Given | Origin::Recorded => by_faults(route, target),
+    }
+}
+
 /// A lookup that failed: of the domain's servers, of this machine's resolver, or of its network?
-fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confidence) {
+fn of_lookup(route: &Route, failure: LookupFailure) -> (Outcome, Reason, Confidence) {
     const ENETUNREACH: i32 = 101;
-    let answered = case.facts.route.lookups.iter().any(|lookup| match lookup.result {
+    let answered = route.lookups.iter().any(|lookup| match lookup.result {
         LookupResult::Failed(failure) => {
             matches!(failure, LookupFailure::ServFail | LookupFailure::OtherCode(_) | LookupFailure::AliasLoop)
         }
@@ -70,18 +78,18 @@ fn of_lookup(case: &Case<'_>, failure: LookupFailure) -> (Outcome, Reason, Confi
 }
 
 /// There are hosts, but none with an address to connect to.
-fn by_faults(case: &Case<'_>) -> (Outcome, Reason, Confidence) {
-    let faults: Vec<HostFault> = case.facts.route.hosts.iter().filter_map(|host| host.fault).collect();
+fn by_faults(route: &Route, target: &Target) -> (Outcome, Reason, Confidence) {
+    let faults: Vec<HostFault> = route.hosts.iter().filter_map(|host| host.fault).collect();
     let failed = faults.iter().find_map(|fault| if let HostFault::Lookup(failure) = fault { Some(*failure) } else { None });
-    match (failed, &case.facts.target) {
-        (Some(failure), _) => of_lookup(case, failure),
+    match (failed, target) {
+        (Some(failure), _) => of_lookup(route, failure),
         // An option of the user's own kept it from being asked.
         (None, _) if faults.contains(&HostFault::FamilyExcluded) => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
         (None, Target::Host { .. }) if faults.contains(&HostFault::NxDomain) => {
             (Outcome::Rejected, Reason::DomainUnknown, Confidence::Certain)
         }
         // A host that the user gave says nothing about the domain.
-        (None, _) if case.facts.route.origin == Origin::Given => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
+        (None, _) if route.origin == Origin::Given => (Outcome::Unreachable, Reason::Undetermined, Confidence::Unsure),
         (None, _) => (Outcome::Rejected, Reason::MxUnusable, Confidence::Certain),
     }
 }

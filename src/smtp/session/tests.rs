@@ -34,6 +34,10 @@ pub(super) fn hold(session: &mut Session, server: &[&str]) -> Vec<String> {
                 session.sent(now);
             }
             Need::WriteSome(..) => panic!("no message was to be sent"),
+            Need::Rest(span) => {
+                now.0 += span;
+                session.rested(now);
+            }
             Need::WriteSecret(line) => {
                 secrets.push(String::from_utf8_lossy(line.expose()).into_owned());
                 session.sent(now);
@@ -126,6 +130,7 @@ pub(super) fn ask(recipients: &[&str]) -> Transaction {
     Transaction { from: None, recipients, via: None, size: None, handling: Handling::default(), message: None, purpose: Purpose::Target }
 }
 
+mod many;
 mod message;
 
 const EHLO: &str = "-> EHLO probe.example.net";

@@ -59,7 +59,7 @@ fn deliver(dialogue: Dialogue, transaction: Transaction, server: &[&str], at_onc
                 };
                 session.secured(now, TlsFacts { verdict, ..tls() });
             }
-            Need::Survey(_) => panic!("nothing is surveyed"),
+            Need::Survey(_) | Need::Rest(_) => panic!("nothing is surveyed, and nobody rests"),
         }
     }
     panic!("the session has no end");

@@ -1,0 +1,622 @@
+//! The books of one run: which mailbox waits where, what is known of domains and destinations, and what has been answered.
+//!
+//! Everything in it is bounded: mailboxes by [`Order::window`], domains and destinations by forgetting those with nothing left to
+//! ask, duplicates by keeping the last answers alone.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::Notify;
+
+use super::destination::{Destination, Inquiry};
+use super::input::Entry;
+use super::judgement::Judgement;
+use super::manners::{Answered, Limits, UnknownUsers};
+use super::plan::{DestinationKey, Usage, Way};
+use super::{Answer, Guessing, Settled};
+use crate::knowledge::{Confidence, Knowledge};
+use crate::route::Route;
+use crate::settings::{Clock, Controls, Settings};
+use crate::smtp::Elapsed;
+use crate::target::{Host, MailDomain, Mailbox, Port, Target};
+
+/// Domains that are remembered at least.
+const DOMAINS: usize = 16_384;
+/// Accepted mailboxes of one domain that wait for its catch-all question at most.
+const HELD: usize = 100;
+/// How often the catch-all question is tried.
+const CATCH_ALL_TRIES: u8 = 2;
+
+/// How a run is held.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Order {
+    /// How sessions are used.
+    pub usage: Usage,
+    /// What each destination is burdened with.
+    pub limits: Limits,
+    /// Connections in all.
+    pub connections: usize,
+    /// How often a mailbox is asked again that was put off.
+    pub retries: u32,
+    /// How long after, where the server names no time.
+    pub retry_after: Duration,
+    /// Lookups in flight.
+    pub lookups: usize,
+    /// Mailboxes that wait for their answer at a time; the list is read no faster.
+    pub window: usize,
+    /// The last answers that are kept for lines with the same address.
+    pub remembered: usize,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self {
+            usage: Usage::default(),
+            limits: Limits::default(),
+            connections: 500,
+            retries: 3,
+            retry_after: Duration::from_secs(300),
+            lookups: 64,
+            window: 20_000,
+            remembered: 10_000,
+        }
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines read.
+    pub read: u64,
+    /// Lines answered, by what came of them: in the order of [`Settled`].
+    pub settled: [u64; 6],
+    /// Sessions open.
+    pub open: usize,
+    /// The destination with the most mailboxes waiting, and how many; none if nobody waits.
+    pub slowest: Option<(String, usize)>,
+    /// Whether the whole list has been read.
+    pub all_read: bool,
+}
+
+impl Tally {
+    /// Lines answered.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.settled.iter().sum()
+    }
+
+    /// Lines that came to `settled`.
+    #[must_use]
+    pub fn of(&self, settled: Settled) -> u64 {
+        self.settled.get(settled as usize).copied().unwrap_or_default()
+    }
+}
+
+/// A line without its address.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    number: u64,
+    input: String,
+}
+
+/// Where a domain's mail goes.
+enum Whereto {
+    /// That is being looked up.
+    Sought(Vec<Inquiry>),
+    /// There.
+    At(u32),
+    /// Nowhere.
+    Nowhere(Judgement),
+}
+
+/// Whether a domain takes mail for any address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CatchAll {
+    /// Not asked yet; how often it was tried.
+    Unasked(u8),
+    /// To be asked, or being asked.
+    Due(u8),
+    /// It does.
+    Takes,
+    /// It does not: a made-up address is unknown.
+    RefusesUnknown,
+    /// It does not, for whatever reason.
+    Refuses,
+    /// It could not be told.
+    Untold,
+}
+
+struct Domain {
+    whereto: Whereto,
+    /// Mailboxes that have not been judged.
+    open: usize,
+    /// Mailboxes that were accepted and wait for the catch-all question.
+    held: Vec<(Inquiry, Judgement)>,
+    catch_all: CatchAll,
+    /// Why it is asked no more.
+    refused: Option<Judgement>,
+}
+
+impl Domain {
+    const fn is_done(&self) -> bool {
+        self.open == 0 && self.held.is_empty() && self.refused.is_none()
+    }
+}
+
+/// Which session to begin.
+pub(super) struct Start {
+    pub(super) id: u32,
+    pub(super) place: usize,
+    pub(super) host: Host,
+    pub(super) address: std::net::SocketAddr,
+    pub(super) pipelining: bool,
+    pub(super) in_the_clear: bool,
+    pub(super) is_mail_host: bool,
+}
+
+/// The books.
+pub(super) struct Ledger<'a> {
+    pub(super) order: &'a Order,
+    pub(super) settings: &'a Settings,
+    pub(super) knowledge: &'a Knowledge,
+    pub(super) clock: Clock,
+    stir: &'a Notify,
+    answer: &'a mut dyn FnMut(Answer) -> ControlFlow<()>,
+    domains: HashMap<MailDomain, Domain>,
+    tidy_at: usize,
+    destinations: HashMap<u32, Destination>,
+    next_id: u32,
+    keys: HashMap<DestinationKey, u32>,
+    /// The mailboxes without an answer, with further lines that ask for them.
+    asking: HashMap<Mailbox, Vec<Listed>>,
+    remembered: HashMap<Mailbox, Answer>,
+    order_remembered: VecDeque<Mailbox>,
+    guessing: Guessing,
+    sought: VecDeque<MailDomain>,
+    ready: VecDeque<u32>,
+    timers: BinaryHeap<Reverse<(Elapsed, u32)>>,
+    /// Whether nothing new is begun.
+    pub(super) finishing: bool,
+    pub(super) tally: Tally,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(
+        (order, settings, knowledge): (&'a Order, &'a Settings, &'a Knowledge),
+        clock: Clock,
+        stir: &'a Notify,
+        answer: &'a mut dyn FnMut(Answer) -> ControlFlow<()>,
+    ) -> Self {
+        Self {
+            order,
+            settings,
+            knowledge,
+            clock,
+            stir,
+            answer,
+            domains: HashMap::new(),
+            tidy_at: DOMAINS,
+            destinations: HashMap::new(),
+            next_id: 0,
+            keys: HashMap::new(),
+            asking: HashMap::new(),
+            remembered: HashMap::new(),
+            order_remembered: VecDeque::new(),
+            guessing: Guessing::default(),
+            sought: VecDeque::new(),
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            finishing: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether another line can be taken.
+    pub(super) fn has_room(&self) -> bool {
+        let waiting = self.tally.read.saturating_sub(self.tally.answered());
+        !self.finishing && usize::try_from(waiting).unwrap_or(usize::MAX) < self.order.window
+    }
+
+    /// Whether all that was read is answered.
+    pub(super) fn is_done(&self) -> bool {
+        self.tally.all_read && self.tally.read == self.tally.answered()
+    }
+
+    pub(super) fn read(&mut self, entry: Entry) {
+        self.tally.read += 1;
+        let listed = Listed { number: entry.line, input: entry.raw };
+        let mailbox = match entry.mailbox {
+            Ok(mailbox) => mailbox,
+            Err(error) => return self.write(listed, None, &Judgement::invalid(self.knowledge, error.to_string()), None, None, 0),
+        };
+        if let Some(others) = self.asking.get_mut(&mailbox) {
+            return others.push(listed);
+        }
+        if let Some(known) = self.remembered.get(&mailbox) {
+            let answer = Answer { line: listed.number, input: listed.input, ..known.clone() };
+            return self.give(answer);
+        }
+        let guessed = self.order.limits.unknown_users == UnknownUsers::Stop && self.guessing.notice(&mailbox);
+        self.asking.insert(mailbox.clone(), Vec::new());
+        let domain = mailbox.domain().clone();
+        let inquiry = Inquiry::new(mailbox, listed);
+        let known = self.domains.entry(domain.clone()).or_insert_with(|| {
+            self.sought.push_back(domain.clone());
+            Domain { whereto: Whereto::Sought(Vec::new()), open: 0, held: Vec::new(), catch_all: CatchAll::Unasked(0), refused: None }
+        });
+        known.open += 1;
+        if guessed && known.refused.is_none() {
+            self.refuse(&domain);
+        }
+        self.place(&domain, inquiry);
+        if self.domains.len() > self.tidy_at {
+            self.tidy();
+        }
+    }
+
+    /// Puts an inquiry where its domain's mail goes.
+    fn place(&mut self, domain: &MailDomain, inquiry: Inquiry) {
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        let nowhere = match (&known.refused, &known.whereto) {
+            (Some(refused), _) => Some(refused.clone()),
+            (None, Whereto::Nowhere(judgement)) => Some(judgement.clone()),
+            (None, Whereto::At(id)) => self.destinations.get(id).and_then(|destination| destination.end.clone()),
+            (None, Whereto::Sought(_)) => None,
+        };
+        match (nowhere, &mut known.whereto) {
+            (Some(judgement), _) => self.judged(inquiry, judgement),
+            (None, Whereto::Sought(waiting)) => waiting.push(inquiry),
+            (None, Whereto::At(id)) => {
+                let id = *id;
+                self.put_back(id, [inquiry]);
+            }
+            (None, Whereto::Nowhere(_)) => {}
+        }
+    }
+
+    /// The addresses at a domain look generated: none of them is asked any more.
+    fn refuse(&mut self, domain: &MailDomain) {
+        let error = format!(
+            "the addresses at {domain} look counted up or spelt through, as for guessing; --i-own-this-domain asks them all the same"
+        );
+        let judgement = Judgement::unasked(self.knowledge, error);
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        known.refused = Some(judgement.clone());
+        let waiting = match &mut known.whereto {
+            Whereto::Sought(waiting) => std::mem::take(waiting),
+            Whereto::At(id) => self.destinations.get_mut(id).map(|destination| destination.withdraw(domain)).unwrap_or_default(),
+            Whereto::Nowhere(_) => Vec::new(),
+        };
+        for inquiry in waiting {
+            self.judged(inquiry, judgement.clone());
+        }
+    }
+
+    /// A domain whose mail hosts are to be looked up.
+    pub(super) fn next_sought(&mut self) -> Option<MailDomain> {
+        if self.finishing { None } else { self.sought.pop_front() }
+    }
+
+    /// The lookups of a domain are in.
+    pub(super) fn routed(&mut self, domain: &MailDomain, target: &Target, route: &Route) {
+        let port = self.settings.ports.first().copied().unwrap_or(Port::SMTP);
+        let whereto = match Way::along(route, &self.settings.servers, port) {
+            Some(way) => Whereto::At(self.destination(way)),
+            None => Whereto::Nowhere(Judgement::of_route(self.knowledge, route, target)),
+        };
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        if let Whereto::Sought(waiting) = std::mem::replace(&mut known.whereto, whereto) {
+            for inquiry in waiting {
+                self.place(domain, inquiry);
+            }
+        }
+    }
+
+    fn destination(&mut self, way: Way) -> u32 {
+        let keys = way.keys();
+        let known = keys.iter().find_map(|key| self.keys.get(key).copied());
+        let id = known.unwrap_or_else(|| {
+            self.next_id = self.next_id.wrapping_add(1);
+            let id = self.next_id;
+            self.destinations.insert(id, Destination::new(way, self.order.limits, self.settings.pipelining, self.clock.now()));
+            id
+        });
+        for key in keys {
+            self.keys.entry(key).or_insert(id);
+        }
+        id
+    }
+
+    pub(super) fn at(&mut self, id: u32) -> Option<&mut Destination> {
+        self.destinations.get_mut(&id)
+    }
+
+    /// These are to be asked, after those that wait already.
+    pub(super) fn put_back(&mut self, id: u32, inquiries: impl IntoIterator<Item = Inquiry>) {
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        let (end, mut ended) = (destination.end.clone(), Vec::new());
+        for inquiry in inquiries {
+            if end.is_some() { ended.push(inquiry) } else { destination.waiting.push_back(inquiry) }
+        }
+        if let Some(judgement) = end {
+            for inquiry in ended {
+                self.judged(inquiry, judgement.clone());
+            }
+        }
+        self.queue(id);
+    }
+
+    /// This is to be asked again at `due`.
+    pub(super) fn put_off(&mut self, id: u32, inquiry: Inquiry, due: Elapsed) {
+        let Some(destination) = self.destinations.get_mut(&id).filter(|destination| destination.end.is_none()) else {
+            return self.put_back(id, [inquiry]);
+        };
+        destination.later.push((due, inquiry));
+        self.wake_at(id, due);
+    }
+
+    pub(super) fn wake_at(&mut self, id: u32, due: Elapsed) {
+        self.timers.push(Reverse((due, id)));
+        self.stir.notify_one();
+    }
+
+    /// A destination may have something to do.
+    pub(super) fn queue(&mut self, id: u32) {
+        if let Some(destination) = self.destinations.get_mut(&id)
+            && !std::mem::replace(&mut destination.queued, true)
+        {
+            self.ready.push_back(id);
+            self.stir.notify_one();
+        }
+    }
+
+    /// Whether somebody else waits for a connection.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.tally.open >= self.order.connections
+    }
+
+    /// When something falls due; none if nothing will.
+    pub(super) fn wake(&self) -> Option<Elapsed> {
+        self.timers.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Queues what has fallen due.
+    pub(super) fn due(&mut self) {
+        let now = self.clock.now();
+        while self.wake().is_some_and(|due| due <= now)
+            && let Some(Reverse((_, id))) = self.timers.pop()
+        {
+            if let Some(destination) = self.destinations.get_mut(&id) {
+                destination.fall_due(now);
+            }
+            self.queue(id);
+        }
+    }
+
+    /// The next session to begin; none if there is none now.
+    pub(super) fn start(&mut self) -> Option<Start> {
+        let now = self.clock.now();
+        while !self.finishing
+            && !self.is_crowded()
+            && let Some(id) = self.ready.pop_front()
+        {
+            let Some(destination) = self.destinations.get_mut(&id) else { continue };
+            destination.queued = false;
+            if !destination.wants_a_session(self.order.usage.errors.most) {
+                continue;
+            }
+            if let Some(pause) = destination.manners.pause(now) {
+                self.wake_at(id, Elapsed(now.0.saturating_add(pause)));
+                continue;
+            }
+            let Some((host, address)) = destination.way.addresses().get(destination.place).cloned() else { continue };
+            destination.open += 1;
+            self.tally.open += 1;
+            let start = Start {
+                id,
+                place: destination.place,
+                host,
+                address,
+                pipelining: destination.pipelining,
+                in_the_clear: destination.in_the_clear,
+                is_mail_host: self.settings.servers.is_empty() && address.port() == Port::SMTP.number(),
+            };
+            self.queue(id);
+            return Some(start);
+        }
+        None
+    }
+
+    /// Nobody is asked at a destination any more: this is the answer for all.
+    pub(super) fn end(&mut self, id: u32, judgement: &Judgement) {
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        destination.end = Some(judgement.clone());
+        let inquiries = destination.waiting.drain(..).chain(destination.later.drain(..).map(|(_, inquiry)| inquiry)).collect::<Vec<_>>();
+        let due = std::mem::take(&mut destination.catch_alls);
+        for inquiry in inquiries {
+            self.judged(inquiry, judgement.clone());
+        }
+        for domain in due {
+            self.told(&domain, CatchAll::Untold);
+        }
+    }
+
+    /// What becomes of a mailbox is known; where it was accepted, up to the domain's catch-all question.
+    pub(super) fn judged(&mut self, inquiry: Inquiry, judgement: Judgement) {
+        let domain = inquiry.mailbox.domain().clone();
+        let controls = self.settings.controls;
+        let Some(known) = self.domains.get_mut(&domain) else { return };
+        known.open = known.open.saturating_sub(1);
+        let asks = match controls {
+            Controls::Off => false,
+            Controls::Auto => judgement.settled == Settled::Accepted,
+            Controls::Always => judgement.code.is_some(),
+        };
+        if asks && matches!(known.catch_all, CatchAll::Unasked(_) | CatchAll::Due(_)) {
+            known.held.push((inquiry, judgement));
+        } else {
+            let catch_all = known.catch_all;
+            self.close(inquiry, judgement, catch_all);
+        }
+        self.consider(&domain);
+    }
+
+    /// Asks the catch-all question of a domain once there is nobody else left to ask, or too many wait for it.
+    fn consider(&mut self, domain: &MailDomain) {
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        let (CatchAll::Unasked(tries), Whereto::At(id)) = (known.catch_all, &known.whereto) else { return };
+        if known.held.is_empty() || (known.open > 0 && known.held.len() < HELD) {
+            return;
+        }
+        known.catch_all = CatchAll::Due(tries);
+        let id = *id;
+        match self.destinations.get_mut(&id) {
+            Some(destination) if destination.end.is_none() => {
+                destination.catch_alls.push_back(domain.clone());
+                self.queue(id);
+            }
+            _ => self.told(domain, CatchAll::Untold),
+        }
+    }
+
+    /// Somebody at `domain`, whose siblings can be made up.
+    pub(super) fn somebody_at(&self, domain: &MailDomain) -> Option<&Mailbox> {
+        self.domains.get(domain)?.held.first().map(|(inquiry, _)| &inquiry.mailbox)
+    }
+
+    /// The catch-all question of a domain had no answer: it is asked again, or given up.
+    pub(super) fn untold(&mut self, domain: &MailDomain) {
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        match known.catch_all {
+            CatchAll::Due(tries) if tries + 1 < CATCH_ALL_TRIES => {
+                known.catch_all = CatchAll::Unasked(tries + 1);
+                self.consider(domain);
+            }
+            _ => self.told(domain, CatchAll::Untold),
+        }
+    }
+
+    /// The catch-all question of a domain is answered.
+    pub(super) fn told(&mut self, domain: &MailDomain, catch_all: CatchAll) {
+        let Some(known) = self.domains.get_mut(domain) else { return };
+        known.catch_all = catch_all;
+        for (inquiry, judgement) in std::mem::take(&mut known.held) {
+            self.close(inquiry, judgement, catch_all);
+        }
+    }
+
+    fn close(&mut self, inquiry: Inquiry, mut judgement: Judgement, catch_all: CatchAll) {
+        if judgement.settled == Settled::Accepted {
+            judgement.confidence = match catch_all {
+                CatchAll::Takes => Confidence::Unsure,
+                CatchAll::RefusesUnknown => Confidence::Certain,
+                _ => Confidence::Likely,
+            };
+        }
+        let takes_all = match catch_all {
+            CatchAll::Takes => Some(true),
+            CatchAll::RefusesUnknown | CatchAll::Refuses => Some(false),
+            _ => None,
+        };
+        let whereto = self.domains.get(inquiry.mailbox.domain()).map(|known| &known.whereto);
+        let destination = match whereto {
+            Some(Whereto::At(id)) => self.destinations.get(id).map(|destination| destination.name.clone()),
+            _ => None,
+        };
+        let others = self.asking.remove(&inquiry.mailbox).unwrap_or_default();
+        let Inquiry { mailbox, listed, asked, .. } = inquiry;
+        for listed in std::iter::once(listed).chain(others) {
+            self.write(listed, Some(&mailbox), &judgement, destination.clone(), takes_all, asked);
+        }
+        self.stir.notify_one();
+    }
+
+    fn write(
+        &mut self,
+        listed: Listed,
+        mailbox: Option<&Mailbox>,
+        judgement: &Judgement,
+        destination: Option<String>,
+        catch_all: Option<bool>,
+        attempts: u32,
+    ) {
+        let judgement = judgement.clone();
+        let now = OffsetDateTime::now_utc();
+        let answer = Answer {
+            line: listed.number,
+            input: listed.input,
+            address: mailbox.map(ToString::to_string),
+            outcome: judgement.settled,
+            reason: judgement.reason,
+            actor: judgement.actor,
+            confidence: judgement.confidence,
+            code: judgement.code,
+            enhanced: judgement.enhanced,
+            text: judgement.text,
+            host: judgement.host,
+            destination,
+            catch_all,
+            attempts,
+            at: now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
+            error: judgement.error,
+        };
+        if let Some(mailbox) = mailbox
+            && self.order.remembered > 0
+            && self.remembered.insert(mailbox.clone(), answer.clone()).is_none()
+        {
+            self.order_remembered.push_back(mailbox.clone());
+            if self.order_remembered.len() > self.order.remembered
+                && let Some(oldest) = self.order_remembered.pop_front()
+            {
+                self.remembered.remove(&oldest);
+            }
+        }
+        self.give(answer);
+    }
+
+    fn give(&mut self, answer: Answer) {
+        if let Some(count) = self.tally.settled.get_mut(answer.outcome as usize) {
+            *count += 1;
+        }
+        if (self.answer)(answer).is_break() {
+            self.finishing = true;
+            self.stir.notify_one();
+        }
+    }
+
+    /// What a mailbox was answered with, for the destination's manners; where too many are, the destination is stopped.
+    pub(super) fn count(&mut self, id: u32, what: Answered) {
+        let Some(destination) = self.destinations.get_mut(&id).filter(|destination| destination.end.is_none()) else { return };
+        destination.manners.answered(what);
+        if let Some(percent) = destination.manners.looks_like_guessing() {
+            let name = &destination.name;
+            let error = format!(
+                "stopped: {percent} % of the users asked for at {name} are unknown, as if they were guessed; --i-own-this-domain asks on"
+            );
+            let judgement = Judgement::unasked(self.knowledge, error);
+            self.end(id, &judgement);
+        }
+    }
+
+    /// Counts, and where most wait.
+    pub(super) fn tally(&self) -> Tally {
+        let waiting = self.destinations.values().map(|destination| (destination.waits(), destination));
+        let slowest = waiting.max_by_key(|(waits, _)| *waits).filter(|(waits, _)| *waits > 0);
+        Tally { slowest: slowest.map(|(waits, destination)| (destination.name.clone(), waits)), ..self.tally.clone() }
+    }
+
+    /// Forgets domains and destinations that have nothing left to ask.
+    fn tidy(&mut self) {
+        self.domains.retain(|_, domain| !domain.is_done());
+        let used: std::collections::HashSet<u32> =
+            self.domains.values().filter_map(|domain| if let Whereto::At(id) = domain.whereto { Some(id) } else { None }).collect();
+        let now = self.clock.now();
+        self.destinations.retain(|id, destination| used.contains(id) || !destination.is_idle(now));
+        self.keys.retain(|_, id| self.destinations.contains_key(id));
+        self.tidy_at = DOMAINS.max(self.domains.len() * 2);
+    }
+}

@@ -1,0 +1,22 @@
+//! Many mailboxes: each line of a list is answered once, with few connections and no haste.
+//!
+//! A list is read line by line; mailboxes of all domains that lead to the same hosts share sessions; what a server cannot
+//! say now is asked again later; and each answer is written down before the next question needs its place.
+
+mod answer;
+mod destination;
+mod guessing;
+pub mod input;
+pub mod journal;
+mod judgement;
+mod ledger;
+pub mod manners;
+pub mod plan;
+mod run;
+pub mod summary;
+mod talk;
+
+pub use answer::{Answer, SCHEMA, Settled};
+pub use guessing::Guessing;
+pub use ledger::{Order, Tally};
+pub use run::{Halt, run};

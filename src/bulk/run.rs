@@ -1,0 +1,151 @@
+//! A run over a list: lookups, sessions and answers, as many at a time as manners allow.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::Answer;
+use super::input::Entry;
+use super::ledger::{Ledger, Order, Start, Tally};
+use super::talk::Talk;
+use crate::knowledge::Knowledge;
+use crate::route::{self, Resolver, Route};
+use crate::sender;
+use crate::settings::{Clock, Settings};
+use crate::smtp::{Dialogue, Elapsed, FailureKind, Handshake, HelloName, Session, Stage, TlsUse};
+use crate::target::{Host, MailDomain, Port, Target};
+use crate::transport::{Line, Stop, TlsClient};
+
+/// Progress is told this often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Whether a run is to end before the list does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Halt {
+    /// It is not.
+    #[default]
+    No,
+    /// Nothing new is begun; what is being asked is asked to its end.
+    Finish,
+    /// At once, with QUIT where possible.
+    Now,
+}
+
+/// Answers each of `lines` once, in whatever order the answers come; those that have none when the run is halted, or when `answer`
+/// breaks, are left out. It ends when the channel of lines is closed and all are answered.
+///
+/// `progress` is called about once a second. What servers, resolver and network do is no error: it stands in the answers.
+pub async fn run(
+    (order, settings, knowledge): (&Order, &Settings, &Knowledge),
+    mut lines: mpsc::Receiver<Entry>,
+    mut halt: watch::Receiver<Halt>,
+    mut answer: impl FnMut(Answer) -> ControlFlow<()>,
+    mut progress: impl FnMut(&Tally),
+) -> Tally {
+    let clock = Clock::start();
+    let tls = TlsClient::new(&settings.extra_roots);
+    let resolver = Resolver::new(settings, clock);
+    let hello = settings.hello.clone().or_else(|| sender::host_name().map(HelloName::Domain));
+    let wire = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
+    let stir = Notify::new();
+    let (stopper, stop) = watch::channel(None);
+    let ledger = RefCell::new(Ledger::new((order, settings, knowledge), clock, &stir, &mut answer));
+    let (mut lookups, mut sessions) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ledger.borrow_mut().due();
+        while lookups.len() < order.lookups
+            && let Some(domain) = { ledger.borrow_mut().next_sought() }
+        {
+            lookups.push(look_up(domain, settings, &resolver));
+        }
+        while let Some(start) = { ledger.borrow_mut().start() } {
+            sessions.push(hold(start, &ledger, &wire, hello.clone(), stop.clone()));
+        }
+        let (room, wake, over) = {
+            let ledger = ledger.borrow();
+            let over = (ledger.is_done() || ledger.finishing) && sessions.is_empty();
+            (ledger.has_room() && !ledger.tally.all_read, ledger.wake(), over)
+        };
+        if over {
+            break;
+        }
+        tokio::select! {
+            biased;
+            Ok(()) = halt.changed() => {
+                let asked = *halt.borrow_and_update();
+                ledger.borrow_mut().finishing |= asked >= Halt::Finish;
+                if asked == Halt::Now {
+                    let _ = stopper.send(Some(FailureKind::Interrupted));
+                }
+            }
+            Some(()) = sessions.next(), if !sessions.is_empty() => {}
+            Some((domain, target, route)) = lookups.next(), if !lookups.is_empty() => {
+                ledger.borrow_mut().routed(&domain, &target, &route);
+                resolver.forget();
+            }
+            _ = tick.tick() => {
+                let tally = ledger.borrow().tally();
+                progress(&tally);
+            }
+            line = lines.recv(), if room => match line {
+                Some(entry) => ledger.borrow_mut().read(entry),
+                None => ledger.borrow_mut().tally.all_read = true,
+            },
+            () = stir.notified() => {}
+            () = sleep(wake.unwrap_or_default().since(clock.now())), if wake.is_some() => {}
+        }
+    }
+    drop(sessions);
+    let tally = ledger.borrow().tally();
+    progress(&tally);
+    tally
+}
+
+async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -> (MailDomain, Target, Route) {
+    let target = match &domain {
+        MailDomain::Name(name) => Target::Domain(name.clone()),
+        MailDomain::Literal(address) => Target::Host { host: Host::Address(*address), port: None, scheme: None },
+    };
+    let (unheard, _) = mpsc::unbounded_channel();
+    let route = route::resolve(&target, settings, resolver, unheard).await;
+    (domain, target, route)
+}
+
+async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello: Option<HelloName>, stop: Stop) {
+    let settings = wire.settings;
+    let tls = match settings.tls {
+        Some(TlsUse::IfOffered) | None if start.in_the_clear => TlsUse::Never,
+        Some(tls) => tls,
+        None if start.address.port() == Port::SUBMISSIONS.number() => TlsUse::Implicit,
+        None => TlsUse::IfOffered,
+    };
+    let dialogue = Dialogue {
+        protocol: settings.protocol,
+        proxy_header: settings.proxy_header,
+        xclient: settings.xclient.clone(),
+        hello,
+        tls,
+        until: Stage::Rcpt,
+        handshake: Handshake::Usual,
+        pipelining: start.pipelining,
+        login: None,
+        times: settings.times,
+    };
+    let began: Elapsed = wire.clock.now();
+    let mut session = Session::new(dialogue, began);
+    session.bear(ledger.borrow().order.usage.errors);
+    let mut talk = Talk::new(&start, tls, began);
+    let go_on = |session: &mut Session| talk.go_on(&mut ledger.borrow_mut(), session);
+    let transcript = wire.hold(&start.host, || None, start.address, session, stop, go_on).await;
+    talk.ended(&mut ledger.borrow_mut(), &transcript);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,481 @@
+//! Runs against servers on loopback that do what servers do, and what they should not.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::super::Settled;
+use super::super::input::{Form, List};
+use super::super::manners::{Limits, UnknownUsers};
+use super::*;
+use crate::knowledge::{Confidence, Reason};
+use crate::settings::Controls;
+use crate::smtp::StageTimes;
+
+/// What a server has seen.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// Connections before this one.
+    connection: usize,
+    /// Recipients of this connection, and of the transaction.
+    recipients: usize,
+    in_transaction: usize,
+}
+
+/// A server's lines, by connection, and the most commands that came at once.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    connections: Vec<Vec<String>>,
+    together: usize,
+}
+
+impl Log {
+    fn count(&self, verb: &str) -> usize {
+        self.connections.iter().flatten().filter(|line| line.starts_with(verb)).count()
+    }
+
+    /// Recipients by transaction.
+    fn transactions(&self) -> Vec<usize> {
+        let mut all = Vec::new();
+        for line in self.connections.iter().flatten() {
+            if line.starts_with("MAIL") {
+                all.push(0);
+            } else if line.starts_with("RCPT")
+                && let Some(last) = all.last_mut()
+            {
+                *last += 1;
+            }
+        }
+        all
+    }
+}
+
+/// What a server says to a command; with `!` before it, it closes the connection after that. None says nothing, and drops whatever came
+/// in the same packet.
+type Conduct = fn(&Seen, &str) -> Option<String>;
+
+/// The mailbox's own truth, by its name.
+fn truth(line: &str) -> String {
+    let address = line.split(['<', '>']).nth(1).unwrap_or_default();
+    match line {
+        _ if line.starts_with("RCPT TO:<good") => "250 2.1.5 Ok".to_owned(),
+        _ if line.starts_with("RCPT TO:<full") => format!("452 4.2.2 <{address}>: mailbox is full"),
+        _ if line.starts_with("RCPT") => format!("550 5.1.1 <{address}>: User unknown"),
+        _ if line.starts_with("QUIT") => "!221 2.0.0 Bye".to_owned(),
+        _ => "250 2.0.0 Ok".to_owned(),
+    }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "it is one conduct among others")]
+fn honest(_: &Seen, line: &str) -> Option<String> {
+    Some(truth(line))
+}
+
+/// Plays a server that greets and offers so. Returns where it is, and what it sees.
+async fn server(greeting: &'static str, ehlo: &'static str, conduct: Conduct) -> (SocketAddr, Arc<Mutex<Log>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    let log = Arc::new(Mutex::new(Log::default()));
+    let seen = Arc::clone(&log);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let connection = {
+                let mut log = seen.lock().expect("a log");
+                log.connections.push(Vec::new());
+                log.connections.len() - 1
+            };
+            let log = Arc::clone(&seen);
+            tokio::spawn(async move {
+                let _ = stream.write_all(greeting.as_bytes()).await;
+                let mut state = Seen { connection, ..Seen::default() };
+                let (mut held, mut bytes) = (Vec::new(), [0; 16_000]);
+                while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+                    held.extend_from_slice(&bytes[..length]);
+                    let whole = held.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                    let text = String::from_utf8(held.drain(..whole).collect()).expect("text");
+                    let mut said = String::new();
+                    {
+                        let mut log = log.lock().expect("a log");
+                        log.together = log.together.max(text.lines().count());
+                        log.connections[connection].extend(text.lines().map(str::to_owned));
+                    }
+                    let mut closes = false;
+                    for line in text.lines() {
+                        match line.get(..4) {
+                            Some("MAIL") => state.in_transaction = 0,
+                            Some("RCPT") => {
+                                state.recipients += 1;
+                                state.in_transaction += 1;
+                            }
+                            _ => {}
+                        }
+                        let reply = if line.starts_with("EHLO") { Some(ehlo.to_owned()) } else { conduct(&state, line) };
+                        let Some(reply) = reply else { break };
+                        closes = reply.starts_with('!');
+                        said += reply.trim_start_matches('!');
+                        said += if reply == "!" { "" } else { "\r\n" };
+                        if closes {
+                            break;
+                        }
+                    }
+                    if stream.write_all(said.as_bytes()).await.is_err() || closes {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (at, log)
+}
+
+const GREETING: &str = "220 mx.test ESMTP\r\n";
+const PIPELINING: &str = "250-mx.test\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES";
+
+fn order() -> Order {
+    let limits = Limits {
+        rate: None,
+        pause: Duration::from_millis(20),
+        longest_pause: Duration::from_millis(50),
+        unknown_users: UnknownUsers::Own,
+        ..Limits::default()
+    };
+    Order { limits, retry_after: Duration::from_millis(50), ..Order::default() }
+}
+
+fn settings(at: SocketAddr) -> Settings {
+    let times = StageTimes { command: Duration::from_millis(500), greeting: Duration::from_millis(500), ..StageTimes::default() };
+    let port = Port::try_from(at.port()).ok();
+    let hello = "probe.test".parse().ok();
+    Settings { servers: vec![(Host::Address(at.ip()), port)], hello, times, controls: Controls::Off, ..Settings::default() }
+}
+
+async fn ask(order: &Order, settings: &Settings, list: &str) -> Vec<Answer> {
+    let knowledge = Knowledge::english();
+    let (feed, lines) = mpsc::channel(16);
+    let entries: Vec<_> = List::new(list.as_bytes(), Form::Lines).collect();
+    let feeding = async move {
+        for entry in entries {
+            feed.send(entry.expect("a line")).await.expect("a run");
+        }
+    };
+    let (_go, halt) = watch::channel(Halt::No);
+    let mut answers = Vec::new();
+    let take = |answer| {
+        answers.push(answer);
+        ControlFlow::Continue(())
+    };
+    let ((), tally) = tokio::join!(feeding, run((order, settings, &knowledge), lines, halt, take, |_| {}));
+    answers.sort_by_key(|answer| answer.line);
+    let numbers: Vec<u64> = answers.iter().map(|answer| answer.line).collect();
+    assert_eq!(numbers, (1..=list.lines().count() as u64).collect::<Vec<_>>(), "each line once");
+    assert_eq!((tally.answered(), tally.open), (answers.len() as u64, 0));
+    answers
+}
+
+/// Three of four are good, every eighth is full, every eighth unknown.
+fn mixed(count: usize) -> String {
+    let kind = |n: usize| match n % 8 {
+        3 => "full",
+        6 => "nobody",
+        _ => "good",
+    };
+    (0..count).map(|n| format!("{}{n}@d{}.test\n", kind(n), n % 5)).collect::<Vec<_>>().concat()
+}
+
+/// Each mailbox got its own answer.
+fn all_true(answers: &[Answer]) {
+    for answer in answers {
+        let expected = match answer.input.get(..4) {
+            Some("good") => (Settled::Accepted, Reason::Accepted),
+            Some("full") => (Settled::Deferred, Reason::MailboxFull),
+            _ => (Settled::Rejected, Reason::UserUnknown),
+        };
+        assert_eq!((answer.outcome, answer.reason), expected, "{answer:?}");
+        let named = answer.text.as_deref().unwrap_or_default();
+        assert!(!named.contains('<') || named.contains(&answer.input), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn many_recipients_share_transactions_and_sessions() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let list: String = (0..400).map(|n| format!("good{n}@d{}.test\n", n % 5)).collect::<Vec<_>>().concat();
+    let answers = ask(&order(), &settings(at), &list).await;
+    all_true(&answers);
+    let log = log.lock().unwrap();
+    assert_eq!((log.count("RCPT"), log.together), (400, 19));
+    assert!(log.connections.len() <= 2 && log.transactions().iter().all(|size| *size <= 100), "{:?}", log.transactions());
+    let first = &answers[0];
+    assert_eq!((first.destination.as_deref(), first.host.as_deref()), (Some("127.0.0.1"), Some("127.0.0.1")));
+    assert_eq!((first.code, first.enhanced.as_deref(), first.attempts), (Some(250), Some("2.1.5"), 1));
+    assert_eq!((first.confidence, first.catch_all), (Confidence::Likely, None));
+}
+
+#[tokio::test]
+async fn no_session_has_as_many_refusals_as_servers_count() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let answers = ask(&order(), &settings(at), &mixed(600)).await;
+    all_true(&answers);
+    let log = log.lock().unwrap();
+    for connection in &log.connections {
+        let refusals = connection.iter().filter(|line| line.starts_with("RCPT") && !line.contains("good")).count();
+        assert!(refusals < 20, "{refusals} {connection:?}");
+    }
+    assert_eq!(log.count("RCPT"), 600, "nobody twice");
+}
+
+#[tokio::test]
+async fn without_pipelining_one_at_a_time() {
+    let (at, log) = server(GREETING, "250 mx.test", honest).await;
+    all_true(&ask(&order(), &settings(at), &mixed(60)).await);
+    assert_eq!(log.lock().unwrap().together, 1);
+}
+
+#[tokio::test]
+async fn limits_of_the_server_are_kept() {
+    let (at, log) = server(GREETING, "250-mx.test\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=7", honest).await;
+    all_true(&ask(&order(), &settings(at), &mixed(100)).await);
+    assert!(log.lock().unwrap().transactions().iter().all(|size| *size <= 7));
+}
+
+#[tokio::test]
+async fn limits_that_show_in_replies_are_learnt_and_count_against_nobody() {
+    let conduct: Conduct = |seen, line| {
+        Some(if seen.in_transaction > 10 && line.starts_with("RCPT") { "452 4.5.3 Too many recipients".to_owned() } else { truth(line) })
+    };
+    let (at, log) = server(GREETING, PIPELINING, conduct).await;
+    let list: String = (0..100).map(|n| format!("good{n}@d.test\n")).collect::<Vec<_>>().concat();
+    let order = Order { retries: 0, ..order() };
+    all_true(&ask(&order, &settings(at), &list).await);
+    let transactions = log.lock().unwrap().transactions();
+    assert!(transactions.iter().skip(4).all(|size| *size <= 10), "{transactions:?}");
+}
+
+#[tokio::test]
+async fn whoever_says_421_is_asked_again_and_no_mailbox_suffers() {
+    let conduct: Conduct = |seen, line| {
+        Some(if seen.recipients > 12 && line.starts_with("RCPT") { "!421 4.7.0 Too much, come back later".to_owned() } else { truth(line) })
+    };
+    let (at, log) = server(GREETING, PIPELINING, conduct).await;
+    all_true(&ask(&order(), &settings(at), &mixed(40)).await);
+    assert!(log.lock().unwrap().connections.len() >= 4);
+}
+
+#[tokio::test]
+async fn a_session_that_drops_in_a_batch_mixes_nobody_up() {
+    let conduct: Conduct =
+        |seen, line| Some(if seen.recipients > 3 + seen.connection % 9 && line.starts_with("RCPT") { "!".to_owned() } else { truth(line) });
+    let (at, _log) = server(GREETING, PIPELINING, conduct).await;
+    all_true(&ask(&order(), &settings(at), &mixed(120)).await);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_once_too_often_is_asked_one_by_one() {
+    let conduct: Conduct = |seen, line| {
+        let reply = truth(line);
+        Some(if seen.in_transaction == 3 && seen.connection < 2 && line.starts_with("RCPT") {
+            format!("250 2.1.5 Ok\r\n{reply}")
+        } else {
+            reply
+        })
+    };
+    let (at, log) = server(GREETING, PIPELINING, conduct).await;
+    all_true(&ask(&order(), &settings(at), &mixed(80)).await);
+    let log = log.lock().unwrap();
+    assert!(log.connections.iter().skip(3).all(|connection| !connection.is_empty()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_always_out_of_step_says_nothing_of_anybody() {
+    let conduct: Conduct = |_, line| Some(if line.starts_with("RCPT") { format!("250 2.1.5 Ok\r\n{}", truth(line)) } else { truth(line) });
+    let (at, _log) = server(GREETING, PIPELINING, conduct).await;
+    for answer in ask(&order(), &settings(at), &mixed(8)).await {
+        assert_eq!((answer.outcome, answer.reason), (Settled::Inconclusive, Reason::ReplyMalformed), "{answer:?}");
+        assert!(answer.error.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lies_about_pipelining_is_asked_one_by_one() {
+    // It forgets what comes behind the first recipient of a packet.
+    let forgetful: Conduct = |seen, line| if seen.in_transaction == 2 && seen.connection == 0 { None } else { Some(truth(line)) };
+    let (at, log) = server(GREETING, PIPELINING, forgetful).await;
+    all_true(&ask(&order(), &settings(at), &mixed(40)).await);
+    let log = log.lock().unwrap();
+    assert!(log.connections.len() >= 2 && log.together > 1);
+}
+
+#[tokio::test]
+async fn greylisting_is_waited_for_up_to_the_retries() {
+    let conduct: Conduct = |seen, line| {
+        Some(if seen.connection == 0 && line.starts_with("RCPT") {
+            "450 4.2.0 Greylisted, please try again later".to_owned()
+        } else {
+            truth(line)
+        })
+    };
+    let (at, _log) = server(GREETING, PIPELINING, conduct).await;
+    let list = "good1@d.test\ngood2@d.test\n";
+    let answers = ask(&order(), &settings(at), list).await;
+    all_true(&answers);
+    assert!(answers.iter().all(|answer| answer.attempts == 2), "{answers:?}");
+
+    let always: Conduct =
+        |_, line| Some(if line.starts_with("RCPT") { "450 4.2.0 Greylisted, please try again later".to_owned() } else { truth(line) });
+    let (at, _log) = server(GREETING, PIPELINING, always).await;
+    for answer in ask(&Order { retries: 2, ..order() }, &settings(at), list).await {
+        assert_eq!((answer.outcome, answer.reason, answer.attempts), (Settled::Deferred, Reason::Greylisted, 3));
+    }
+}
+
+#[tokio::test]
+async fn whoever_puts_off_everybody_for_ever_is_given_up() {
+    let conduct: Conduct =
+        |_, line| Some(if line.starts_with("RCPT") { "450 4.7.1 Client host rejected: try later".to_owned() } else { truth(line) });
+    let (at, log) = server(GREETING, PIPELINING, conduct).await;
+    let answers = ask(&order(), &settings(at), &mixed(500)).await;
+    assert!(answers.iter().all(|answer| answer.outcome == Settled::Deferred), "{answers:?}");
+    assert!(log.lock().unwrap().count("RCPT") < 200);
+}
+
+#[tokio::test]
+async fn nobody_there_and_nobody_willing() {
+    let (at, _log) = server("554 5.7.1 No service for you\r\n", PIPELINING, honest).await;
+    for answer in ask(&order(), &settings(at), &mixed(10)).await {
+        assert_eq!((answer.outcome, answer.code), (Settled::Rejected, Some(554)), "{answer:?}");
+    }
+    let (at, _log) = server("421 4.3.2 Shutting down\r\n", PIPELINING, honest).await;
+    for answer in ask(&order(), &settings(at), &mixed(10)).await {
+        assert_eq!((answer.outcome, answer.code), (Settled::Deferred, Some(421)), "{answer:?}");
+    }
+    let gone = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    for answer in ask(&order(), &settings(gone), &mixed(10)).await {
+        assert_eq!((answer.outcome, answer.reason, answer.attempts), (Settled::Unreachable, Reason::ConnectionRefused, 0), "{answer:?}");
+    }
+    let conduct: Conduct = |_, line| Some(if line.starts_with("MAIL") { "550 5.7.1 Sender refused".to_owned() } else { truth(line) });
+    let (at, log) = server(GREETING, "250 mx.test", conduct).await;
+    for answer in ask(&order(), &settings(at), &mixed(300)).await {
+        assert_eq!((answer.outcome, answer.code, answer.text.as_deref()), (Settled::Rejected, Some(550), Some("Sender refused")));
+    }
+    assert!(log.lock().unwrap().count("MAIL") <= 2);
+}
+
+#[tokio::test]
+async fn a_second_address_is_tried_where_the_first_is_dead() {
+    let (at, _log) = server(GREETING, PIPELINING, honest).await;
+    let gone = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    let mut settings = settings(at);
+    settings.servers.insert(0, (Host::Address("127.0.0.2".parse().unwrap()), Port::try_from(gone.port()).ok()));
+    let answers = ask(&order(), &settings, &mixed(20)).await;
+    all_true(&answers);
+    assert!(answers.iter().all(|answer| answer.host.as_deref() == Some("127.0.0.1") && answer.destination.as_deref() == Some("127.0.0.2")));
+}
+
+#[tokio::test]
+async fn duplicates_are_asked_once_and_lines_without_address_are_told() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let list = "good1@d.test\nnonsense\ngood1@d.test\ngood1@D.test\nnobody@d.test\n";
+    let answers = ask(&order(), &settings(at), list).await;
+    let outcomes: Vec<Settled> = answers.iter().map(|answer| answer.outcome).collect();
+    assert_eq!(outcomes, [Settled::Accepted, Settled::Invalid, Settled::Accepted, Settled::Accepted, Settled::Rejected]);
+    assert_eq!((answers[1].address.as_deref(), answers[1].error.is_some(), answers[3].input.as_str()), (None, true, "good1@D.test"));
+    assert_eq!(log.lock().unwrap().count("RCPT"), 2);
+}
+
+#[tokio::test]
+async fn the_catch_all_question_comes_last_and_once_a_domain() {
+    let honest_or_all: Conduct = |_, line| Some(if line.contains("@all.test") { "250 2.1.5 Ok".to_owned() } else { truth(line) });
+    let (at, log) = server(GREETING, PIPELINING, honest_or_all).await;
+    let list: String = (0..40)
+        .map(|n| format!("{}{n}@{}.test\n", if n < 30 { "good" } else { "nobody" }, ["d", "all"][n % 2]))
+        .collect::<Vec<_>>()
+        .concat();
+    let settings = Settings { controls: Controls::Auto, ..settings(at) };
+    for answer in ask(&order(), &settings, &list).await {
+        let of_all = answer.input.ends_with("@all.test");
+        let expected = match (of_all, answer.outcome) {
+            (true, Settled::Accepted) => (Some(true), Confidence::Unsure),
+            (false, Settled::Accepted) => (Some(false), Confidence::Certain),
+            _ => (None, Confidence::Certain),
+        };
+        assert_eq!((answer.catch_all, answer.confidence), expected, "{answer:?}");
+    }
+    let log = log.lock().unwrap();
+    let made_up = |line: &String| line.starts_with("RCPT") && !line.contains("good") && !line.contains("nobody");
+    assert_eq!(log.connections.iter().flatten().filter(|line| made_up(line)).count(), 2);
+    for connection in &log.connections {
+        let asked: BTreeMap<&str, usize> =
+            connection.iter().enumerate().filter(|(_, line)| made_up(line)).map(|(at, line)| (line.as_str(), at)).collect();
+        for (line, at) in asked {
+            let domain = line.split('@').nth(1).unwrap();
+            assert!(!connection[at + 1..].iter().any(|later| later.ends_with(domain)), "{connection:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn guessing_is_stopped() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let limits = Limits { unknown_users: UnknownUsers::Stop, ..order().limits };
+    let order = Order { limits, ..order() };
+    let words = |n: usize| format!("{}x{}y", (b'a'..=b'z').nth(n % 26).map_or('a', char::from), n * 7919);
+    let list: String = (0..400).map(|n| format!("{}@d.test\n", words(n))).collect::<Vec<_>>().concat();
+    let answers = ask(&order, &settings(at), &list).await;
+    let stopped = answers.iter().filter(|answer| answer.outcome == Settled::Inconclusive).count();
+    assert!(stopped > 250, "{stopped}");
+    assert!(answers.iter().any(|answer| answer.error.as_deref().is_some_and(|error| error.contains("% of the users"))));
+    assert!(log.lock().unwrap().count("RCPT") < 150);
+
+    let counted: String = (0..200).map(|n| format!("user{n}@d.test\n")).collect::<Vec<_>>().concat();
+    let answers = ask(&order, &settings(at), &counted).await;
+    let refused = answers.iter().filter(|answer| answer.error.as_deref().is_some_and(|error| error.contains("counted up"))).count();
+    assert!(refused > 140, "{refused}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_halted_ends_and_answers_nobody_falsely() {
+    let (at, _log) = server(GREETING, PIPELINING, honest).await;
+    let knowledge = Knowledge::english();
+    let (order, settings) = (Order { limits: Limits { rate: Some(20.0), ..order().limits }, ..order() }, settings(at));
+    for halt_as in [Halt::Finish, Halt::Now] {
+        let (feed, lines) = mpsc::channel(1000);
+        for entry in List::new(mixed(500).as_bytes(), Form::Lines) {
+            feed.send(entry.expect("a line")).await.expect("room");
+        }
+        let (go, halt) = watch::channel(Halt::No);
+        let mut answers = Vec::new();
+        let take = |answer| {
+            answers.push(answer);
+            ControlFlow::Continue(())
+        };
+        let stop = async {
+            sleep(Duration::from_millis(300)).await;
+            go.send(halt_as).expect("a run");
+        };
+        let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, take, |_| {}));
+        assert!(tally.answered() > 0 && tally.answered() < 500 && tally.open == 0, "{tally:?}");
+        all_true(&answers);
+    }
+}
+
+#[tokio::test]
+async fn the_rate_is_kept() {
+    let (at, _log) = server(GREETING, PIPELINING, honest).await;
+    let limits = Limits { rate: Some(100.0), ..order().limits };
+    let began = std::time::Instant::now();
+    let list: String = (0..200).map(|n| format!("good{n}@d.test\n")).collect::<Vec<_>>().concat();
+    all_true(&ask(&Order { limits, ..order() }, &settings(at), &list).await);
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_address_literal_is_asked_where_it_says() {
+    let list = "a@[127.0.0.1]\n";
+    let (at, _log) = server(GREETING, PIPELINING, honest).await;
+    let settings = Settings { servers: Vec::new(), ports: vec![Port::try_from(at.port()).unwrap()], ..settings(at) };
+    let answers = ask(&order(), &settings, list).await;
+    assert_eq!((answers[0].outcome, answers[0].destination.as_deref()), (Settled::Rejected, Some("127.0.0.1")));
+}

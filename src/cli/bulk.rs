@@ -1,0 +1,259 @@
+//! `bulk`: a list in, an answer for each of its lines out.
+
+mod descriptors;
+mod output;
+mod progress;
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use clap::builder::BoolishValueParser;
+use smtpprobe::bulk::input::{Entry, Form, InputError, List};
+use smtpprobe::bulk::manners::{Limits, UnknownUsers};
+use smtpprobe::bulk::{Guessing, Halt, Order, Settled, Tally, run as ask_all};
+use smtpprobe::knowledge::Knowledge;
+use smtpprobe::settings::Settings;
+use smtpprobe::smtp::{HelloName, StageTimes};
+use tokio::sync::{mpsc, watch};
+
+use self::output::{Answers, Format};
+use self::progress::Progress;
+use super::args::{ControlsArg, RouteOptions, TlsArg, duration, sender};
+use super::{INTERRUPTED, Trouble, runtime};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  smtpprobe bulk addresses.txt                     one JSON object a line
+  smtpprobe bulk --column email -o csv members.csv > answers.csv
+  grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
+Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
+else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
+No message is delivered. Each destination gets 2 connections and 50 recipients a second, unless told otherwise.";
+
+/// Lines that are looked over before the first mailbox is asked for.
+const LOOKED_OVER: usize = 100_000;
+/// Lines that are read ahead.
+const AHEAD: usize = 1024;
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Manners")]
+pub(crate) struct BulkArgs {
+    /// The list: one address a line, or a table with --column; - is standard input
+    #[arg(value_name = "FILE|-")]
+    list: PathBuf,
+    /// The list is a table (CSV with a head, or one JSON object a line): the column with the addresses
+    #[arg(long, value_name = "NAME", env = "SMTPPROBE_COLUMN", hide_env = true, help_heading = "List")]
+    column: Option<String>,
+    /// Ask on where users are mostly unknown, or addresses look made up
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_I_OWN_THIS_DOMAIN", hide_env = true, help_heading = "List")]
+    i_own_this_domain: bool,
+
+    /// Recipients a second at one destination, or unlimited
+    #[arg(long, value_name = "N", default_value = "50", value_parser = rate, env = "SMTPPROBE_RATE", hide_env = true)]
+    rate: Rate,
+    /// Connections in all
+    #[arg(long, value_name = "N", default_value = "500", value_parser = count, env = "SMTPPROBE_CONNECTIONS", hide_env = true)]
+    connections: usize,
+    /// Connections to one destination
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count, env = "SMTPPROBE_CONNECTIONS_PER_DESTINATION", hide_env = true)]
+    connections_per_destination: usize,
+    /// How often a mailbox is asked again that was put off
+    #[arg(long, value_name = "N", default_value = "3", env = "SMTPPROBE_RETRIES", hide_env = true)]
+    retries: u32,
+    /// How long after, where the server names no time
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = duration, env = "SMTPPROBE_RETRY_AFTER", hide_env = true)]
+    retry_after: Duration,
+
+    /// Sender in MAIL FROM [default: <>, the null sender]
+    #[arg(short, long, value_name = "ADDR", env = "SMTPPROBE_FROM", hide_env = true, help_heading = "Conversation")]
+    from: Option<String>,
+    /// Name in EHLO [default: this host's name, else its address]
+    #[arg(long, value_name = "NAME", env = "SMTPPROBE_HELO", hide_env = true, help_heading = "Conversation")]
+    helo: Option<HelloName>,
+    /// How to use TLS [default: implicit on port 465, else STARTTLS where offered]
+    #[arg(long, value_name = "HOW", env = "SMTPPROBE_TLS", hide_env = true, help_heading = "Conversation")]
+    tls: Option<TlsArg>,
+    /// When to ask each domain for a made-up address, too: where a mailbox was accepted, never, or after any reply
+    #[arg(long, value_name = "WHEN", default_value = "auto", env = "SMTPPROBE_CONTROLS", hide_env = true, help_heading = "Conversation")]
+    controls: ControlsArg,
+    #[command(flatten)]
+    route: RouteOptions,
+
+    /// How to show the answers
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "ndjson",
+        env = "SMTPPROBE_BULK_OUTPUT",
+        hide_env = true,
+        help_heading = "Output"
+    )]
+    output: Format,
+    /// Where to write them; the file must not be there yet [default: standard output]
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_OUTPUT_FILE", hide_env = true, help_heading = "Output")]
+    output_file: Option<PathBuf>,
+    /// Tell no progress
+    #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// Recipients a second.
+#[derive(Clone, Copy, Debug)]
+struct Rate(Option<f64>);
+
+fn rate(text: &str) -> Result<Rate, String> {
+    let number = || text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    match text {
+        "unlimited" => Ok(Rate(None)),
+        _ => number().map(|rate| Rate(Some(rate))).ok_or_else(|| "it should be a number such as 50 or 0.5, or unlimited".to_owned()),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse::<usize>().ok().filter(|count| *count > 0).ok_or_else(|| "it should be a number from 1 on".to_owned())
+}
+
+impl BulkArgs {
+    fn settings(&self) -> Result<Settings, Trouble> {
+        let base = self.route.settings()?;
+        let times = match self.route.time() {
+            Some(time) => StageTimes { greeting: time, command: time, ..base.times },
+            None => base.times,
+        };
+        Ok(Settings {
+            from: sender(self.from.as_deref())?,
+            hello: self.helo.clone(),
+            tls: self.tls.and_then(TlsArg::into_use),
+            controls: self.controls.into(),
+            connect_timeout: base.connect_timeout.min(self.route.time().unwrap_or(Duration::MAX)),
+            times,
+            ..base
+        })
+    }
+
+    fn order(&self) -> Order {
+        let base = Order::default();
+        let unknown_users = if self.i_own_this_domain { UnknownUsers::Own } else { UnknownUsers::Stop };
+        let limits = Limits { connections: self.connections_per_destination, rate: self.rate.0, unknown_users, ..base.limits };
+        Order {
+            limits,
+            connections: descriptors::enough_for(self.connections),
+            retries: self.retries,
+            retry_after: self.retry_after,
+            ..base
+        }
+    }
+
+    fn form(&self) -> Form {
+        self.column.clone().map_or(Form::Lines, |column| Form::Table { column })
+    }
+
+    fn open(&self) -> Result<Box<dyn BufRead + Send>, Trouble> {
+        if self.list.as_os_str() == "-" {
+            return Ok(Box::new(BufReader::new(io::stdin())));
+        }
+        let file = File::open(&self.list).map_err(|error| Trouble::Usage(format!("{}: {error}", self.list.display())))?;
+        Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+    }
+
+    /// Refuses a list that can be read twice and looks made up, before anybody is asked.
+    fn look_over(&self) -> Result<(), Trouble> {
+        if self.i_own_this_domain || !self.list.is_file() {
+            return Ok(());
+        }
+        let mut guessing = Guessing::default();
+        for entry in List::new(self.open()?, self.form()).take(LOOKED_OVER) {
+            let Entry { line, mailbox, .. } = entry.map_err(unreadable)?;
+            if let Ok(mailbox) = mailbox
+                && guessing.notice(&mailbox)
+            {
+                let what = "look counted up or spelt through, as for guessing (line";
+                let advice = "--i-own-this-domain asks them all the same";
+                return Err(Trouble::Usage(format!("the addresses at {} {what} {line}); {advice}", mailbox.domain())));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: InputError) -> Trouble {
+    match error {
+        InputError::Read { ref source, .. } => Trouble::Machine(io::Error::new(source.kind(), error.to_string())),
+        other => Trouble::Usage(other.to_string()),
+    }
+}
+
+/// Runs it.
+pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
+    let (settings, order) = (args.settings()?, args.order());
+    args.look_over()?;
+    let list = List::new(args.open()?, args.form());
+    let mut answers = Answers::open(args.output, args.output_file.as_deref())?;
+    let knowledge = Knowledge::english();
+    let mut progress = Progress::new(args.quiet);
+    let (feed, lines) = mpsc::channel(AHEAD);
+    // Standard input may come as slowly as it likes: the sessions do not wait for it.
+    let reader = thread::spawn(move || {
+        for entry in list {
+            // Whoever does not listen any more has been stopped.
+            if feed.blocking_send(entry?).is_err() {
+                break;
+            }
+        }
+        Ok::<(), InputError>(())
+    });
+    let (go, halt) = watch::channel(Halt::No);
+    let mut written = Ok(());
+    let answer = |answer| {
+        written = answers.write(&answer);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let runtime = runtime()?;
+    let tally = runtime.block_on(async {
+        let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| progress.show(tally));
+        tokio::select! {
+            tally = ask => tally,
+            never = interrupted(&go) => match never {},
+        }
+    });
+    let stopped = *go.borrow() != Halt::No;
+    progress.end(&tally);
+    runtime.shutdown_background();
+    written?;
+    answers.close()?;
+    if stopped {
+        // The thread may be waiting for standard input, which nobody closes.
+        return Ok(INTERRUPTED);
+    }
+    match reader.join() {
+        Ok(read) => read.map_err(unreadable)?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    Ok(exit_code(&tally))
+}
+
+/// Ctrl-C once ends what has begun, twice stops at once. Never returns.
+async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
+    for halt in [Halt::Finish, Halt::Now] {
+        // Without a handler for it, Ctrl-C ends the program as usual.
+        if tokio::signal::ctrl_c().await.is_err() {
+            break;
+        }
+        let _ = go.send(halt);
+    }
+    std::future::pending().await
+}
+
+/// The exit code of the outcome of most concern, in the contract's order.
+fn exit_code(tally: &Tally) -> u8 {
+    const CONCERN: [(Settled, u8); 5] =
+        [(Settled::Unreachable, 4), (Settled::Deferred, 3), (Settled::Rejected, 1), (Settled::Invalid, 1), (Settled::Inconclusive, 5)];
+    CONCERN.iter().find(|(settled, _)| tally.of(*settled) > 0).map_or(0, |(_, code)| *code)
+}
