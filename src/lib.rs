@@ -24,6 +24,9 @@
 //! The user's own side is looked at as a receiver would: [`sender`] asks for the names of its addresses, evaluates the sender's
 //! policy and tells each step of it. A probe does so after a refusal that can be about the sender, and weighs the two.
 //!
+//! Beside the target there is the user's own side: [`sender`] looks at it as receivers do, the diagnosis weighs refusals against it.
+//! A [`message`] leaves only where it is asked for. [`bulk`] asks the same question for many mailboxes, in sessions that they share.
+//!
 //! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
 //! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.
 //!

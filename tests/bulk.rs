@@ -104,8 +104,26 @@ fn lists_for_guessing_and_files_that_hold_answers_are_refused() {
     let owned = [&options[..], &["--i-own-this-domain"]].concat();
     let done = bulk(&owned, "");
     assert_eq!((done.status.code(), done.stdout.len()), (Some(0), 0), "{}", text(&done.stderr));
-    assert_eq!(std::fs::read_to_string(file("out")).expect("answers").lines().count(), 80);
-    assert_eq!(bulk(&owned, "").status.code(), Some(2), "what was answered is not written over");
+    let journal = std::fs::read_to_string(file("out")).expect("answers");
+    // The first line says whose answers they are.
+    assert_eq!(journal.lines().count(), 81);
+    // Nothing is left to ask: the same command says so, and sums up what was answered.
+    let again = bulk(&[&owned[..], &["--summary"]].concat(), "");
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("80 lines are answered already"), "{}", text(&again.stderr));
+    assert!(text(&again.stdout).contains("80"), "{}", text(&again.stdout));
+    assert_eq!(std::fs::read_to_string(file("out")).expect("answers"), journal);
+    // A torn end is mended, and what it was is asked again.
+    std::fs::write(file("out"), &journal[..journal.len() - 40]).expect("a file");
+    let mended = bulk(&owned, "");
+    assert!(mended.status.success() && text(&mended.stderr).contains("repaired"), "{}", text(&mended.stderr));
+    assert_eq!(std::fs::read_to_string(file("out")).expect("answers").lines().count(), 81);
+    // Another list's journal is left alone.
+    std::fs::write(file("list"), "someone@demo.test\n").expect("a file");
+    assert_eq!(bulk(&owned, "").status.code(), Some(2));
+    // The other forms cannot be gone on with, and write nothing over.
+    let csv = [&owned[..], &["-o", "csv"]].concat();
+    assert_eq!(bulk(&csv, "").status.code(), Some(2));
     std::fs::remove_dir_all(&folder).expect("a folder");
 }
 

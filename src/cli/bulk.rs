@@ -3,7 +3,9 @@
 mod descriptors;
 mod output;
 mod progress;
+mod sink;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -16,14 +18,15 @@ use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
 use smtpprobe::bulk::manners::{Limits, UnknownUsers};
-use smtpprobe::bulk::{Guessing, Halt, Order, Settled, Tally, run as ask_all};
+use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::settings::Settings;
 use smtpprobe::smtp::{HelloName, StageTimes};
 use tokio::sync::{mpsc, watch};
 
-use self::output::{Answers, Format};
+use self::output::Format;
 use self::progress::Progress;
+use self::sink::{Sink, Wanted, exit_code};
 use super::args::{ControlsArg, RouteOptions, TlsArg, duration, sender};
 use super::{INTERRUPTED, Trouble, runtime};
 
@@ -31,6 +34,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   smtpprobe bulk addresses.txt                     one JSON object a line
   smtpprobe bulk --column email -o csv members.csv > answers.csv
+  smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
@@ -96,9 +100,16 @@ pub(crate) struct BulkArgs {
         help_heading = "Output"
     )]
     output: Format,
-    /// Where to write them; the file must not be there yet [default: standard output]
+    /// Where to write them [default: standard output]. With ndjson that is a journal: after a crash or Ctrl-C the same command goes on
+    /// where it stopped. With csv and json the file must not be there yet
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_OUTPUT_FILE", hide_env = true, help_heading = "Output")]
     output_file: Option<PathBuf>,
+    /// At the end, how many answers there were by outcome, reason and destination
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_SUMMARY", hide_env = true, help_heading = "Output")]
+    summary: bool,
+    /// The same as a page with charts
+    #[arg(long, value_name = "FILE", env = "SMTPPROBE_SUMMARY_HTML", hide_env = true, help_heading = "Output")]
+    summary_html: Option<PathBuf>,
     /// Tell no progress
     #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true, help_heading = "Output")]
     quiet: bool,
@@ -151,6 +162,12 @@ impl BulkArgs {
         }
     }
 
+    /// What decides the answers: the journal of other options is not gone on with.
+    fn identity(&self) -> BTreeMap<String, String> {
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        BTreeMap::from([("--column".to_owned(), given(&self.column)), ("--from".to_owned(), given(&self.from))])
+    }
+
     fn form(&self) -> Form {
         self.column.clone().map_or(Form::Lines, |column| Form::Table { column })
     }
@@ -194,16 +211,20 @@ fn unreadable(error: InputError) -> Trouble {
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
     args.look_over()?;
-    let list = List::new(args.open()?, args.form());
-    let mut answers = Answers::open(args.output, args.output_file.as_deref())?;
+    let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet);
     let (feed, lines) = mpsc::channel(AHEAD);
     // Standard input may come as slowly as it likes: the sessions do not wait for it.
     let reader = thread::spawn(move || {
         for entry in list {
+            let entry = entry?;
+            if answered.as_ref().is_some_and(|answered| answered.contains(entry.line)) {
+                continue;
+            }
             // Whoever does not listen any more has been stopped.
-            if feed.blocking_send(entry?).is_err() {
+            if feed.blocking_send(entry).is_err() {
                 break;
             }
         }
@@ -212,8 +233,10 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (go, halt) = watch::channel(Halt::No);
     let mut written = Ok(());
     let answer = |answer| {
-        written = answers.write(&answer);
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        sink.take(answer).unwrap_or_else(|error| {
+            written = Err(error);
+            ControlFlow::Break(())
+        })
     };
     let runtime = runtime()?;
     let tally = runtime.block_on(async {
@@ -227,7 +250,9 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     progress.end(&tally);
     runtime.shutdown_background();
     written?;
-    answers.close()?;
+    let summary = sink.close()?;
+    let beside_answers = args.output_file.is_none();
+    Wanted { table: args.summary, page: args.summary_html.as_ref(), beside_answers }.show(&summary, &args.list, &knowledge)?;
     if stopped {
         // The thread may be waiting for standard input, which nobody closes.
         return Ok(INTERRUPTED);
@@ -236,7 +261,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Ok(read) => read.map_err(unreadable)?,
         Err(panic) => std::panic::resume_unwind(panic),
     }
-    Ok(exit_code(&tally))
+    Ok(exit_code(&summary))
 }
 
 /// Ctrl-C once ends what has begun, twice stops at once. Never returns.
@@ -249,11 +274,4 @@ async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
         let _ = go.send(halt);
     }
     std::future::pending().await
-}
-
-/// The exit code of the outcome of most concern, in the contract's order.
-fn exit_code(tally: &Tally) -> u8 {
-    const CONCERN: [(Settled, u8); 5] =
-        [(Settled::Unreachable, 4), (Settled::Deferred, 3), (Settled::Rejected, 1), (Settled::Invalid, 1), (Settled::Inconclusive, 5)];
-    CONCERN.iter().find(|(settled, _)| tally.of(*settled) > 0).map_or(0, |(_, code)| *code)
 }
