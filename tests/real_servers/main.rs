@@ -13,6 +13,7 @@ mod namespace;
 mod network;
 mod old_tls;
 mod others;
+mod policyd;
 mod probed;
 mod reachability;
 mod security;
