@@ -1,3 +1,5 @@
+//! Lists as people keep them: lines, tables and JSON objects, and what is wrong with some of them.
+
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Read};
 

@@ -1,3 +1,5 @@
+//! Journals that go on, are torn, full, shared, or of another list.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, Read as _};

@@ -1,3 +1,5 @@
+//! Answers counted by outcome, reason, destination and time.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A summary as people see it: text, rows and page.
+
 use super::*;
 use crate::bulk::Answer;
 use crate::bulk::summary::Tally;
