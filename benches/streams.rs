@@ -62,29 +62,34 @@ mod linux {
         println!("| explain | a second | at least | time | |\n|---|--:|--:|--:|---|");
         let mbox = folder.join("mbox");
         let count = write_mbox(&mbox, &inputs.mails, MAILS / part)?;
-        rate("mails of an mbox, -o ndjson", count, Some(12_000.0), &best(&program, runs, &["-o", "ndjson"], &mbox)?);
+        rate("mails of an mbox, -o ndjson", count, Some(12_000.0), &best(&program, runs, &["-o", "ndjson"], &mbox)?, short);
         let lines = folder.join("replies");
         let count = write_lines(&lines, &inputs.replies, LINES / part, |reply, _| reply.to_owned())?;
-        rate("replies, --lines -o ndjson", count, Some(300_000.0), &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?);
+        rate("replies, --lines -o ndjson", count, Some(300_000.0), &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?, short);
         let count = write_lines(&lines, &inputs.replies, DIFFERENT / part, |reply, number| format!("{reply} ({number:x})"))?;
-        rate("the same, no two alike", count, None, &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?);
+        rate("the same, no two alike", count, None, &best(&program, runs, &["--lines", "-o", "ndjson"], &lines)?, short);
         let one = folder.join("one.eml");
         fs::write(&one, inputs.mails.first().map_or(&[][..], Vec::as_slice))?;
         let took = best(&program, if short { 1 } else { 50 }, &[], &one)?;
         let milliseconds = took.real.as_secs_f64() * 1000.0;
-        println!("| one mail as a process | | 8 ms | {milliseconds:.1} ms | {} |", verdict(milliseconds <= 8.0));
+        println!("| one mail as a process | | 8 ms | {milliseconds:.1} ms | {} |", verdict(milliseconds <= 8.0, short));
         fs::remove_dir_all(folder)
     }
 
-    fn verdict(is_reached: bool) -> &'static str {
-        if is_reached { "ok" } else { "NOT reached" }
+    /// A short run of a build for debugging is not what the limits are for.
+    fn verdict(is_reached: bool, short: bool) -> &'static str {
+        match (short, is_reached) {
+            (true, _) => "not judged",
+            (false, true) => "ok",
+            (false, false) => "NOT reached",
+        }
     }
 
-    fn rate(what: &str, count: usize, least: Option<f64>, took: &Took) {
+    fn rate(what: &str, count: usize, least: Option<f64>, took: &Took, short: bool) {
         #[allow(clippy::cast_precision_loss, reason = "there are fewer than a million")]
         let rate = count as f64 / took.computing.as_secs_f64();
         let asked = least.map_or(String::new(), |least| format!("{least:.0}"));
-        let reached = least.map_or("", |least| verdict(rate >= least));
+        let reached = least.map_or("", |least| verdict(rate >= least, short));
         println!("| {what} | {rate:.0} | {asked} | {:.2} s | {reached} |", took.real.as_secs_f64());
     }
 
