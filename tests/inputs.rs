@@ -594,6 +594,7 @@ fn rules_of_ones_own_come_first() {
         ("at.toml", format!("{rule}at = [\"LUNCH\"]\n"), &["line 8", "at", "LUNCH"]),
         ("missing.toml", rule.replace("reason = \"user_unknown\"\n", ""), &["line 1", "reason"]),
         ("pattern.toml", format!("{rule}pattern = \"(zebra\"\n"), &["quota", "(zebra"]),
+        ("word.toml", rule.replace("Zebra", "ox"), &["quota", "ox", "too short"]),
         ("toml.toml", rule.replace("[[rule]]", "[[rule"), &["line 1"]),
         ("section.toml", rule.replace("[[rule]]", "[[rules]]"), &["line 1", "rules"]),
     ] {

@@ -1,7 +1,7 @@
 //! The program that is measured: the one that users install.
 //!
 //! What `cargo bench` itself builds has features in it that only the tests' packages ask for (the tables of Unicode, most of all), and
-//! takes a megabyte more than the real one. So that is built apart.
+//! takes more memory than the real one. So that is built apart.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What the text of a rule has to match.
 //!
 //! One reply asks a dozen patterns once: then the engine that takes least to make a pattern ready is the best. A stream asks the same
-//! ones over and over, and soon gets the engine that takes ten times as long for that, and a fiftieth of the time for the answer.
+//! ones over and over, and soon gets the engine that takes longer for that, and much less time for each answer.
 
 use std::ops::Range;
 use std::sync::OnceLock;

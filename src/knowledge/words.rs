@@ -1,7 +1,7 @@
 //! From a reply to a [`Reason`]: words first, then the enhanced code, then the number in its place.
 //!
 //! The number alone names the right reason for three refusals in ten; so text beats number, and what was concluded from a bare
-//! number is never more than unsure. Wording of single providers will stand before the generic rules, in the same form.
+//! number is never more than unsure. Wording of single providers stands before the generic rules, in the same form.
 
 use std::ops::Range;
 use std::sync::Arc;
