@@ -15,6 +15,7 @@ pub mod plan;
 mod run;
 pub mod summary;
 mod talk;
+mod waiting;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;

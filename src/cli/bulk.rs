@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -211,7 +210,7 @@ fn unreadable(error: InputError) -> Trouble {
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
     args.look_over()?;
-    let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let (sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
     let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet);
@@ -231,16 +230,9 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Ok::<(), InputError>(())
     });
     let (go, halt) = watch::channel(Halt::No);
-    let mut written = Ok(());
-    let answer = |answer| {
-        sink.take(answer).unwrap_or_else(|error| {
-            written = Err(error);
-            ControlFlow::Break(())
-        })
-    };
     let runtime = runtime()?;
     let tally = runtime.block_on(async {
-        let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| progress.show(tally));
+        let ask = ask_all((&order, &settings, &knowledge), lines, halt, |answer| sink.take(answer), |tally| progress.show(tally));
         tokio::select! {
             tally = ask => tally,
             never = interrupted(&go) => match never {},
@@ -249,7 +241,6 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let stopped = *go.borrow() != Halt::No;
     progress.end(&tally);
     runtime.shutdown_background();
-    written?;
     let summary = sink.close()?;
     let beside_answers = args.output_file.is_none();
     Wanted { table: args.summary, page: args.summary_html.as_ref(), beside_answers }.show(&summary, &args.list, &knowledge)?;
