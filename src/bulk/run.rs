@@ -52,7 +52,7 @@ pub async fn run(
 ) -> Tally {
     let clock = Clock::start();
     let tls = TlsClient::new(&settings.extra_roots);
-    let resolver = Resolver::new(settings, clock);
+    let resolver = Resolver::new(settings, clock).remembering();
     let hello = settings.hello.clone().or_else(|| sender::host_name().map(HelloName::Domain));
     let wire = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let stir = Notify::new();
@@ -92,7 +92,6 @@ pub async fn run(
             Some(()) = sessions.next(), if !sessions.is_empty() => {}
             Some((domain, target, route)) = lookups.next(), if !lookups.is_empty() => {
                 ledger.borrow_mut().routed(&domain, &target, &route);
-                resolver.forget();
             }
             _ = tick.tick() => {
                 let tally = ledger.borrow().tally();

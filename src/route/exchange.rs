@@ -7,6 +7,7 @@ use std::future::{self, Future};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(super) struct Exchange {
     /// Whether TCP was used.
     pub(super) tcp: bool,
     /// The message, whatever its response code; it answers the question asked.
-    pub(super) answer: Result<Message, LookupFailure>,
+    pub(super) answer: Result<Arc<Message>, LookupFailure>,
 }
 
 /// How the resolver is to treat signatures.
@@ -81,7 +82,7 @@ pub(super) async fn ask(question: &Query, server: SocketAddr, patience: Patience
     }
     let answer = answer.map_err(|error| failure(&error)).and_then(|response| {
         let message = response.into_message();
-        if message.queries.as_slice() == [question.clone()] { Ok(message) } else { Err(LookupFailure::Malformed) }
+        if message.queries.as_slice() == [question.clone()] { Ok(Arc::new(message)) } else { Err(LookupFailure::Malformed) }
     });
     Exchange { tcp, answer }
 }

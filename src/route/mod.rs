@@ -10,6 +10,7 @@
 mod addresses;
 mod anchors;
 mod answer;
+mod cache;
 mod exchange;
 mod exchangers;
 mod identity;

@@ -1,7 +1,8 @@
 //! Asking the DNS servers in turn, along aliases.
 //!
 //! A library's resolver would cache, reorder and retry on its own and then name one result. A diagnosis wants each question
-//! with the server asked, the time it took and what came back, and asks little enough to need no cache.
+//! with the server asked, the time it took and what came back, and asks little enough to need no cache; only whoever asks for
+//! thousands of domains has one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::system_conf::read_system_conf;
 
 use super::answer::{self, Chain, Outcome, Reading};
+use super::cache::Cache;
 use super::exchange::{self, Patience, Signatures};
 use super::security::{self, Suspicion};
 use super::trust::{Claim, Trust};
@@ -31,6 +33,8 @@ pub struct Resolver {
     hosts: OnceLock<Hosts>,
     /// What servers were asked, in the order of the answers.
     asked: Mutex<Vec<Lookup>>,
+    /// The answers that are used again; none where each question is to be asked.
+    cache: Option<Cache>,
 }
 
 #[derive(Debug)]
@@ -71,7 +75,21 @@ impl Resolver {
             trust: Trust::new(&settings.validation, *address, patience),
             silent: AtomicBool::new(false),
         };
-        Self { servers: addresses.iter().map(server).collect(), patience, clock, hosts: OnceLock::new(), asked: Mutex::default() }
+        Self {
+            servers: addresses.iter().map(server).collect(),
+            patience,
+            clock,
+            hosts: OnceLock::new(),
+            asked: Mutex::default(),
+            cache: None,
+        }
+    }
+
+    /// The same, but answers are used again for as long as they last: for whoever asks for many domains. It keeps the answers to 4,096
+    /// questions, and nothing in [`lookups`](Self::lookups).
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { cache: Some(Cache::default()), ..self }
     }
 
     /// A resolver on a system with these servers and this hosts file.
@@ -86,11 +104,6 @@ impl Resolver {
     #[must_use]
     pub fn lookups(&self) -> Vec<Lookup> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Forgets what servers were asked so far: whoever asks for thousands of domains has no use for all of it.
-    pub fn forget(&self) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The clock by which lookups are timed.
@@ -182,7 +195,11 @@ impl Resolver {
     async fn ask(&self, server: &Server, question: &Query, kind: LookupKind, chain: &Chain) -> (Lookup, Reading, Chain, Option<Suspicion>) {
         let signatures = if server.trust.is_some() { Signatures::Sent } else { Signatures::Judged };
         let at = self.clock.now();
-        let exchange = exchange::ask(question, server.address, self.patience, signatures).await;
+        let exchange = Box::pin(exchange::ask(question, server.address, self.patience, signatures));
+        let exchange = match &self.cache {
+            Some(cache) => cache.ask((server.address, question.clone()), self.clock, exchange).await,
+            None => exchange.await,
+        };
         let took = self.clock.now().since(at);
 
         server.remember(exchange.answer.as_ref().err().copied());
@@ -207,7 +224,9 @@ impl Resolver {
             chain: further.aliases(chain.links()),
             security,
         };
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(lookup.clone());
+        if self.cache.is_none() {
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(lookup.clone());
+        }
         (lookup, reading, further, suspicion)
     }
 

@@ -148,7 +148,7 @@ impl Asking {
         let place = self.known.place(&question).ok_or(NetError::Busy)?;
         let answer = place.get_or_try_init(|| async {
             let exchange = exchange::ask(&question, self.server, self.patience, Signatures::Sent).await;
-            exchange.answer.map_err(|failure| match failure {
+            exchange.answer.map(Arc::unwrap_or_clone).map_err(|failure| match failure {
                 LookupFailure::TimedOut => NetError::Timeout,
                 other => NetError::Message(other.as_str()),
             })

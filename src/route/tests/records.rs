@@ -54,3 +54,27 @@ async fn what_everybody_wants_to_have_at_a_name_does_not_hide_the_rest() {
     let Records::Found(found) = found else { panic!("{found:?}") };
     assert_eq!(found.len(), 256);
 }
+
+#[tokio::test]
+async fn whoever_asks_for_many_domains_asks_for_a_shared_host_once() {
+    let domains = script(40, |n| format!("d{n}.example MX 10 mx.example"));
+    let server = Server::start(&format!("{domains}\nmx.example A 192.0.2.1")).await;
+    let settings = asking(&[&server]);
+    let resolver = Resolver::new(&settings, Clock::start()).remembering();
+    for _ in 0..2 {
+        let routes = (0..40).map(|n| {
+            let (unheard, _) = tokio::sync::mpsc::unbounded_channel();
+            let (settings, resolver) = (&settings, &resolver);
+            async move { resolve(&format!("d{n}.example").parse().unwrap(), settings, resolver, unheard).await }
+        });
+        for route in futures_util::future::join_all(routes).await {
+            assert_eq!(route.hosts[0].addresses, ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]);
+        }
+    }
+    let mut asked = server.asked();
+    asked.retain(|question| !question.starts_with("udp MX d"));
+    asked.sort();
+    assert_eq!(asked, ["udp A mx.example", "udp AAAA mx.example"]);
+    assert_eq!(server.asked().len(), 42, "each domain once");
+    assert!(resolver.lookups().is_empty());
+}
