@@ -43,13 +43,13 @@ in_flow_delay = 0
 ";
 
 /// Hosts of domains: `d0.test` and on.
-pub(crate) const DOMAINS: usize = 5000;
+pub(crate) const DOMAINS: u32 = 5000;
 
 /// The namespaces with what runs in them.
 pub(crate) struct Lab(Namespaces);
 
 /// The address of a domain's only host.
-pub(crate) fn address(domain: usize) -> String {
+pub(crate) fn address(domain: u32) -> String {
     format!("10.0.{}.{}", domain / 200, domain % 200 + 1)
 }
 
@@ -76,7 +76,7 @@ impl Lab {
     }
 
     /// Starts the server that says yes once so many sessions are open, and gives the file that it writes their number into.
-    pub(crate) fn say_yes(&self, wanted: usize) -> io::Result<(Child, PathBuf)> {
+    pub(crate) fn say_yes(&self, wanted: u32) -> io::Result<(Child, PathBuf)> {
         let file = self.0.folder.join("sessions");
         let itself = std::env::current_exe()?;
         let child = start(inside(&self.0.server, &itself).arg("yes").args([YES_PORT.to_string(), wanted.to_string()]).arg(&file))?;

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::lab::{DOMAINS, Lab, SERVER, YES_PORT, address};
@@ -31,10 +30,10 @@ const FREE: [&str; 14] = [
 /// How much of everything.
 struct Extent {
     runs: usize,
-    addresses: usize,
-    domains: usize,
-    long: usize,
-    sessions: usize,
+    addresses: u32,
+    domains: u32,
+    long: u32,
+    sessions: u32,
 }
 
 const WHOLE: Extent = Extent { runs: 5, addresses: 10_000, domains: 1000, long: 1_000_000, sessions: DOMAINS };
@@ -79,16 +78,16 @@ fn compare(lab: &Lab, program: &str, extent: &Extent, round_trip: Duration, shor
     let itself = std::env::current_exe()?;
     let bare = itself.to_str().ok_or(io::ErrorKind::InvalidInput)?;
     let count = extent.addresses;
-    let (mut one, mut mixed, mut many, mut many_jobs) = (String::new(), String::new(), String::new(), String::new());
+    let [mut one, mut one_jobs, mut mixed, mut many, mut many_jobs] = [const { String::new() }; 5];
     for number in 0..count {
         let _ = writeln!(one, "user{number:05}@one.test");
+        let _ = writeln!(one_jobs, "{SERVER} user{number:05}@one.test");
         let _ = writeln!(mixed, "{}{number:05}@one.test", if number % 5 == 0 { "gone" } else { "user" });
         let _ = writeln!(many, "user{number:05}@d{}.test", number % extent.domains);
         // The bare client needs those of one host together.
         let domain = number / (count / extent.domains);
         let _ = writeln!(many_jobs, "{} user{number:05}@d{domain}.test", address(domain));
     }
-    let one_jobs: String = one.lines().map(|line| format!("{SERVER} {line}\n")).collect();
     let file = |name: &str, text: &str| lab.write(name, text);
     let (one, one_jobs) = (file("one", &one)?, file("one-jobs", &one_jobs)?);
     let (mixed, many, many_jobs) = (file("mixed", &mixed)?, file("many", &many)?, file("many-jobs", &many_jobs)?);
@@ -108,10 +107,10 @@ fn compare(lab: &Lab, program: &str, extent: &Extent, round_trip: Duration, shor
             ours.push(expect(lab.measure(program, &arguments)?, row.code, row.title)?);
         }
         let cost = Cost::median(&ours).ok_or(io::ErrorKind::InvalidData)?;
-        let rate = |cost: Cost| count as f64 / cost.wall.as_secs_f64();
+        let rate = |cost: Cost| f64::from(count) / cost.wall.as_secs_f64();
         let bare = Cost::median(&theirs).map(rate);
         let share = bare.map(|bare| rate(cost) / bare);
-        let computing = cost.cpu.as_secs_f64() * 1000.0 / count as f64;
+        let computing = cost.cpu.as_secs_f64() * 1000.0 / f64::from(count);
         let mut over = Vec::new();
         if share.is_some_and(|share| share < row.share) {
             over.push("rate");
@@ -175,7 +174,7 @@ fn long_lists(lab: &Lab, program: &str, extent: &Extent, short: bool) -> io::Res
         let more = ["--port", &port, "--connections-per-destination", "20", "--i-own-this-domain", list.as_str()];
         let cost = expect(lab.measure(program, &[&FREE[..], &more].concat())?, 0, "a long list")?;
         let over: &[&str] = if cost.memory > 120_000_000 { &["memory"] } else { &[] };
-        let rate = count as f64 / cost.wall.as_secs_f64();
+        let rate = f64::from(count) / cost.wall.as_secs_f64();
         println!(
             "| a list of {count}, a server that says yes at once | {rate:.0}/s | | {} | 120 MB | {} |",
             megabytes(cost.memory),
@@ -196,14 +195,10 @@ fn many_sessions(lab: &Lab, program: &str, extent: &Extent, short: bool) -> io::
     let (port, connections) = (YES_PORT.to_string(), extent.sessions.to_string());
     let more = ["--port", &port, "--connections", &connections, list.as_str()];
     let cost = expect(lab.measure(program, &[&FREE[..], &more].concat())?, 0, "many sessions")?;
-    let open: usize = read(&file)?.trim().parse().map_err(io::Error::other)?;
+    let open: u32 = fs::read_to_string(file)?.trim().parse().map_err(io::Error::other)?;
     let over: &[&str] = if open < extent.sessions { &["sessions"] } else { &[] };
     println!("| sessions open at once | {open} | | {} | | {} |", megabytes(cost.memory), mark(over, short));
     server.kill()
-}
-
-fn read(file: &Path) -> io::Result<String> {
-    fs::read_to_string(file)
 }
 
 fn expect(cost: Cost, code: i32, what: &str) -> io::Result<Cost> {

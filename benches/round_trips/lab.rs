@@ -1,5 +1,6 @@
 //! What is on the line: the probe at one end, real servers at the other.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
