@@ -181,7 +181,8 @@ fn long_lists(lab: &Lab, program: &str, extent: &Extent, short: bool) -> io::Res
             mark(over, short)
         );
     }
-    server.kill()
+    server.kill()?;
+    server.wait().map(drop)
 }
 
 /// All of them have to be open before one gets a reply to RCPT.
@@ -198,7 +199,8 @@ fn many_sessions(lab: &Lab, program: &str, extent: &Extent, short: bool) -> io::
     let open: u32 = fs::read_to_string(file)?.trim().parse().map_err(io::Error::other)?;
     let over: &[&str] = if open < extent.sessions { &["sessions"] } else { &[] };
     println!("| sessions open at once | {open} | | {} | | {} |", megabytes(cost.memory), mark(over, short));
-    server.kill()
+    server.kill()?;
+    server.wait().map(drop)
 }
 
 fn expect(cost: Cost, code: i32, what: &str) -> io::Result<Cost> {
