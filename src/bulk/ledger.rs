@@ -16,6 +16,7 @@ use super::destination::{Destination, Inquiry};
 use super::input::Entry;
 use super::judgement::Judgement;
 use super::manners::{Answered, Limits, UnknownUsers};
+use super::overrides::{Overrides, Terms};
 use super::plan::{DestinationKey, Usage, Way};
 use super::{Answer, Guessing, Settled};
 use crate::knowledge::{Confidence, Knowledge};
@@ -32,7 +33,7 @@ const HELD: usize = 100;
 const CATCH_ALL_TRIES: u8 = 2;
 
 /// How a run is held.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// How sessions are used.
     pub usage: Usage,
@@ -50,6 +51,16 @@ pub struct Order {
     pub window: usize,
     /// The last answers that are kept for lines with the same address.
     pub remembered: usize,
+    /// Which destinations are treated otherwise.
+    pub overrides: Overrides,
+}
+
+impl Order {
+    /// How a destination is treated that no entry is meant for.
+    #[must_use]
+    pub const fn terms(&self) -> Terms {
+        Terms { limits: self.limits, usage: self.usage, retries: self.retries, retry_after: self.retry_after }
+    }
 }
 
 impl Default for Order {
@@ -63,6 +74,7 @@ impl Default for Order {
             lookups: 64,
             window: 20_000,
             remembered: 10_000,
+            overrides: Overrides::default(),
         }
     }
 }
@@ -305,7 +317,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn routed(&mut self, domain: &MailDomain, target: &Target, route: &Route) {
         let port = self.settings.ports.first().copied().unwrap_or(Port::SMTP);
         let whereto = match Way::along(route, &self.settings.servers, port) {
-            Some(way) => Whereto::At(self.destination(way)),
+            Some(way) => Whereto::At(self.destination(way, domain)),
             None => Whereto::Nowhere(Judgement::of_route(self.knowledge, route, target)),
         };
         let Some(known) = self.domains.get_mut(domain) else { return };
@@ -316,19 +328,28 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn destination(&mut self, way: Way) -> u32 {
+    fn destination(&mut self, way: Way, domain: &MailDomain) -> u32 {
         let keys = way.keys();
+        let (order, now) = (self.order, self.clock.now());
         let known = keys.iter().find_map(|key| self.keys.get(key).copied());
         let id = known.unwrap_or_else(|| {
             self.next_id = self.next_id.wrapping_add(1);
             let id = self.next_id;
-            self.destinations.insert(id, Destination::new(way, self.order.limits, self.settings.pipelining, self.clock.now()));
+            self.destinations.insert(id, Destination::new(way, order.terms(), self.settings.pipelining, now));
             id
         });
+        if let Some(destination) = self.destinations.get_mut(&id).filter(|_| !order.overrides.is_empty()) {
+            destination.choose(&order.overrides, domain, order.terms(), now);
+        }
         for key in keys {
             self.keys.entry(key).or_insert(id);
         }
         id
+    }
+
+    /// How a destination is treated.
+    pub(super) fn terms(&self, id: u32) -> Terms {
+        self.destinations.get(&id).map_or_else(|| self.order.terms(), |destination| destination.terms)
     }
 
     pub(super) fn at(&mut self, id: u32) -> Option<&mut Destination> {

@@ -11,6 +11,7 @@ pub mod journal;
 mod judgement;
 mod ledger;
 pub mod manners;
+pub mod overrides;
 pub mod plan;
 mod run;
 pub mod summary;

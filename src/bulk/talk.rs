@@ -136,7 +136,7 @@ impl Talk {
     fn next(&mut self, ledger: &mut Ledger<'_>, session: &mut Session) {
         let now = ledger.clock.now();
         let offered = session.transcript().capabilities().unwrap_or_default();
-        let order = *ledger.order;
+        let usage = ledger.terms(self.id).usage;
         let (all_read, crowded) = (ledger.tally.all_read, ledger.is_crowded());
         let Some(destination) = ledger.at(self.id).filter(|destination| destination.end.is_none()) else { return };
         let waiting = destination.waiting.len();
@@ -151,7 +151,7 @@ impl Talk {
         if let Some(pause) = destination.manners.pause(now) {
             return ledger.wake_at(self.id, Elapsed(now.0.saturating_add(pause)));
         }
-        let most = destination.capacity.next(&order.usage, &offered, self.used, now, waiting.max(1));
+        let most = destination.capacity.next(&usage, &offered, self.used, now, waiting.max(1));
         if most == 0 {
             return;
         }
@@ -320,12 +320,13 @@ impl Talk {
         // To be told to come back is what whoever greylists says first.
         self.fruit += usize::from(push == Some(Push::Greylist));
         self.last = Some(judgement.clone());
-        if inquiry.put_off >= ledger.order.retries {
+        let terms = ledger.terms(self.id);
+        if inquiry.put_off >= terms.retries {
             self.fruit += 1;
             return ledger.judged(inquiry, judgement);
         }
         let named = wait_named(reply).map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT)));
-        let due = Elapsed(now.0.saturating_add(named.unwrap_or(ledger.order.retry_after)));
+        let due = Elapsed(now.0.saturating_add(named.unwrap_or(terms.retry_after)));
         ledger.put_off(self.id, Inquiry { said: false, put_off: inquiry.put_off + 1, ..inquiry }, due);
     }
 
@@ -420,7 +421,7 @@ impl Talk {
         if let Some(at) = self.asked.iter().position(|inquiry| inquiry.said).filter(|_| self.refused_sender.is_none())
             && let Some(inquiry) = self.asked.remove(at)
         {
-            if inquiry.put_off >= ledger.order.retries {
+            if inquiry.put_off >= ledger.terms(self.id).retries {
                 self.fruit += 1;
                 ledger.judged(inquiry, why.clone());
             } else {
@@ -434,7 +435,7 @@ impl Talk {
 
     /// Whether it was worth it: a destination where session after session brings nothing is given up.
     fn account(self, ledger: &mut Ledger<'_>, now: Elapsed) {
-        let retries = ledger.order.retries;
+        let retries = ledger.terms(self.id).retries;
         let Some(destination) = ledger.at(self.id) else { return };
         match self.last {
             _ if self.fruit > 0 => destination.fruitless = 0,
@@ -451,7 +452,7 @@ impl Talk {
 
     /// The session did not get as far as a transaction.
     fn not_begun(mut self, ledger: &mut Ledger<'_>, now: Elapsed, transcript: &Transcript, failure: Option<(Stage, FailureKind)>) {
-        let order = *ledger.order;
+        let terms = ledger.terms(self.id);
         let Some(destination) = ledger.at(self.id) else { return };
         // As mail servers do that take TLS only if they can get it.
         if self.tls == TlsUse::IfOffered && !destination.in_the_clear && matches!(failure, Some((Stage::Tls, _))) {
@@ -469,7 +470,7 @@ impl Talk {
             (None, None) => Judgement::of_failure(ledger.knowledge, &self.voice.host, Stage::Ehlo, &FailureKind::Closed),
         };
         let Some(destination) = ledger.at(self.id) else { return };
-        match destination.set_back(self.place, why, order.retries, order.limits.pause) {
+        match destination.set_back(self.place, why, terms.retries, terms.limits.pause) {
             Round::Next => {}
             Round::Again(pause) => {
                 destination.manners.rest(now, pause);

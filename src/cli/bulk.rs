@@ -18,6 +18,7 @@ use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
 use smtpprobe::bulk::manners::{Limits, UnknownUsers};
+use smtpprobe::bulk::overrides::Overrides;
 use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::settings::Settings;
@@ -36,6 +37,11 @@ Examples:
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
+One destination otherwise than the rest, in the configuration file (--config), by the name or address of one of its mail hosts:
+  [destination.\"mx.example.net\"]      this host; \"*.example.net\" all below it; \"@example.net\" where mail for that domain goes
+  rate = 5                            recipients a second, or \"unlimited\"
+  connections = 1                     also recipients-per-session, recipients-per-transaction, retries, retry-after
+Of several that fit, a host goes before a domain, and that before *; what an entry leaves out is as the options say.
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
 No message is delivered. Each destination gets 2 connections and 50 recipients a second, unless told otherwise.";
@@ -88,6 +94,9 @@ pub(crate) struct BulkArgs {
     controls: ControlsArg,
     #[command(flatten)]
     route: RouteOptions,
+    /// Destinations that the configuration file treats otherwise.
+    #[arg(skip)]
+    pub(super) overrides: Overrides,
 
     /// How to show the answers
     #[arg(
@@ -117,9 +126,9 @@ pub(crate) struct BulkArgs {
 
 /// Recipients a second.
 #[derive(Clone, Copy, Debug)]
-struct Rate(Option<f64>);
+pub(super) struct Rate(pub(super) Option<f64>);
 
-fn rate(text: &str) -> Result<Rate, String> {
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let number = || text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
     match text {
         "unlimited" => Ok(Rate(None)),
@@ -127,7 +136,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn count(text: &str) -> Result<usize, String> {
+pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse::<usize>().ok().filter(|count| *count > 0).ok_or_else(|| "it should be a number from 1 on".to_owned())
 }
 
@@ -158,6 +167,7 @@ impl BulkArgs {
             connections: descriptors::enough_for(self.connections),
             retries: self.retries,
             retry_after: self.retry_after,
+            overrides: self.overrides.clone(),
             ..base
         }
     }

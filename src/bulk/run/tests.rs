@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::super::Settled;
 use super::super::input::{Form, List};
 use super::super::manners::{Limits, UnknownUsers};
+use super::super::overrides::Override;
 use super::*;
 use crate::knowledge::{Confidence, Reason};
 use crate::settings::Controls;
@@ -469,6 +470,53 @@ async fn the_rate_is_kept() {
     let list: String = (0..200).map(|n| format!("good{n}@d.test\n")).collect::<Vec<_>>().concat();
     all_true(&ask(&Order { limits, ..order() }, &settings(at), &list).await);
     assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+/// Domains that lead to hosts of the same names, which are reached at these servers; the DNS is not asked.
+fn leading_to(domains: &[(&str, SocketAddr)]) -> Settings {
+    let first = domains.first().expect("a domain").1;
+    let mut settings = Settings { servers: Vec::new(), ..settings(first) };
+    for (place, (domain, server)) in domains.iter().enumerate() {
+        let address = std::net::IpAddr::from([192, 0, 2, u8::try_from(place + 1).expect("few domains")]);
+        settings.resolve.insert(domain.parse().expect("a name"), vec![address]);
+        settings.connect_to.insert(SocketAddr::new(address, 25), *server);
+    }
+    settings
+}
+
+#[tokio::test]
+async fn one_destination_is_treated_otherwise_and_the_others_are_not() {
+    let (slow, slow_log) = server(GREETING, PIPELINING, honest).await;
+    let (usual, usual_log) = server(GREETING, PIPELINING, honest).await;
+    let settings = leading_to(&[("mx.slow.localhost", slow), ("mx.usual.localhost", usual)]);
+    let list: String = (0..120).map(|n| format!("good{n}@mx.{}.localhost\n", ["slow", "usual"][n % 2])).collect::<Vec<_>>().concat();
+    let limits = Limits { connections: 3, ..order().limits };
+    let mut order = Order { limits, ..order() };
+    let change = Override { rate: Some(Some(20.0)), connections: Some(1), transaction: Some(5), ..Override::default() };
+    assert!(order.overrides.add("*.slow.localhost".parse().expect("a pattern"), change));
+    let began = std::time::Instant::now();
+    all_true(&ask(&order, &settings, &list).await);
+    // 20 at once, then 20 a second.
+    assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+    let (slow, usual) = (slow_log.lock().unwrap(), usual_log.lock().unwrap());
+    assert_eq!((slow.connections.len(), slow.count("RCPT"), usual.count("RCPT")), (1, 60, 60));
+    assert!(slow.transactions().iter().all(|size| *size <= 5), "{:?}", slow.transactions());
+    assert!(usual.connections.len() > 1 && usual.transactions().iter().any(|size| *size > 5), "{:?}", usual.transactions());
+}
+
+#[tokio::test]
+async fn an_entry_counts_whichever_domain_led_there() {
+    let always: Conduct = |_, line| Some(if line.starts_with("RCPT") { "450 4.2.0 Greylisted".to_owned() } else { truth(line) });
+    let (at, _log) = server(GREETING, PIPELINING, always).await;
+    let mut settings = leading_to(&[("a.localhost", at), ("b.localhost", at)]);
+    // Both names have one address.
+    let address = settings.resolve[&"a.localhost".parse().expect("a name")].clone();
+    settings.resolve.insert("b.localhost".parse().expect("a name"), address);
+    let mut order = Order { retries: 2, ..order() };
+    assert!(order.overrides.add("@b.localhost".parse().expect("a pattern"), Override { retries: Some(0), ..Override::default() }));
+    for answer in ask(&order, &settings, "x@a.localhost\ny@b.localhost\n").await {
+        assert_eq!((answer.reason, answer.attempts, answer.destination.as_deref()), (Reason::Greylisted, 1, Some("a.localhost")));
+    }
 }
 
 #[tokio::test]
