@@ -18,6 +18,7 @@ use super::judgement::Judgement;
 use super::manners::{Answered, Limits, UnknownUsers};
 use super::overrides::{Overrides, Terms};
 use super::plan::{DestinationKey, Usage, Way};
+use super::tally::Tally;
 use super::{Answer, Guessing, Settled};
 use crate::knowledge::{Confidence, Knowledge};
 use crate::route::Route;
@@ -76,35 +77,6 @@ impl Default for Order {
             remembered: 10_000,
             overrides: Overrides::default(),
         }
-    }
-}
-
-/// How far a run has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Lines read.
-    pub read: u64,
-    /// Lines answered, by what came of them: in the order of [`Settled`].
-    pub settled: [u64; 6],
-    /// Sessions open.
-    pub open: usize,
-    /// The destination with the most mailboxes waiting, and how many; none if nobody waits.
-    pub slowest: Option<(String, usize)>,
-    /// Whether the whole list has been read.
-    pub all_read: bool,
-}
-
-impl Tally {
-    /// Lines answered.
-    #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.settled.iter().sum()
-    }
-
-    /// Lines that came to `settled`.
-    #[must_use]
-    pub fn of(&self, settled: Settled) -> u64 {
-        self.settled.get(settled as usize).copied().unwrap_or_default()
     }
 }
 
@@ -310,13 +282,23 @@ impl<'a> Ledger<'a> {
 
     /// A domain whose mail hosts are to be looked up.
     pub(super) fn next_sought(&mut self) -> Option<MailDomain> {
-        if self.finishing { None } else { self.sought.pop_front() }
+        let next = if self.finishing { None } else { self.sought.pop_front() };
+        self.tally.lookups.open += usize::from(next.is_some());
+        next
     }
 
     /// The lookups of a domain are in.
     pub(super) fn routed(&mut self, domain: &MailDomain, target: &Target, route: &Route) {
         let port = self.settings.ports.first().copied().unwrap_or(Port::SMTP);
-        let whereto = match Way::along(route, &self.settings.servers, port) {
+        let way = Way::along(route, &self.settings.servers, port);
+        let lookups = &mut self.tally.lookups;
+        lookups.open = lookups.open.saturating_sub(1);
+        *match &way {
+            Some(_) => &mut lookups.found,
+            None if Judgement::is_of_failed_lookup(route) => &mut lookups.failed,
+            None => &mut lookups.none,
+        } += 1;
+        let whereto = match way {
             Some(way) => Whereto::At(self.destination(way, domain)),
             None => Whereto::Nowhere(Judgement::of_route(self.knowledge, route, target)),
         };
@@ -437,6 +419,7 @@ impl<'a> Ledger<'a> {
             let Some((host, address)) = destination.way.addresses().get(destination.place).cloned() else { continue };
             destination.open += 1;
             self.tally.open += 1;
+            self.tally.begun += 1;
             let start = Start {
                 id,
                 place: destination.place,
@@ -625,9 +608,7 @@ impl<'a> Ledger<'a> {
 
     /// Counts, and where most wait.
     pub(super) fn tally(&self) -> Tally {
-        let waiting = self.destinations.values().map(|destination| (destination.waits(), destination));
-        let slowest = waiting.max_by_key(|(waits, _)| *waits).filter(|(waits, _)| *waits > 0);
-        Tally { slowest: slowest.map(|(waits, destination)| (destination.name.clone(), waits)), ..self.tally.clone() }
+        self.tally.with(self.destinations.values(), self.clock.now())
     }
 
     /// Forgets domains and destinations that have nothing left to ask.

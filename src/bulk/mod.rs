@@ -16,8 +16,10 @@ pub mod plan;
 mod run;
 pub mod summary;
 mod talk;
+pub mod tally;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;
-pub use ledger::{Order, Tally};
+pub use ledger::Order;
 pub use run::{Halt, run};
+pub use tally::Tally;

@@ -11,8 +11,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Answer;
 use super::input::Entry;
-use super::ledger::{Ledger, Order, Start, Tally};
+use super::ledger::{Ledger, Order, Start};
 use super::talk::Talk;
+use super::tally::Tally;
 use crate::knowledge::Knowledge;
 use crate::route::{self, Resolver, Route};
 use crate::sender;

@@ -1,6 +1,7 @@
 //! `bulk`: a list in, an answer for each of its lines out.
 
 mod descriptors;
+mod metrics;
 mod output;
 mod progress;
 mod sink;
@@ -25,6 +26,7 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::{HelloName, StageTimes};
 use tokio::sync::{mpsc, watch};
 
+use self::metrics::{Figures, Listen};
 use self::output::Format;
 use self::progress::Progress;
 use self::sink::{Sink, Wanted, exit_code};
@@ -119,6 +121,9 @@ pub(crate) struct BulkArgs {
     /// The same as a page with charts
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_SUMMARY_HTML", hide_env = true, help_heading = "Output")]
     summary_html: Option<PathBuf>,
+    /// Figures for Prometheus while the run lasts, over HTTP at /metrics of this address: 127.0.0.1:9925, or :9925 for all addresses
+    #[arg(long, value_name = "ADDR", value_parser = metrics::listen, env = "SMTPPROBE_METRICS", hide_env = true, help_heading = "Output")]
+    metrics: Option<Listen>,
     /// Tell no progress
     #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true, help_heading = "Output")]
     quiet: bool,
@@ -220,6 +225,7 @@ fn unreadable(error: InputError) -> Trouble {
 /// Runs it.
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
+    let (figures, endpoint) = Figures::open(args.metrics)?;
     args.look_over()?;
     let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
     let list = List::new(input, args.form());
@@ -249,8 +255,15 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         })
     };
     let runtime = runtime()?;
+    if let Some(endpoint) = endpoint {
+        endpoint.tell(args.quiet)?;
+        runtime.spawn(endpoint.serve());
+    }
     let tally = runtime.block_on(async {
-        let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| progress.show(tally));
+        let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| {
+            progress.show(tally);
+            figures.take(tally);
+        });
         tokio::select! {
             tally = ask => tally,
             never = interrupted(&go) => match never {},
