@@ -17,7 +17,7 @@ use super::input::Entry;
 use super::judgement::Judgement;
 use super::manners::{Answered, Limits, UnknownUsers};
 use super::overrides::{Overrides, Terms};
-use super::plan::{DestinationKey, Usage, Way};
+use super::plan::{DestinationKey, LONGEST_REST, Usage, Way};
 use super::tally::Tally;
 use super::{Answer, Guessing, Settled};
 use crate::knowledge::{Confidence, Knowledge};
@@ -412,7 +412,9 @@ impl<'a> Ledger<'a> {
             if !destination.wants_a_session(self.order.usage.errors.most) {
                 continue;
             }
-            if let Some(pause) = destination.manners.pause(now) {
+            // A session that would have to leave before it may ask for anybody is not begun.
+            let wait = Some(destination.manners.wait(now, 1)).filter(|wait| *wait > LONGEST_REST);
+            if let Some(pause) = destination.manners.pause(now).or(wait) {
                 self.wake_at(id, Elapsed(now.0.saturating_add(pause)));
                 continue;
             }

@@ -11,7 +11,7 @@ use super::destination::{Inquiry, Round};
 use super::judgement::{Course, Judgement, Voice, wait_named};
 use super::ledger::{CatchAll, Ledger, Start};
 use super::manners::{Answered, Push};
-use super::plan::Used;
+use super::plan::{LINGER, LINGERS, LONGEST_REST, Used, WORTHWHILE};
 use crate::knowledge::Reason;
 use crate::probe::control_recipient;
 use crate::smtp::{
@@ -20,13 +20,6 @@ use crate::smtp::{
 };
 use crate::target::{MailDomain, Mailbox};
 
-/// A pace that makes a session wait longer than this between transactions is kept by leaving it.
-const LONGEST_REST: Duration = Duration::from_secs(20);
-/// Recipients that are worth waiting for when the pace allows only a few at once.
-const WORTHWHILE: usize = 25;
-/// A session without work stays this long for what the list may still bring, so many times.
-const LINGER: Duration = Duration::from_millis(100);
-const LINGERS: u32 = 10;
 /// A server that names a longer time is asked after this.
 const LONGEST_WAIT: u64 = 3600;
 

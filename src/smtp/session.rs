@@ -99,7 +99,8 @@ pub struct ErrorLimit {
 
 impl ErrorLimit {
     /// How many commands may go out at once after so many refusals; at least one.
-    const fn group(self, refusals: usize) -> usize {
+    #[must_use]
+    pub const fn group(self, refusals: usize) -> usize {
         let hard = self.most.saturating_sub(refusals);
         let percent = if self.percent == 0 { 1 } else { self.percent };
         let soft = self.enough.saturating_sub(refusals).saturating_mul(100) / (percent * 2);

@@ -520,6 +520,24 @@ async fn an_entry_counts_whichever_domain_led_there() {
 }
 
 #[tokio::test]
+async fn nobody_is_called_on_before_the_pace_lets_anything_be_asked() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let knowledge = Knowledge::english();
+    let (order, settings) = (Order { limits: Limits { rate: Some(0.02), ..order().limits }, ..order() }, settings(at));
+    let (feed, lines) = mpsc::channel(1000);
+    for entry in List::new(mixed(3).as_bytes(), Form::Lines) {
+        feed.send(entry.expect("a line")).await.expect("room");
+    }
+    let (go, halt) = watch::channel(Halt::No);
+    let stop = async {
+        sleep(Duration::from_millis(700)).await;
+        go.send(Halt::Finish).expect("a run");
+    };
+    let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, |_| ControlFlow::Continue(()), |_| {}));
+    assert_eq!((tally.answered(), log.lock().unwrap().connections.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn an_address_literal_is_asked_where_it_says() {
     let list = "a@[127.0.0.1]\n";
     let (at, _log) = server(GREETING, PIPELINING, honest).await;
