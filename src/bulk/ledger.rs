@@ -121,6 +121,8 @@ struct Domain {
     /// Mailboxes that were accepted and wait for the catch-all question.
     held: Vec<(Inquiry, Judgement)>,
     catch_all: CatchAll,
+    /// Lookups that failed for a reason that may pass.
+    failed: u32,
     /// Why it is asked no more.
     refused: Option<Judgement>,
 }
@@ -161,6 +163,8 @@ pub(super) struct Ledger<'a> {
     order_remembered: VecDeque<Mailbox>,
     guessing: Guessing,
     sought: VecDeque<MailDomain>,
+    /// Domains that are looked up again, and when; the time between is the same for all, so that they stand in order.
+    sought_again: VecDeque<(Elapsed, MailDomain)>,
     ready: VecDeque<u32>,
     timers: BinaryHeap<Reverse<(Elapsed, u32)>>,
     /// Whether nothing new is begun.
@@ -192,6 +196,7 @@ impl<'a> Ledger<'a> {
             order_remembered: VecDeque::new(),
             guessing: Guessing::default(),
             sought: VecDeque::new(),
+            sought_again: VecDeque::new(),
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
             finishing: false,
@@ -230,7 +235,14 @@ impl<'a> Ledger<'a> {
         let inquiry = Inquiry::new(mailbox, listed);
         let known = self.domains.entry(domain.clone()).or_insert_with(|| {
             self.sought.push_back(domain.clone());
-            Domain { whereto: Whereto::Sought(Vec::new()), open: 0, held: Vec::new(), catch_all: CatchAll::Unasked(0), refused: None }
+            Domain {
+                whereto: Whereto::Sought(Vec::new()),
+                open: 0,
+                held: Vec::new(),
+                catch_all: CatchAll::Unasked(0),
+                failed: 0,
+                refused: None,
+            }
         });
         known.open += 1;
         if guessed && known.refused.is_none() {
@@ -293,11 +305,17 @@ impl<'a> Ledger<'a> {
         let way = Way::along(route, &self.settings.servers, port);
         let lookups = &mut self.tally.lookups;
         lookups.open = lookups.open.saturating_sub(1);
+        let has_failed = way.is_none() && Judgement::is_of_failed_lookup(route);
         *match &way {
             Some(_) => &mut lookups.found,
-            None if Judgement::is_of_failed_lookup(route) => &mut lookups.failed,
+            None if has_failed => &mut lookups.failed,
             None => &mut lookups.none,
         } += 1;
+        if let Some(known) = self.domains.get_mut(domain).filter(|known| has_failed && known.failed < self.order.retries) {
+            known.failed += 1;
+            let due = Elapsed(self.clock.now().0.saturating_add(self.order.retry_after));
+            return self.sought_again.push_back((due, domain.clone()));
+        }
         let whereto = match way {
             Some(way) => Whereto::At(self.destination(way, domain)),
             None => Whereto::Nowhere(Judgement::of_route(self.knowledge, route, target)),
@@ -384,13 +402,20 @@ impl<'a> Ledger<'a> {
 
     /// When something falls due; none if nothing will.
     pub(super) fn wake(&self) -> Option<Elapsed> {
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
+        let lookup = self.sought_again.front().map(|(due, _)| *due);
+        timer.into_iter().chain(lookup).min()
     }
 
     /// Queues what has fallen due.
     pub(super) fn due(&mut self) {
         let now = self.clock.now();
-        while self.wake().is_some_and(|due| due <= now)
+        while self.sought_again.front().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, domain)) = self.sought_again.pop_front()
+        {
+            self.sought.push_back(domain);
+        }
+        while self.timers.peek().is_some_and(|Reverse((due, _))| *due <= now)
             && let Some(Reverse((_, id))) = self.timers.pop()
         {
             if let Some(destination) = self.destinations.get_mut(&id) {

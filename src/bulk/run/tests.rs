@@ -154,6 +154,10 @@ fn settings(at: SocketAddr) -> Settings {
 }
 
 async fn ask(order: &Order, settings: &Settings, list: &str) -> Vec<Answer> {
+    ask_and_count(order, settings, list).await.0
+}
+
+async fn ask_and_count(order: &Order, settings: &Settings, list: &str) -> (Vec<Answer>, Tally) {
     let knowledge = Knowledge::english();
     let (feed, lines) = mpsc::channel(16);
     let entries: Vec<_> = List::new(list.as_bytes(), Form::Lines).collect();
@@ -173,7 +177,7 @@ async fn ask(order: &Order, settings: &Settings, list: &str) -> Vec<Answer> {
     let numbers: Vec<u64> = answers.iter().map(|answer| answer.line).collect();
     assert_eq!(numbers, (1..=list.lines().count() as u64).collect::<Vec<_>>(), "each line once");
     assert_eq!((tally.answered(), tally.open), (answers.len() as u64, 0));
-    answers
+    (answers, tally)
 }
 
 /// Three of four are good, every eighth is full, every eighth unknown.
@@ -535,6 +539,70 @@ async fn nobody_is_called_on_before_the_pace_lets_anything_be_asked() {
     };
     let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, |_| ControlFlow::Continue(()), |_| {}));
     assert_eq!((tally.answered(), log.lock().unwrap().connections.len()), (1, 1));
+}
+
+/// A DNS server that says SERVFAIL for so long; after that, that there is no such record.
+async fn name_server(fails_for: Duration) -> SocketAddr {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let at = socket.local_addr().expect("an address");
+    let began = std::time::Instant::now();
+    tokio::spawn(async move {
+        let mut bytes = [0; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut bytes).await {
+            let question = &bytes[12..length];
+            let end = question.iter().position(|byte| *byte == 0).expect("a name") + 5;
+            let code = if began.elapsed() < fails_for { 2 } else { 0 };
+            let head = [bytes[0], bytes[1], 0x81, 0x80 | code, 0, 1, 0, 0, 0, 0, 0, 0];
+            let _ = socket.send_to(&[&head[..], &question[..end]].concat(), peer).await;
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_lookup_that_failed_is_tried_again_without_a_session() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let order = Order { retry_after: Duration::from_millis(150), ..order() };
+    let list = "good1@mx.a.test\ngood2@mx.a.test\nnobody@mx.b.test\n";
+    let settings = |dns: SocketAddr| Settings { resolvers: vec![dns], ..leading_to(&[("mx.a.test", at), ("mx.b.test", at)]) };
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::from_millis(200)).await), list).await;
+    all_true(&answers);
+    assert!(answers.iter().all(|answer| answer.attempts == 1), "{answers:?}");
+    // At once, and after 150 ms; then it is found.
+    assert_eq!((tally.lookups.found, tally.lookups.none, tally.lookups.failed, tally.lookups.open), (2, 0, 4, 0));
+    let sessions = log.lock().unwrap().connections.len();
+    assert!((1..=2).contains(&sessions), "{sessions}");
+
+    let began = std::time::Instant::now();
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::MAX).await), list).await;
+    for answer in answers {
+        assert_eq!((answer.outcome, answer.reason, answer.attempts), (Settled::Unreachable, Reason::DnsFailure, 0), "{answer:?}");
+    }
+    assert_eq!((tally.lookups.failed, tally.begun), (2 * u64::from(order.retries + 1), 0));
+    assert!(began.elapsed() >= order.retry_after * order.retries, "{:?}", began.elapsed());
+
+    // What is known for sure is not asked again.
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::ZERO).await), "a@nowhere.test\n").await;
+    assert_eq!((answers[0].outcome, answers[0].reason), (Settled::Rejected, Reason::NoMailService));
+    assert_eq!((tally.lookups.none, tally.lookups.failed), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_that_is_halted_waits_for_no_lookup() {
+    let dns = name_server(Duration::MAX).await;
+    let settings = Settings { resolvers: vec![dns], ..leading_to(&[("mx.a.test", dns)]) };
+    let (order, knowledge) = (Order { retry_after: Duration::from_secs(60), ..order() }, Knowledge::english());
+    let (feed, lines) = mpsc::channel(10);
+    for entry in List::new("good1@mx.a.test\n".as_bytes(), Form::Lines) {
+        feed.send(entry.expect("a line")).await.expect("room");
+    }
+    let (go, halt) = watch::channel(Halt::No);
+    let stop = async {
+        sleep(Duration::from_millis(300)).await;
+        go.send(Halt::Finish).expect("a run");
+    };
+    let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, |_| ControlFlow::Continue(()), |_| {}));
+    assert_eq!((tally.answered(), tally.lookups.failed), (0, 1));
 }
 
 #[tokio::test]
