@@ -127,6 +127,37 @@ fn lists_for_guessing_and_files_that_hold_answers_are_refused() {
     std::fs::remove_dir_all(&folder).expect("a folder");
 }
 
+/// A list of nothing, of no address, with a byte order mark, or given twice: one clear answer each.
+#[test]
+fn lists_that_hold_little_have_one_clear_answer() {
+    let server = server().to_string();
+    let options = ["-", "--server", &server, "--helo", "probe.test", "--controls", "off"];
+    for (arguments, list) in [
+        (&[][..], ""),
+        (&[], "\n# nothing here\n \n"),
+        (&[], "\u{feff}"),
+        (&["--column", "mail"], "name,mail\n"),
+        (&["--column", "mail"], ""),
+    ] {
+        let done = bulk(&[&options[..], arguments].concat(), list);
+        let complaints = text(&done.stderr);
+        assert_eq!((done.status.code(), done.stdout.len(), complaints.lines().count()), (Some(0), 0, 1), "{list:?}: {complaints}");
+        assert!(complaints.starts_with("smtpprobe: the list has no line to answer"), "{list:?}: {complaints}");
+    }
+    let done = bulk(&options, "no address\n@\n");
+    assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(1), 2));
+    assert!(text(&done.stderr).starts_with("smtpprobe: 2 answered (2 no address), 0 left"), "{}", text(&done.stderr));
+    for (arguments, list) in [(&[][..], "\u{feff}good1@a.test\r\n"), (&["--column", "mail"], "\u{feff}mail;name\r\ngood1@a.test;Anna\r\n")]
+    {
+        let done = bulk(&[&options[..], arguments].concat(), list);
+        let answer: Value = serde_json::from_slice(&done.stdout).expect("one answer");
+        assert_eq!((done.status.code(), answer["input"].as_str()), (Some(0), Some("good1@a.test")), "{list:?}");
+    }
+    let twice = bulk(&[&options[..], &["-"]].concat(), "good1@a.test\n");
+    let complaints = text(&twice.stderr);
+    assert_eq!((twice.status.code(), twice.stdout.len(), complaints.lines().count()), (Some(2), 0, 1), "{complaints}");
+}
+
 #[test]
 fn the_schema_describes_an_answer() {
     let done = Command::new(env!("CARGO_BIN_EXE_smtpprobe")).args(["schema", "bulk"]).output().expect("the command");

@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
+use smtpprobe::bulk::journal::Answered;
 use smtpprobe::bulk::manners::{Limits, UnknownUsers};
 use smtpprobe::bulk::overrides::Overrides;
 use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
@@ -228,6 +229,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (figures, endpoint) = Figures::open(args.metrics)?;
     args.look_over()?;
     let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let before = answered.as_ref().map_or(0, Answered::len);
     let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet);
@@ -284,6 +286,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Ok(read) => read.map_err(unreadable)?,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+    progress.nothing(&tally, before);
     Ok(exit_code(&summary))
 }
 
