@@ -69,8 +69,8 @@ async fn talk(mut stream: TcpStream, delays: Delays, late: Arc<Mutex<BTreeSet<St
             Some("QUIT") => "221 2.0.0 Bye",
             _ => "250 2.0.0 Ok",
         };
-        let replies: String = text.lines().map(|line| format!("{}\r\n", reply(line))).collect();
-        stream.write_all(replies.as_bytes()).await.ok()?;
+        let replies: Vec<String> = text.lines().map(|line| format!("{}\r\n", reply(line))).collect();
+        stream.write_all(replies.concat().as_bytes()).await.ok()?;
     }
     None
 }

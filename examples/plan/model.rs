@@ -147,8 +147,8 @@ impl Need {
         let Course { took, quarters: [first, third], open, .. } = simulate(order, &[place], spread);
         let (took, open) = (took.as_secs_f64(), open.as_secs_f64());
         // The first ones go ahead of the pace, and those put off come last: it is the pace between them that goes on.
-        let pace = third.saturating_sub(first).as_secs_f64() / (simulated as f64 / 2.0);
+        let each = third.saturating_sub(first).as_secs_f64() / (simulated as f64 / 2.0);
         let more = (self.mailboxes - simulated as f64).max(0.0);
-        (took + more * pace, open / part)
+        (took + more * each, open / part)
     }
 }

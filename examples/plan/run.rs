@@ -121,7 +121,7 @@ enum Event {
 
 /// Simulates a run over `places`. Their mailboxes are there at once, or come in no order while the list is read for `spread`.
 pub(crate) fn simulate(order: &Order, places: &[Place], spread: Option<Duration>) -> Course {
-    Run::new(order, places, spread).to_the_end()
+    Run::new(order, places, spread).held()
 }
 
 struct Run<'a> {
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn to_the_end(mut self) -> Course {
+    fn held(mut self) -> Course {
         self.start();
         while let Some(Reverse((now, _, event))) = self.events.pop() {
             self.now = now;
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
                 Event::Step(session) => self.step(session),
                 Event::Closed(session) => {
                     if let Some(talking) = self.sessions.remove(&session) {
-                        self.course.open += now - talking.began;
+                        self.course.open += now.saturating_sub(talking.began);
                         self.course.took = now;
                         self.places[talking.place].open -= 1;
                         self.queue(talking.place);
