@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -156,6 +157,31 @@ fn lists_that_hold_little_have_one_clear_answer() {
     let twice = bulk(&[&options[..], &["-"]].concat(), "good1@a.test\n");
     let complaints = text(&twice.stderr);
     assert_eq!((twice.status.code(), twice.stdout.len(), complaints.lines().count()), (Some(2), 0, 1), "{complaints}");
+}
+
+/// Only the destination that the file names is asked at its pace.
+#[test]
+fn the_configuration_file_treats_a_destination_otherwise() {
+    let server = server().to_string();
+    let file = std::env::temp_dir().join(format!("smtpprobe-bulk-destination-{}.toml", std::process::id()));
+    let path = file.to_str().expect("a path");
+    let list = "good1@a.test\ngood2@a.test\ngood3@b.test\ngood4@b.test\n";
+    let options = ["-", "--server", &server, "--helo", "probe.test", "--controls", "off", "-q", "--config", path];
+    let took = |pattern: &str| {
+        std::fs::write(&file, format!("rate = 1000\n[destination.\"{pattern}\"]\nrate = 2\n")).expect("a file");
+        let began = Instant::now();
+        let done = bulk(&options, list);
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 4), "{}", text(&done.stderr));
+        began.elapsed()
+    };
+    // Two at once, and two more in the second after them.
+    for pattern in ["127.0.0.1", "@b.test"] {
+        let took = took(pattern);
+        assert!(took >= Duration::from_millis(900), "{pattern}: {took:?}");
+    }
+    let (named, other) = (took("127.0.0.1"), took("*.b.test"));
+    assert!(other + Duration::from_millis(500) < named, "{other:?} {named:?}");
+    std::fs::remove_file(&file).expect("a file");
 }
 
 #[test]

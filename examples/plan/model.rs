@@ -55,8 +55,8 @@ pub(crate) struct Fleet {
     pub(crate) addresses: u64,
     /// Until the mail hosts of a domain and their addresses are known.
     pub(crate) lookup: Duration,
-    /// Of one core, for a thousand mailboxes.
-    pub(crate) processor: Duration,
+    /// Of one core, for each mailbox, and for each session.
+    pub(crate) processor: [Duration; 2],
 }
 
 /// What a run cannot be faster than.
@@ -91,6 +91,13 @@ struct Need {
     place: Place,
 }
 
+/// How long it takes, and for how long its sessions are open, in seconds; and how many they are.
+struct Needed {
+    took: f64,
+    open: f64,
+    sessions: f64,
+}
+
 /// How long `mailboxes` take. A list longer than the window is in no order: so it is best, and so it is assumed.
 #[allow(clippy::cast_precision_loss, reason = "counts of mailboxes, as shares of each other")]
 pub(crate) fn forecast(order: &Order, kinds: &[Kind], mailboxes: u64, fleet: Fleet) -> Forecast {
@@ -106,27 +113,31 @@ pub(crate) fn forecast(order: &Order, kinds: &[Kind], mailboxes: u64, fleet: Fle
         let split = addresses.min(of_kind / count).max(1.0);
         needs.push(Need { name: kind.name, count: count * split, mailboxes: (of_kind / count / split).max(1.0), place: kind.place });
     }
-    let alone: Vec<(f64, f64)> = needs.iter().map(|need| need.course(order, None)).collect();
-    let slowest = needs.iter().zip(&alone).map(|(need, (took, _))| (need.bound(order, *took), *took));
+    let alone: Vec<Needed> = needs.iter().map(|need| need.course(order, None)).collect();
+    let slowest = needs.iter().zip(&alone).map(|(need, needed)| (need.bound(order, needed.took), needed.took));
     let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Bound::Processor, 0.0));
     let lookups = (Bound::Lookups, lookups * fleet.lookup.as_secs_f64() / (order.lookups as f64 * workers));
-    let processor = (Bound::Processor, all / 1000.0 * fleet.processor.as_secs_f64() / workers);
-    let connections = |open: f64| (Bound::Connections, open / (order.connections as f64 * workers));
-    let mut open = connections(needs.iter().zip(&alone).map(|(need, (_, open))| need.count * open).sum());
-    let longest = |open: (Bound, f64)| [slowest, lookups, processor].into_iter().fold(open, |a, b| if b.1 > a.1 { b } else { a });
+    let [mailbox, session] = fleet.processor.map(|time| time.as_secs_f64());
+    let bounds = |all_needed: &[Needed]| {
+        let sum = |of: fn(&Needed) -> f64| needs.iter().zip(all_needed).map(|(need, needed)| need.count * of(needed)).sum::<f64>();
+        let connections = (Bound::Connections, sum(|needed| needed.open) / (order.connections as f64 * workers));
+        let processor = (Bound::Processor, (all * mailbox + sum(|needed| needed.sessions) * session) / workers);
+        [slowest, connections, lookups, processor]
+    };
+    let longest = |bounds: [(Bound, f64); 4]| bounds.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).unwrap_or(slowest);
+    let mut each = bounds(&alone);
     if all > order.window as f64 * workers {
         // The slower the list is read, the fewer mailboxes of a small destination share a session.
         for _ in 0..6 {
-            let spread = longest(open).1;
-            let before =
-                std::mem::replace(&mut open, connections(needs.iter().map(|need| need.count * need.course(order, Some(spread)).1).sum()));
-            if open.1 <= before.1 * 1.01 {
+            let spread = longest(each).1;
+            each = bounds(&needs.iter().map(|need| need.course(order, Some(spread))).collect::<Vec<_>>());
+            if longest(each).1 <= spread * 1.01 {
                 break;
             }
         }
     }
-    let (bound, seconds) = longest(open);
-    Forecast { seconds, bound, each: [slowest.1, open.1, lookups.1, processor.1] }
+    let (bound, seconds) = longest(each);
+    Forecast { seconds, bound, each: each.map(|(_, seconds)| seconds) }
 }
 
 impl Need {
@@ -136,19 +147,18 @@ impl Need {
         if waits { Bound::PutOff } else { Bound::Destination(self.name) }
     }
 
-    /// How long one of them takes, and for how long its sessions are open, in seconds. Its mailboxes are there at once, or come while
-    /// a list is read for `spread` seconds.
+    /// What one of them needs. Its mailboxes are there at once, or come while a list is read for `spread` seconds.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands at most")]
-    fn course(&self, order: &Order, spread: Option<f64>) -> (f64, f64) {
+    fn course(&self, order: &Order, spread: Option<f64>) -> Needed {
         let simulated = (self.mailboxes.ceil() as u64).min(SIMULATED);
         let part = simulated as f64 / self.mailboxes.max(simulated as f64);
         let spread = spread.map(|seconds| Duration::from_secs_f64(seconds * part));
         let place = Place { mailboxes: simulated, ..self.place };
-        let Course { took, quarters: [first, third], open, .. } = simulate(order, &[place], spread);
+        let Course { took, quarters: [first, third], open, sessions } = simulate(order, &[place], spread);
         let (took, open) = (took.as_secs_f64(), open.as_secs_f64());
         // The first ones go ahead of the pace, and those put off come last: it is the pace between them that goes on.
         let each = third.saturating_sub(first).as_secs_f64() / (simulated as f64 / 2.0);
         let more = (self.mailboxes - simulated as f64).max(0.0);
-        (took + more * each, open / part)
+        Needed { took: took + more * each, open: open / part, sessions: sessions as f64 / part }
     }
 }

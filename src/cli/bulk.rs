@@ -40,11 +40,13 @@ Examples:
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
-One destination otherwise than the rest, in the configuration file (--config), by the name or address of one of its mail hosts:
-  [destination.\"mx.example.net\"]      this host; \"*.example.net\" all below it; \"@example.net\" where mail for that domain goes
-  rate = 5                            recipients a second, or \"unlimited\"
-  connections = 1                     also recipients-per-session, recipients-per-transaction, retries, retry-after
-Of several that fit, a host goes before a domain, and that before *; what an entry leaves out is as the options say.
+In the configuration file (--config) a destination can be treated otherwise than the rest:
+  [destination.\"mx.example.net\"]  a mail host, by name or address; \"*.example.net\" all below it;
+                                  \"@example.net\" those where mail for this domain goes
+  rate = 5                        or \"unlimited\"
+  connections = 1                 also recipients-per-session, recipients-per-transaction,
+                                  retries, retry-after
+Of several that fit, a host goes before a domain, and both before *; the rest is as the options say.
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
 No message is delivered. Each destination gets 2 connections and 50 recipients a second, unless told otherwise.";
