@@ -1,6 +1,6 @@
 //! The books of one run: which mailbox waits where, what is known of domains and destinations, and what has been answered.
 //!
-//! Everything in it is bounded: mailboxes by [`Order::window`], domains and destinations by forgetting those with nothing left to
+//! Everything in it is bounded: mailboxes by [`Order::window`] and [`Order::most`], domains and destinations by forgetting those with nothing left to
 //! ask, duplicates by keeping the last answers alone.
 
 use std::cmp::Reverse;
@@ -48,8 +48,11 @@ pub struct Order {
     pub retry_after: Duration,
     /// Lookups in flight.
     pub lookups: usize,
-    /// Mailboxes that wait for their answer at a time; the list is read no faster.
+    /// Mailboxes that wait for their answer at a time; the list is read no faster. What one destination has beyond a quarter of it
+    /// does not count, so that a slow one keeps nobody else waiting.
     pub window: usize,
+    /// Mailboxes that wait for their answer at a time, with those that do not count.
+    pub most: usize,
     /// The last answers that are kept for lines with the same address.
     pub remembered: usize,
     /// Which destinations are treated otherwise.
@@ -74,6 +77,7 @@ impl Default for Order {
             retry_after: Duration::from_secs(300),
             lookups: 64,
             window: 20_000,
+            most: 100_000,
             remembered: 10_000,
             overrides: Overrides::default(),
         }
@@ -167,6 +171,8 @@ pub(super) struct Ledger<'a> {
     sought_again: VecDeque<(Elapsed, MailDomain)>,
     ready: VecDeque<u32>,
     timers: BinaryHeap<Reverse<(Elapsed, u32)>>,
+    /// Mailboxes that destinations have beyond their share of the window; exact when figures are taken.
+    surplus: usize,
     /// Whether nothing new is begun.
     pub(super) finishing: bool,
     pub(super) tally: Tally,
@@ -199,6 +205,7 @@ impl<'a> Ledger<'a> {
             sought_again: VecDeque::new(),
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
+            surplus: 0,
             finishing: false,
             tally: Tally::default(),
         }
@@ -206,8 +213,13 @@ impl<'a> Ledger<'a> {
 
     /// Whether another line can be taken.
     pub(super) fn has_room(&self) -> bool {
-        let waiting = self.tally.read.saturating_sub(self.tally.answered());
-        !self.finishing && usize::try_from(waiting).unwrap_or(usize::MAX) < self.order.window
+        let waiting = usize::try_from(self.tally.read.saturating_sub(self.tally.answered())).unwrap_or(usize::MAX);
+        !self.finishing && waiting < self.order.most && waiting.saturating_sub(self.surplus) < self.order.window
+    }
+
+    /// Mailboxes of one destination that count as waiting.
+    const fn share(&self) -> usize {
+        self.order.window / 4
     }
 
     /// Whether all that was read is answered.
@@ -249,6 +261,11 @@ impl<'a> Ledger<'a> {
             self.refuse(&domain);
         }
         self.place(&domain, inquiry);
+        if let Some(Whereto::At(id)) = self.domains.get(&domain).map(|known| &known.whereto)
+            && self.destinations.get(id).is_some_and(|destination| destination.waits() > self.share())
+        {
+            self.surplus += 1;
+        }
         if self.domains.len() > self.tidy_at {
             self.tidy();
         }
@@ -634,7 +651,9 @@ impl<'a> Ledger<'a> {
     }
 
     /// Counts, and where most wait.
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&mut self) -> Tally {
+        let share = self.share();
+        self.surplus = self.destinations.values().map(|destination| destination.waits().saturating_sub(share)).sum();
         self.tally.with(self.destinations.values(), self.clock.now())
     }
 

@@ -92,7 +92,7 @@ pub async fn run(
                 resolver.forget();
             }
             _ = tick.tick() => {
-                let tally = ledger.borrow().tally();
+                let tally = ledger.borrow_mut().tally();
                 progress(&tally);
             }
             line = lines.recv(), if room => match line {
@@ -104,7 +104,7 @@ pub async fn run(
         }
     }
     drop(sessions);
-    let tally = ledger.borrow().tally();
+    let tally = ledger.borrow_mut().tally();
     progress(&tally);
     tally
 }

@@ -605,6 +605,44 @@ async fn a_run_that_is_halted_waits_for_no_lookup() {
     assert_eq!((tally.answered(), tally.lookups.failed), (0, 1));
 }
 
+/// A destination where nothing goes on has more mailboxes than the window holds, and stands first in the list.
+#[tokio::test]
+async fn a_slow_destination_keeps_nobody_else_waiting() {
+    let (slow, _log) = server(GREETING, PIPELINING, honest).await;
+    let (usual, _log) = server(GREETING, PIPELINING, honest).await;
+    let settings = leading_to(&[("slow.localhost", slow), ("usual.localhost", usual)]);
+    let domains = std::iter::repeat_n("slow", 200).chain(std::iter::repeat_n("usual", 100));
+    let list: String = domains.enumerate().map(|(n, domain)| format!("good{n}@{domain}.localhost\n")).collect::<Vec<_>>().concat();
+    let change = Override { rate: Some(Some(1.0)), ..Override::default() };
+    for (most, reached) in [(1000, true), (150, false)] {
+        let mut order = Order { window: 40, most, ..order() };
+        assert!(order.overrides.add("slow.localhost".parse().expect("a pattern"), change));
+        let knowledge = Knowledge::english();
+        let (feed, lines) = mpsc::channel(1000);
+        for entry in List::new(list.as_bytes(), Form::Lines) {
+            feed.send(entry.expect("a line")).await.expect("room");
+        }
+        drop(feed);
+        let (go, halt) = watch::channel(Halt::No);
+        let stop = async {
+            sleep(Duration::from_millis(1500)).await;
+            go.send(Halt::Now).expect("a run");
+        };
+        let (mut usual, mut waited) = (0, 0);
+        let take = |answer: Answer| {
+            usual += usize::from(answer.input.ends_with("usual.localhost"));
+            ControlFlow::Continue(())
+        };
+        let watch = |tally: &Tally| waited = waited.max(tally.read - tally.answered());
+        let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, take, watch));
+        assert_eq!(usual == 100, reached, "{usual} {tally:?}");
+        assert!(waited <= most as u64, "{waited}");
+    }
+    // With nobody else in it, a list is read and answered to its end.
+    let alone: String = (0..300).map(|n| format!("good{n}@usual.localhost\n")).collect::<Vec<_>>().concat();
+    all_true(&ask(&Order { window: 8, most: 8, ..order() }, &settings, &alone).await);
+}
+
 #[tokio::test]
 async fn an_address_literal_is_asked_where_it_says() {
     let list = "a@[127.0.0.1]\n";
