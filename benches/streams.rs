@@ -20,7 +20,7 @@ fn main() {
 }
 
 #[cfg(target_os = "linux")]
-#[path = "round_trips/program.rs"]
+#[path = "line/program.rs"]
 mod program;
 
 #[cfg(target_os = "linux")]

@@ -15,10 +15,16 @@ mod at_once;
 #[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
+#[path = "../line/link.rs"]
 mod link;
 #[cfg(target_os = "linux")]
+#[path = "../line/measure.rs"]
 mod measure;
 #[cfg(target_os = "linux")]
+#[path = "../line/namespaces.rs"]
+mod namespaces;
+#[cfg(target_os = "linux")]
+#[path = "../line/program.rs"]
 mod program;
 #[cfg(target_os = "linux")]
 mod table;

@@ -80,10 +80,27 @@ struct State {
     fresh: u64,
     again: u64,
     open: usize,
-    proven: bool,
+    greets: bool,
     queued: bool,
     unknown: Share,
     put_off: Share,
+    lot: Lot,
+}
+
+/// Those who are drawn from at random, as the library draws them: what has become of some tells what to expect of the rest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lot {
+    number: u64,
+    left: u64,
+    answered: usize,
+    refused: usize,
+}
+
+impl Lot {
+    /// Of a hundred so many are expected to be refused.
+    fn refusals(&self) -> usize {
+        (self.refused + 10) * 100 / (self.answered + 20)
+    }
 }
 
 impl State {
@@ -102,7 +119,7 @@ struct Talking {
     asked: (u64, u64),
     refusals: usize,
     lingered: u32,
-    introduced: bool,
+    lot: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +130,8 @@ enum Event {
     Due(usize),
     /// A place may be asked again.
     Wake(usize),
+    /// A place has greeted a session.
+    Greeted(usize),
     /// What this session waits for is there.
     Step(u64),
     /// This session has been closed.
@@ -148,10 +167,11 @@ impl<'a> Run<'a> {
             fresh: 0,
             again: 0,
             open: 0,
-            proven: false,
+            greets: false,
             queued: false,
             unknown: Share::default(),
             put_off: Share::default(),
+            lot: Lot::default(),
         };
         let total = places.iter().map(|place| place.mailboxes).sum();
         let mut run = Self {
@@ -213,6 +233,10 @@ impl<'a> Run<'a> {
                     self.queue(place);
                 }
                 Event::Wake(place) => self.queue(place),
+                Event::Greeted(place) => {
+                    self.places[place].greets = true;
+                    self.queue(place);
+                }
                 Event::Step(session) => self.step(session),
                 Event::Closed(session) => {
                     if let Some(talking) = self.sessions.remove(&session) {
@@ -236,7 +260,7 @@ impl<'a> Run<'a> {
         {
             let state = &mut self.places[place];
             state.queued = false;
-            let allowed = if state.proven { state.manners.connections() } else { 1 };
+            let allowed = if state.greets { state.manners.connections() } else { 1 };
             let waiting = state.waiting();
             let worthwhile = state.open == 0 || waiting > state.open * self.order.usage.errors.most;
             if waiting == 0 || state.open >= allowed || !worthwhile {
@@ -249,12 +273,13 @@ impl<'a> Run<'a> {
             }
             let state = &mut self.places[place];
             state.open += 1;
-            let introduction = state.place.delays.introduction();
+            let delays = state.place.delays;
             let used = Used { began: Elapsed(self.now), ..Used::default() };
             self.next += 1;
             self.sessions.insert(self.next, Talking { place, began: self.now, used, ..Talking::default() });
             self.course.sessions += 1;
-            self.after(introduction, Event::Step(self.next));
+            self.after(delays.connect + delays.reply, Event::Greeted(place));
+            self.after(delays.introduction(), Event::Step(self.next));
             self.queue(place);
         }
     }
@@ -262,10 +287,6 @@ impl<'a> Run<'a> {
     fn step(&mut self, session: u64) {
         let Some(mut talking) = self.sessions.remove(&session) else { return };
         let place = talking.place;
-        if !std::mem::replace(&mut talking.introduced, true) {
-            self.places[place].proven = true;
-            self.queue(place);
-        }
         self.hear(&mut talking);
         let errors = self.order.usage.errors;
         let next = if talking.refusals >= errors.enough {
@@ -298,6 +319,10 @@ impl<'a> Run<'a> {
             let is_unknown = state.unknown.falls(state.place.unknown);
             talking.refusals += usize::from(is_unknown);
             state.manners.answered(if is_unknown { Answered::Unknown } else { Answered::Taken });
+            if state.lot.number == talking.lot {
+                state.lot.answered += 1;
+                state.lot.refused += usize::from(is_unknown);
+            }
             self.answered += 1;
             for (quarters, at) in [1, 3].into_iter().zip(&mut self.course.quarters) {
                 if self.answered * 4 <= self.total * quarters {
@@ -319,7 +344,8 @@ impl<'a> Run<'a> {
             return stays.then_some(LINGER);
         }
         talking.lingered = 0;
-        let most = state.capacity.next(&self.order.usage, &Capabilities::default(), talking.used, now, waiting);
+        let share = waiting.div_ceil(state.manners.connections()).max(self.order.usage.errors.most).min(waiting);
+        let most = state.capacity.next(&self.order.usage, &Capabilities::default(), talking.used, now, share);
         if most == 0 {
             return None;
         }
@@ -331,7 +357,14 @@ impl<'a> Run<'a> {
             return Some(wait);
         }
         let granted = state.manners.take(now, most);
-        let granted = u64::try_from(granted).unwrap_or(u64::MAX);
+        if state.lot.left == 0 {
+            state.lot = Lot { number: state.lot.number + 1, left: state.fresh + state.again, ..Lot::default() };
+        }
+        let drawn = granted.min(usize::try_from(state.lot.left).unwrap_or(usize::MAX));
+        state.manners.give_back(granted - drawn);
+        let granted = u64::try_from(drawn).unwrap_or(u64::MAX);
+        state.lot.left -= granted;
+        talking.lot = state.lot.number;
         let fresh = granted.min(state.fresh);
         talking.left = (fresh, granted - fresh);
         state.fresh -= fresh;
@@ -347,7 +380,8 @@ impl<'a> Run<'a> {
         let state = &self.places[talking.place];
         let delays = state.place.delays;
         let percent = usize::try_from(state.manners.refusals()).unwrap_or(100);
-        let group = ErrorLimit { percent, ..self.order.usage.errors }.group(talking.refusals);
+        let drawn = (talking.lot == state.lot.number).then(|| state.lot.refusals());
+        let group = ErrorLimit { percent, drawn, ..self.order.usage.errors }.group(talking.refusals);
         let mut span = delays.reply;
         if !delays.pipelining {
             // MAIL and RSET have replies of their own.

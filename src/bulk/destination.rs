@@ -9,6 +9,7 @@ use super::ledger::Listed;
 use super::manners::Manners;
 use super::overrides::{Overrides, Terms};
 use super::plan::{Capacity, Way};
+use super::waiting::Waiting;
 use crate::smtp::Elapsed;
 use crate::target::{MailDomain, Mailbox};
 
@@ -23,11 +24,13 @@ pub(super) struct Inquiry {
     pub(super) put_off: u32,
     /// Whether RCPT has been said for it in the transaction that is being held.
     pub(super) said: bool,
+    /// The lot that it was drawn from; zero before that.
+    pub(super) lot: u32,
 }
 
 impl Inquiry {
     pub(super) const fn new(mailbox: Mailbox, listed: Listed) -> Self {
-        Self { mailbox, listed, asked: 0, put_off: 0, said: false }
+        Self { mailbox, listed, asked: 0, put_off: 0, said: false, lot: 0 }
     }
 }
 
@@ -57,12 +60,14 @@ pub(super) struct Destination {
     pub(super) chosen: Option<usize>,
     pub(super) capacity: Capacity,
     pub(super) manners: Manners,
-    pub(super) waiting: VecDeque<Inquiry>,
+    pub(super) waiting: Waiting,
     pub(super) later: Vec<(Elapsed, Inquiry)>,
     /// Domains whose catch-all question is to be asked.
     pub(super) catch_alls: VecDeque<MailDomain>,
     /// Sessions open.
     pub(super) open: usize,
+    /// Whether the address in use has greeted a session.
+    pub(super) greets: bool,
     /// Whether a session has got as far as MAIL at the address in use.
     pub(super) proven: bool,
     pub(super) pipelining: bool,
@@ -87,10 +92,11 @@ impl Destination {
             chosen: None,
             capacity: Capacity::default(),
             manners: Manners::new(terms.limits, now),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             later: Vec::new(),
             catch_alls: VecDeque::new(),
             open: 0,
+            greets: false,
             proven: false,
             pipelining,
             in_the_clear: false,
@@ -114,7 +120,7 @@ impl Destination {
     /// to have a group of recipients for itself.
     pub(super) fn wants_a_session(&self, group: usize) -> bool {
         let has_work = !self.waiting.is_empty() || !self.catch_alls.is_empty();
-        let allowed = if self.proven { self.manners.connections() } else { 1 };
+        let allowed = if self.greets { self.manners.connections() } else { 1 };
         self.end.is_none() && has_work && self.open < allowed && (self.open == 0 || self.waiting.len() > self.open * group)
     }
 
@@ -133,16 +139,14 @@ impl Destination {
         let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(due, _)| *due <= now);
         self.later = later;
         let due: Vec<(Elapsed, Inquiry)> = due;
-        self.waiting.extend(due.into_iter().map(|(_, inquiry)| inquiry));
+        for (_, inquiry) in due {
+            self.waiting.push(inquiry);
+        }
     }
 
     /// Takes out those of a domain who wait.
     pub(super) fn withdraw(&mut self, domain: &MailDomain) -> Vec<Inquiry> {
-        let (mut out, mut waiting) = (Vec::new(), VecDeque::new());
-        for inquiry in self.waiting.drain(..) {
-            if inquiry.mailbox.domain() == domain { out.push(inquiry) } else { waiting.push_back(inquiry) }
-        }
-        self.waiting = waiting;
+        let mut out = self.waiting.take(|inquiry| inquiry.mailbox.domain() == domain);
         let (of_domain, later) = std::mem::take(&mut self.later).into_iter().partition(|(_, inquiry)| inquiry.mailbox.domain() == domain);
         self.later = later;
         let of_domain: Vec<(Elapsed, Inquiry)> = of_domain;
@@ -162,7 +166,7 @@ impl Destination {
         if let Some(setback) = self.setbacks.get_mut(place) {
             *setback = Some(why.clone());
         }
-        self.proven = false;
+        (self.greets, self.proven) = (false, false);
         if let Some(next) = self.setbacks.iter().position(Option::is_none) {
             self.place = next;
             return Round::Next;

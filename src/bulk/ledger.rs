@@ -87,8 +87,8 @@ impl Default for Order {
 /// A line without its address.
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
-    number: u64,
-    input: String,
+    pub(super) number: u64,
+    pub(super) input: String,
 }
 
 /// Where a domain's mail goes.
@@ -211,10 +211,11 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Whether another line can be taken.
-    pub(super) fn has_room(&self) -> bool {
+    /// How many more lines can be taken.
+    pub(super) fn room(&self) -> usize {
         let waiting = usize::try_from(self.tally.read.saturating_sub(self.tally.answered())).unwrap_or(usize::MAX);
-        !self.finishing && waiting < self.order.most && waiting.saturating_sub(self.surplus) < self.order.window
+        let counted = waiting.saturating_sub(self.surplus);
+        if self.finishing { 0 } else { self.order.most.saturating_sub(waiting).min(self.order.window.saturating_sub(counted)) }
     }
 
     /// Mailboxes of one destination that count as waiting.
@@ -378,7 +379,7 @@ impl<'a> Ledger<'a> {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let (end, mut ended) = (destination.end.clone(), Vec::new());
         for inquiry in inquiries {
-            if end.is_some() { ended.push(inquiry) } else { destination.waiting.push_back(inquiry) }
+            if end.is_some() { ended.push(inquiry) } else { destination.waiting.push(inquiry) }
         }
         if let Some(judgement) = end {
             for inquiry in ended {
@@ -483,7 +484,12 @@ impl<'a> Ledger<'a> {
     pub(super) fn end(&mut self, id: u32, judgement: &Judgement) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         destination.end = Some(judgement.clone());
-        let inquiries = destination.waiting.drain(..).chain(destination.later.drain(..).map(|(_, inquiry)| inquiry)).collect::<Vec<_>>();
+        let inquiries = destination
+            .waiting
+            .take(|_| true)
+            .into_iter()
+            .chain(destination.later.drain(..).map(|(_, inquiry)| inquiry))
+            .collect::<Vec<_>>();
         let due = std::mem::take(&mut destination.catch_alls);
         for inquiry in inquiries {
             self.judged(inquiry, judgement.clone());

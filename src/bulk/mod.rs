@@ -17,6 +17,7 @@ mod run;
 pub mod summary;
 mod talk;
 pub mod tally;
+mod waiting;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;

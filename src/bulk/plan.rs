@@ -34,7 +34,12 @@ pub struct Usage {
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { transaction: 100, session: 1000, time: Duration::from_secs(300), errors: ErrorLimit { enough: 9, most: 19, percent: 50 } }
+        Self {
+            transaction: 100,
+            session: 1000,
+            time: Duration::from_secs(300),
+            errors: ErrorLimit { enough: 9, most: 19, percent: 50, drawn: None },
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use crate::transport::{Line, Stop, TlsClient};
 /// Progress is told this often.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Lines that are taken in at once, before sessions get their turn.
+const AT_ONCE: usize = 256;
+
 /// Whether a run is to end before the list does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Halt {
@@ -57,6 +60,7 @@ pub async fn run(
     let (stopper, stop) = watch::channel(None);
     let ledger = RefCell::new(Ledger::new((order, settings, knowledge), clock, &stir, &mut answer));
     let (mut lookups, mut sessions) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let mut read = Vec::new();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -72,7 +76,7 @@ pub async fn run(
         let (room, wake, over) = {
             let ledger = ledger.borrow();
             let over = (ledger.is_done() || ledger.finishing) && sessions.is_empty();
-            (ledger.has_room() && !ledger.tally.all_read, ledger.wake(), over)
+            (if ledger.tally.all_read { 0 } else { ledger.room().min(AT_ONCE) }, ledger.wake(), over)
         };
         if over {
             break;
@@ -95,10 +99,11 @@ pub async fn run(
                 let tally = ledger.borrow_mut().tally();
                 progress(&tally);
             }
-            line = lines.recv(), if room => match line {
-                Some(entry) => ledger.borrow_mut().read(entry),
-                None => ledger.borrow_mut().tally.all_read = true,
-            },
+            count = lines.recv_many(&mut read, room), if room > 0 => {
+                let mut ledger = ledger.borrow_mut();
+                ledger.tally.all_read = count == 0;
+                read.drain(..).for_each(|entry| ledger.read(entry));
+            }
             () = stir.notified() => {}
             () = sleep(wake.unwrap_or_default().since(clock.now())), if wake.is_some() => {}
         }

@@ -53,6 +53,8 @@ pub(super) struct Talk {
     resting: bool,
     lingered: u32,
     introduced: bool,
+    /// The lot that the recipients of the transaction were drawn from.
+    lot: u32,
     /// Mailboxes that were answered for.
     fruit: usize,
     closing: Option<(Verb, Reply)>,
@@ -83,6 +85,7 @@ impl Talk {
             resting: false,
             lingered: 0,
             introduced: false,
+            lot: 0,
             fruit: 0,
             closing: None,
             last: None,
@@ -92,9 +95,7 @@ impl Talk {
     /// Looks at what has happened, and says what comes next.
     pub(super) fn go_on(&mut self, ledger: &mut Ledger<'_>, session: &mut Session) {
         self.follow(ledger, session.transcript());
-        if let Some(expected) = ledger.at(self.id).map(|destination| destination.manners.refusals()) {
-            session.bear(ErrorLimit { percent: usize::try_from(expected).unwrap_or(100), ..ledger.order.usage.errors });
-        }
+        self.expect(ledger, session);
         if self.out_of_step && !self.broken_off {
             self.broken_off = true;
             session.broke(ledger.clock.now(), FailureKind::Interrupted.into());
@@ -117,6 +118,15 @@ impl Talk {
         }
         if !ledger.finishing {
             self.next(ledger, session);
+        }
+    }
+
+    /// Tells the session how many refusals are to be expected.
+    fn expect(&self, ledger: &mut Ledger<'_>, session: &mut Session) {
+        let errors = ledger.order.usage.errors;
+        if let Some(destination) = ledger.at(self.id) {
+            let percent = usize::try_from(destination.manners.refusals()).unwrap_or(100);
+            session.bear(ErrorLimit { percent, drawn: destination.waiting.refusals(self.lot), ..errors });
         }
     }
 
@@ -144,7 +154,9 @@ impl Talk {
         if let Some(pause) = destination.manners.pause(now) {
             return ledger.wake_at(self.id, Elapsed(now.0.saturating_add(pause)));
         }
-        let most = destination.capacity.next(&usage, &offered, self.used, now, waiting.max(1));
+        // Towards the end each session gets its share, or some would have all of it and the others nothing.
+        let share = waiting.div_ceil(destination.manners.connections()).max(usage.errors.most).min(waiting);
+        let most = destination.capacity.next(&usage, &offered, self.used, now, share.max(1));
         if most == 0 {
             return;
         }
@@ -161,7 +173,9 @@ impl Talk {
         if waiting == 0 {
             return self.ask_catch_all(ledger, session);
         }
-        let mut recipients: Vec<Inquiry> = destination.waiting.drain(..granted.min(waiting)).collect();
+        let (mut recipients, lot) = destination.waiting.draw(granted);
+        self.lot = lot;
+        destination.manners.give_back(granted - recipients.len());
         let utf8 = offered.has("SMTPUTF8");
         let unsendable: Vec<Inquiry> = recipients.extract_if(.., |inquiry| !utf8 && inquiry.mailbox.needs_smtputf8()).collect();
         destination.manners.give_back(unsendable.len());
@@ -192,7 +206,8 @@ impl Talk {
         }
     }
 
-    fn begin(&mut self, ledger: &Ledger<'_>, session: &mut Session, recipients: Vec<Mailbox>, purpose: Purpose) {
+    fn begin(&mut self, ledger: &mut Ledger<'_>, session: &mut Session, recipients: Vec<Mailbox>, purpose: Purpose) {
+        self.expect(ledger, session);
         self.used.transactions += 1;
         self.taken = 0;
         let from = ledger.settings.from.clone();
@@ -220,7 +235,17 @@ impl Talk {
                         inquiry.asked += 1;
                     }
                 }
-                Event::Received { verb, answers, purpose, reply, .. } => self.hear(transcript, *verb, *answers, *purpose, reply),
+                Event::Received { verb, answers, purpose, reply, .. } => {
+                    self.hear(transcript, *verb, *answers, *purpose, reply);
+                    // Somebody is there: others may come.
+                    if *verb == Verb::Connect
+                        && reply.code.is_yes_to(Verb::Connect)
+                        && let Some(destination) = ledger.at(self.id)
+                    {
+                        destination.greets = true;
+                        ledger.queue(self.id);
+                    }
+                }
                 Event::Premature { stage, .. } => self.out_of_step |= *stage >= Stage::Mail && !self.parting,
                 _ => {}
             }
@@ -285,6 +310,9 @@ impl Talk {
                         (_, Reason::UserUnknown) => Answered::Unknown,
                         _ => Answered::Refused,
                     };
+                    if let Some(destination) = ledger.at(self.id) {
+                        destination.waiting.answered(inquiry.lot, what != Answered::Taken);
+                    }
                     ledger.judged(inquiry, judgement);
                     ledger.count(self.id, what);
                 }
@@ -448,7 +476,7 @@ impl Talk {
         let terms = ledger.terms(self.id);
         let Some(destination) = ledger.at(self.id) else { return };
         // As mail servers do that take TLS only if they can get it.
-        if self.tls == TlsUse::IfOffered && !destination.in_the_clear && matches!(failure, Some((Stage::Tls, _))) {
+        if self.tls == TlsUse::IfOffered && matches!(failure, Some((Stage::Tls, _))) {
             destination.in_the_clear = true;
             return;
         }

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -230,7 +229,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
     let (figures, endpoint) = Figures::open(args.metrics)?;
     args.look_over()?;
-    let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let (sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
     let before = answered.as_ref().map_or(0, Answered::len);
     let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
@@ -251,23 +250,22 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Ok::<(), InputError>(())
     });
     let (go, halt) = watch::channel(Halt::No);
-    let mut written = Ok(());
-    let answer = |answer| {
-        sink.take(answer).unwrap_or_else(|error| {
-            written = Err(error);
-            ControlFlow::Break(())
-        })
-    };
     let runtime = runtime()?;
     if let Some(endpoint) = endpoint {
         endpoint.tell(args.quiet)?;
         runtime.spawn(endpoint.serve());
     }
     let tally = runtime.block_on(async {
-        let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| {
-            progress.show(tally);
-            figures.take(tally);
-        });
+        let ask = ask_all(
+            (&order, &settings, &knowledge),
+            lines,
+            halt,
+            |answer| sink.take(answer),
+            |tally| {
+                progress.show(tally);
+                figures.take(tally);
+            },
+        );
         tokio::select! {
             tally = ask => tally,
             never = interrupted(&go) => match never {},
@@ -276,7 +274,6 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let stopped = *go.borrow() != Halt::No;
     progress.end(&tally);
     runtime.shutdown_background();
-    written?;
     let summary = sink.close()?;
     let beside_answers = args.output_file.is_none();
     Wanted { table: args.summary, page: args.summary_html.as_ref(), beside_answers }.show(&summary, &args.list, &knowledge)?;

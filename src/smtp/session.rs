@@ -95,17 +95,21 @@ pub struct ErrorLimit {
     pub most: usize,
     /// Of a hundred recipients so many are expected to be refused: groups are so small that twice as many come to no more than enough.
     pub percent: usize,
+    /// The same, where the recipients are drawn at random from those whose answers it goes by, so that refusals do not come in a row;
+    /// none if they are not. Then a group may be so large that [`most`](Self::most) is passed less than once in a billion groups.
+    pub drawn: Option<usize>,
 }
 
 impl ErrorLimit {
     /// How many commands may go out at once after so many refusals; at least one.
     #[must_use]
-    pub const fn group(self, refusals: usize) -> usize {
+    pub fn group(self, refusals: usize) -> usize {
         let hard = self.most.saturating_sub(refusals);
-        let percent = if self.percent == 0 { 1 } else { self.percent };
-        let soft = self.enough.saturating_sub(refusals).saturating_mul(100) / (percent * 2);
-        let both = if hard < soft { hard } else { soft };
-        if both == 0 { 1 } else { both }
+        let soft = self.enough.saturating_sub(refusals) * 100 / (self.percent.max(1) * 2);
+        // The number of refusals is all but Poisson's, with mean m; that it comes to k or more has a chance of at most
+        // exp(k - m - k ln(k / m)), which is below 1e-9 where m is a quarter of k - 9 (for k up to 19).
+        let drawn = self.drawn.map_or(0, |percent| hard.saturating_sub(9) * 100 / (percent.max(1) * 4));
+        hard.min(soft).max(drawn).max(1)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use clap::ValueEnum;
 use smtpprobe::bulk::Answer;
@@ -41,44 +43,86 @@ const COLUMNS: [&str; 16] = [
     "error",
 ];
 
-/// The place that answers are written to.
+/// So many answers wait for whoever reads them before the run waits too.
+const WAITING: usize = 4096;
+
+/// The place that answers are written to, on a thread of its own.
 pub(super) struct Answers {
-    to: BufWriter<Box<dyn Write>>,
-    format: Format,
-    count: u64,
+    answers: SyncSender<Answer>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Answers {
     /// Opens it. A file that is there already is left alone: it may hold the answers of hours.
     pub(super) fn open(format: Format, file: Option<&Path>) -> Result<Self, Trouble> {
-        let to: Box<dyn Write> = match file {
+        let to: Box<dyn Write + Send> = match file {
             Some(path) => match OpenOptions::new().write(true).create_new(true).open(path) {
                 Ok(file) => Box::new(file),
                 Err(error) => return Err(Trouble::Usage(format!("{} cannot be begun: {error}", path.display()))),
             },
             None => Box::new(io::stdout()),
         };
-        Ok(Self { to: BufWriter::new(to), format, count: 0 })
+        let (answers, received) = sync_channel(WAITING);
+        let writer = Writer { to: BufWriter::with_capacity(1 << 16, to), format, count: 0 };
+        let thread = thread::Builder::new().name("answers".to_owned()).spawn(move || writer.write_all(&received))?;
+        Ok(Self { answers, thread })
     }
 
-    /// Writes one; whoever reads along has it at once.
-    pub(super) fn write(&mut self, answer: &Answer) -> io::Result<()> {
+    /// Hands in an answer; false if no more can be written, for a reason that [`close`](Self::close) gives.
+    pub(super) fn hand(&self, answer: Answer) -> bool {
+        self.answers.send(answer).is_ok()
+    }
+
+    /// Writes what waits, and what is missing at the end.
+    pub(super) fn close(self) -> io::Result<()> {
+        drop(self.answers);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+struct Writer {
+    to: BufWriter<Box<dyn Write + Send>>,
+    format: Format,
+    count: u64,
+}
+
+impl Writer {
+    /// Writes until nobody hands in any more. Whoever reads along has each answer before the next one is waited for.
+    fn write_all(mut self, answers: &Receiver<Answer>) -> io::Result<()> {
+        loop {
+            match answers.try_recv() {
+                Ok(answer) => self.write(&answer)?,
+                Err(TryRecvError::Disconnected) => return self.end(),
+                Err(TryRecvError::Empty) => {
+                    self.to.flush()?;
+                    let Ok(answer) = answers.recv() else { return self.end() };
+                    self.write(&answer)?;
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, answer: &Answer) -> io::Result<()> {
         let first = self.count == 0;
         self.count += 1;
         match self.format {
-            Format::Ndjson => writeln!(self.to, "{}", serde_json::to_string(answer)?)?,
-            Format::Json => write!(self.to, "{}{}", if first { "[\n" } else { ",\n" }, serde_json::to_string(answer)?)?,
+            Format::Ndjson => {
+                serde_json::to_writer(&mut self.to, answer)?;
+                self.to.write_all(b"\n")
+            }
+            Format::Json => {
+                self.to.write_all(if first { b"[\n" } else { b",\n" })?;
+                Ok(serde_json::to_writer(&mut self.to, answer)?)
+            }
             Format::Csv => {
                 let mut table = Table::new(&COLUMNS);
                 table.rows.push(cells(answer)?);
-                write!(self.to, "{}", table.csv(first))?;
+                write!(self.to, "{}", table.csv(first))
             }
         }
-        self.to.flush()
     }
 
-    /// Writes what is missing at the end.
-    pub(super) fn close(mut self) -> io::Result<()> {
+    fn end(mut self) -> io::Result<()> {
         match (self.format, self.count) {
             (Format::Json, 0) => writeln!(self.to, "[]")?,
             (Format::Json, _) => writeln!(self.to, "\n]")?,

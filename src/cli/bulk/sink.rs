@@ -72,16 +72,16 @@ impl Sink {
         Ok((Self { to: To::Journal(scribe), counted }, (input, Some(answered))))
     }
 
-    /// Takes one answer; whether there is room for more.
-    pub(super) fn take(&mut self, answer: Answer) -> Result<ControlFlow<()>, io::Error> {
-        match &mut self.to {
+    /// Takes one answer; whether there is room for more. If there is not, [`close`](Self::close) tells why.
+    pub(super) fn take(&self, answer: Answer) -> ControlFlow<()> {
+        let taken = match &self.to {
             To::Plain(answers) => {
-                answers.write(&answer)?;
                 self.counted.lock().unwrap_or_else(PoisonError::into_inner).add(&answer);
-                Ok(ControlFlow::Continue(()))
+                answers.hand(answer)
             }
-            To::Journal(scribe) => Ok(scribe.hand(answer).map_or(ControlFlow::Break(()), ControlFlow::Continue)),
-        }
+            To::Journal(scribe) => scribe.hand(answer).is_ok(),
+        };
+        if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// Writes what is missing at the end, and gives all answers, counted.

@@ -90,7 +90,7 @@ fn groups(limit: ErrorLimit, recipients: &[&str]) -> (Vec<usize>, bool) {
 
 #[test]
 fn no_more_refusals_are_asked_for_than_the_server_bears() {
-    let limit = ErrorLimit { enough: 3, most: 5, percent: 0 };
+    let limit = ErrorLimit { enough: 3, most: 5, percent: 0, drawn: None };
     for (recipients, sizes, idle) in [
         (&["a1@x.test"; 9][..], &[5, 5][..], true),
         (
@@ -120,6 +120,40 @@ fn groups_are_as_large_as_the_refusals_to_be_expected_allow() {
         (0, 8, 11),
         (0, 30, 1),
     ] {
-        assert_eq!(ErrorLimit { enough: 9, most: 19, percent }.group(refusals), group, "{percent} % after {refusals}");
+        let limit = ErrorLimit { enough: 9, most: 19, percent, drawn: None };
+        assert_eq!(limit.group(refusals), group, "{percent} % after {refusals}");
+    }
+}
+
+#[test]
+fn groups_of_recipients_that_are_drawn_at_random_are_larger() {
+    for (percent, refusals, group) in
+        [(0, 0, 250), (2, 0, 125), (5, 0, 50), (10, 0, 25), (20, 0, 19), (50, 0, 9), (2, 8, 25), (5, 8, 10), (20, 8, 2), (0, 30, 1)]
+    {
+        let limit = ErrorLimit { enough: 9, most: 19, percent, drawn: Some(percent) };
+        assert_eq!(limit.group(refusals), group, "{percent} % after {refusals}");
+    }
+}
+
+#[test]
+fn a_group_reaches_the_limit_less_than_once_in_a_billion() {
+    for percent in 1..=50_u32 {
+        for refusals in 0..9_u32 {
+            let limit = ErrorLimit { enough: 9, most: 19, percent: percent as usize, drawn: Some(percent as usize) };
+            let group = u32::try_from(limit.group(refusals as usize)).expect("a small number");
+            if group + refusals <= 19 {
+                continue;
+            }
+            // The binomial distribution's tail, term by term.
+            let (n, share) = (f64::from(group), f64::from(percent) / 100.0);
+            let mut term = (1.0 - share).powf(n);
+            let mut below = 0.0;
+            for k in (0..19 - refusals).map(f64::from) {
+                below += term;
+                term *= (n - k) / (k + 1.0) * share / (1.0 - share);
+            }
+            let tail: f64 = 1.0 - below;
+            assert!(tail < 1e-9, "{tail:e} for {group} recipients, {percent} % and {refusals} refusals");
+        }
     }
 }

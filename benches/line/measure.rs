@@ -1,7 +1,7 @@
 //! One run of a command: how long it took, and what it used.
 //!
 //! The kernel counts into a process' peak memory what the process that started it had. So each run is started by a small
-//! process of its own: this program again, as `round_trips measure COMMAND…`, inside the client's namespace.
+//! process of its own: this program again, as `measure COMMAND…`, inside the client's namespace.
 
 use std::ffi::OsString;
 use std::io;

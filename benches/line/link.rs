@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tappers::{Interface, Tun};
 
-use crate::lab::run;
+use crate::namespaces::run;
 
 /// What the device is called in each namespace.
 pub(crate) const DEVICE: &str = "line";
@@ -21,8 +21,15 @@ const PACKET_LIMIT: usize = 2048;
 /// A packet, and when it arrives.
 type Underway = (Instant, Vec<u8>);
 
-/// Joins two namespaces until the program ends: each packet takes `delay`, in order, and none is lost.
+/// Joins two namespaces until the program ends: each packet takes `delay`, in order, and none is lost. Without a delay the kernel
+/// joins them itself.
 pub(crate) fn join(namespaces: [&str; 2], delay: Duration) -> io::Result<()> {
+    if delay.is_zero() {
+        let [here, there] = namespaces;
+        let pair = ["link", "add", DEVICE, "netns", here, "type", "veth", "peer", "name", DEVICE, "netns", there];
+        run(Command::new("ip").args(pair))?;
+        return namespaces.iter().try_for_each(|namespace| run(Command::new("ip").args(["-n", namespace, "link", "set", DEVICE, "up"])));
+    }
     let [here, there] = namespaces.map(device);
     let (here, there) = (Arc::new(here?), Arc::new(there?));
     for (from, to) in [(&here, &there), (&there, &here)] {
