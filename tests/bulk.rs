@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -125,6 +126,62 @@ fn lists_for_guessing_and_files_that_hold_answers_are_refused() {
     let csv = [&owned[..], &["-o", "csv"]].concat();
     assert_eq!(bulk(&csv, "").status.code(), Some(2));
     std::fs::remove_dir_all(&folder).expect("a folder");
+}
+
+/// A list of nothing, of no address, with a byte order mark, or given twice: one clear answer each.
+#[test]
+fn lists_that_hold_little_have_one_clear_answer() {
+    let server = server().to_string();
+    let options = ["-", "--server", &server, "--helo", "probe.test", "--controls", "off"];
+    for (arguments, list) in [
+        (&[][..], ""),
+        (&[], "\n# nothing here\n \n"),
+        (&[], "\u{feff}"),
+        (&["--column", "mail"], "name,mail\n"),
+        (&["--column", "mail"], ""),
+    ] {
+        let done = bulk(&[&options[..], arguments].concat(), list);
+        let complaints = text(&done.stderr);
+        assert_eq!((done.status.code(), done.stdout.len(), complaints.lines().count()), (Some(0), 0, 1), "{list:?}: {complaints}");
+        assert!(complaints.starts_with("smtpprobe: the list has no line to answer"), "{list:?}: {complaints}");
+    }
+    let done = bulk(&options, "no address\n@\n");
+    assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(1), 2));
+    assert!(text(&done.stderr).starts_with("smtpprobe: 2 answered (2 no address), 0 left"), "{}", text(&done.stderr));
+    for (arguments, list) in [(&[][..], "\u{feff}good1@a.test\r\n"), (&["--column", "mail"], "\u{feff}mail;name\r\ngood1@a.test;Anna\r\n")]
+    {
+        let done = bulk(&[&options[..], arguments].concat(), list);
+        let answer: Value = serde_json::from_slice(&done.stdout).expect("one answer");
+        assert_eq!((done.status.code(), answer["input"].as_str()), (Some(0), Some("good1@a.test")), "{list:?}");
+    }
+    let twice = bulk(&[&options[..], &["-"]].concat(), "good1@a.test\n");
+    let complaints = text(&twice.stderr);
+    assert_eq!((twice.status.code(), twice.stdout.len(), complaints.lines().count()), (Some(2), 0, 1), "{complaints}");
+}
+
+/// Only the destination that the file names is asked at its pace.
+#[test]
+fn the_configuration_file_treats_a_destination_otherwise() {
+    let server = server().to_string();
+    let file = std::env::temp_dir().join(format!("smtpprobe-bulk-destination-{}.toml", std::process::id()));
+    let path = file.to_str().expect("a path");
+    let list = "good1@a.test\ngood2@a.test\ngood3@b.test\ngood4@b.test\n";
+    let options = ["-", "--server", &server, "--helo", "probe.test", "--controls", "off", "-q", "--config", path];
+    let took = |pattern: &str| {
+        std::fs::write(&file, format!("rate = 1000\n[destination.\"{pattern}\"]\nrate = 2\n")).expect("a file");
+        let began = Instant::now();
+        let done = bulk(&options, list);
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 4), "{}", text(&done.stderr));
+        began.elapsed()
+    };
+    // Two at once, and two more in the second after them.
+    for pattern in ["127.0.0.1", "@b.test"] {
+        let took = took(pattern);
+        assert!(took >= Duration::from_millis(900), "{pattern}: {took:?}");
+    }
+    let (named, other) = (took("127.0.0.1"), took("*.b.test"));
+    assert!(other + Duration::from_millis(500) < named, "{other:?} {named:?}");
+    std::fs::remove_file(&file).expect("a file");
 }
 
 #[test]

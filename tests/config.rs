@@ -75,6 +75,35 @@ fn a_file_that_cannot_be_meant_so_is_told_with_its_name() {
         ("value", "output = \"xml\"\n", "invalid value 'xml' for '--output <FORMAT>'"),
         ("syntax", "quiet = true\ncolor = [\n", "line 2: "),
         ("table", "[output]\nformat = \"json\"\n", "output should be a text, a number, true, false or a list of them"),
+        (
+            "destination-pattern",
+            "quiet = true\n\n[destination.\"mx.*.test\"]\nrate = 5\n",
+            "line 3: destination.\"mx.*.test\": it should be a mail host such as",
+        ),
+        ("destination-dots", "[destination.mx.example.net]\nrate = 5\n", "line 1: destination.\"mx\": a name with dots stands in quotes"),
+        (
+            "destination-field",
+            "[destination.\"*.a.test\"]\nretries = 1\nrates = 5\n",
+            "line 3: destination.\"*.a.test\".rates: there is no such",
+        ),
+        (
+            "destination-rate",
+            "[destination.\"*.a.test\"]\nrate = 0\n",
+            "line 2: destination.\"*.a.test\".rate: it should be a number such as",
+        ),
+        (
+            "destination-count",
+            "destination.\"@a.test\".connections = 0\n",
+            "line 1: destination.\"@a.test\".connections: it should be a number from 1",
+        ),
+        (
+            "destination-kind",
+            "[destination.\"@a.test\"]\nretries = [1]\n",
+            "line 2: destination.\"@a.test\".retries: it should be a number, or",
+        ),
+        ("destination-twice", "[destination.\"a.test\"]\n[destination.\"A.test\"]\n", "stands there twice"),
+        ("destination-value", "destination = 5\n", "line 1: destination should be tables such as [destination.\"mx.example.net\"]"),
+        ("destination-entry", "[destination]\n\"a.test\" = 5\n", "line 2: destination.\"a.test\" should be a table"),
     ] {
         let file = File::with(name, content);
         let output = run(&file, &["explain", "552"]);

@@ -206,14 +206,16 @@ fn a_second_process_is_told_that_another_has_the_journal() {
     let folder = Folder::new("two");
     let path = folder.0.join("journal.ndjson");
     let (mut journal, ..) = opened(&path).unwrap();
-    journal.append(answer(1), Instant::now()).unwrap();
+    let mut written = journal.append(answer(1), Instant::now()).unwrap().len();
     let mut second = started(&path);
     let (lines, _) = said(&mut second);
     second.wait().unwrap();
     let lines = lines.join().unwrap();
     let refused = lines.iter().find(|line| line.starts_with("refused")).expect("a refusal");
     assert!(refused.contains("another run is writing the journal"), "{refused}");
-    assert_eq!(journal.commit().unwrap().len(), 1);
+    // On a slow machine the pace has had it written already.
+    written += journal.commit().unwrap().len();
+    assert_eq!(written, 1);
     drop(journal);
     assert_eq!(opened(&path).unwrap().2, [1]);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Settled;
 use super::judgement::Judgement;
 use super::ledger::Listed;
-use super::manners::{Limits, Manners};
+use super::manners::Manners;
+use super::overrides::{Overrides, Terms};
 use super::plan::{Capacity, Way};
 use super::waiting::Waiting;
 use crate::smtp::Elapsed;
@@ -54,6 +55,9 @@ pub(super) struct Destination {
     /// Why addresses could not be talked to, by their place.
     setbacks: Vec<Option<Judgement>>,
     rounds: u32,
+    pub(super) terms: Terms,
+    /// Which of the user's entries they come from.
+    pub(super) chosen: Option<usize>,
     pub(super) capacity: Capacity,
     pub(super) manners: Manners,
     pub(super) waiting: Waiting,
@@ -77,15 +81,17 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn new(way: Way, limits: Limits, pipelining: bool, now: Elapsed) -> Self {
+    pub(super) fn new(way: Way, terms: Terms, pipelining: bool, now: Elapsed) -> Self {
         Self {
             name: way.name(),
             setbacks: vec![None; way.addresses().len()],
             way,
             place: 0,
             rounds: 0,
+            terms,
+            chosen: None,
             capacity: Capacity::default(),
-            manners: Manners::new(limits, now),
+            manners: Manners::new(terms.limits, now),
             waiting: Waiting::default(),
             later: Vec::new(),
             catch_alls: VecDeque::new(),
@@ -97,6 +103,16 @@ impl Destination {
             fruitless: 0,
             queued: false,
             end: None,
+        }
+    }
+
+    /// Finds the entry that is meant for it, now that mail for `domain` goes there, too.
+    pub(super) fn choose(&mut self, overrides: &Overrides, domain: &MailDomain, terms: Terms, now: Elapsed) {
+        let chosen = overrides.choose(&self.way, domain, self.chosen);
+        if chosen != self.chosen {
+            self.chosen = chosen;
+            self.terms = overrides.terms(chosen, terms);
+            self.manners.limit(now, self.terms.limits);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::diagnosis::{Outcome, of_failure, of_route};
 use crate::knowledge::{Actor, Confidence, Knowledge, Reason, Speaker, Subject};
 use crate::reading::Mentions;
-use crate::route::Route;
+use crate::route::{HostFault, LookupFailure, MailHost, Origin, Route};
 use crate::smtp::{CodeClass, FailureKind, Reply, Stage, Verb};
 use crate::target::Target;
 
@@ -91,6 +91,24 @@ impl Judgement {
     pub(super) fn of_route(knowledge: &Knowledge, route: &Route, target: &Target) -> Self {
         let (outcome, reason, confidence) = of_route(route, target);
         Self::new(knowledge, (settled(outcome), reason, confidence))
+    }
+
+    /// Whether `route` leads to no address because a lookup failed, so that another one may tell.
+    pub(super) fn is_of_failed_lookup(route: &Route) -> bool {
+        let may_pass = |failure: LookupFailure| match failure {
+            LookupFailure::ServFail
+            | LookupFailure::Refused
+            | LookupFailure::OtherCode(_)
+            | LookupFailure::TimedOut
+            | LookupFailure::ResolverUnreachable(_)
+            | LookupFailure::Malformed => true,
+            LookupFailure::NoResolver | LookupFailure::AliasLoop | LookupFailure::NxDomain | LookupFailure::NoMailHost => false,
+        };
+        let of_host = |host: &MailHost| matches!(host.fault, Some(HostFault::Lookup(failure)) if may_pass(failure));
+        match route.origin {
+            Origin::Failed(failure) => may_pass(failure),
+            _ => route.hosts.iter().all(|host| host.addresses.is_empty()) && route.hosts.iter().any(of_host),
+        }
     }
 
     /// Of a line that is no address.

@@ -1,6 +1,6 @@
 //! The books of one run: which mailbox waits where, what is known of domains and destinations, and what has been answered.
 //!
-//! Everything in it is bounded: mailboxes by [`Order::window`], domains and destinations by forgetting those with nothing left to
+//! Everything in it is bounded: mailboxes by [`Order::window`] and [`Order::most`], domains and destinations by forgetting those with nothing left to
 //! ask, duplicates by keeping the last answers alone.
 
 use std::cmp::Reverse;
@@ -16,7 +16,9 @@ use super::destination::{Destination, Inquiry};
 use super::input::Entry;
 use super::judgement::Judgement;
 use super::manners::{Answered, Limits, UnknownUsers};
-use super::plan::{DestinationKey, Usage, Way};
+use super::overrides::{Overrides, Terms};
+use super::plan::{DestinationKey, LONGEST_REST, Usage, Way};
+use super::tally::Tally;
 use super::{Answer, Guessing, Settled};
 use crate::knowledge::{Confidence, Knowledge};
 use crate::route::Route;
@@ -32,7 +34,7 @@ const HELD: usize = 100;
 const CATCH_ALL_TRIES: u8 = 2;
 
 /// How a run is held.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// How sessions are used.
     pub usage: Usage,
@@ -46,10 +48,23 @@ pub struct Order {
     pub retry_after: Duration,
     /// Lookups in flight.
     pub lookups: usize,
-    /// Mailboxes that wait for their answer at a time; the list is read no faster.
+    /// Mailboxes that wait for their answer at a time; the list is read no faster. What one destination has beyond a quarter of it
+    /// does not count, so that a slow one keeps nobody else waiting.
     pub window: usize,
+    /// Mailboxes that wait for their answer at a time, with those that do not count.
+    pub most: usize,
     /// The last answers that are kept for lines with the same address.
     pub remembered: usize,
+    /// Which destinations are treated otherwise.
+    pub overrides: Overrides,
+}
+
+impl Order {
+    /// How a destination is treated that no entry is meant for.
+    #[must_use]
+    pub const fn terms(&self) -> Terms {
+        Terms { limits: self.limits, usage: self.usage, retries: self.retries, retry_after: self.retry_after }
+    }
 }
 
 impl Default for Order {
@@ -62,37 +77,10 @@ impl Default for Order {
             retry_after: Duration::from_secs(300),
             lookups: 64,
             window: 20_000,
+            most: 100_000,
             remembered: 10_000,
+            overrides: Overrides::default(),
         }
-    }
-}
-
-/// How far a run has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Lines read.
-    pub read: u64,
-    /// Lines answered, by what came of them: in the order of [`Settled`].
-    pub settled: [u64; 6],
-    /// Sessions open.
-    pub open: usize,
-    /// The destination with the most mailboxes waiting, and how many; none if nobody waits.
-    pub slowest: Option<(String, usize)>,
-    /// Whether the whole list has been read.
-    pub all_read: bool,
-}
-
-impl Tally {
-    /// Lines answered.
-    #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.settled.iter().sum()
-    }
-
-    /// Lines that came to `settled`.
-    #[must_use]
-    pub fn of(&self, settled: Settled) -> u64 {
-        self.settled.get(settled as usize).copied().unwrap_or_default()
     }
 }
 
@@ -137,6 +125,8 @@ struct Domain {
     /// Mailboxes that were accepted and wait for the catch-all question.
     held: Vec<(Inquiry, Judgement)>,
     catch_all: CatchAll,
+    /// Lookups that failed for a reason that may pass.
+    failed: u32,
     /// Why it is asked no more.
     refused: Option<Judgement>,
 }
@@ -177,8 +167,12 @@ pub(super) struct Ledger<'a> {
     order_remembered: VecDeque<Mailbox>,
     guessing: Guessing,
     sought: VecDeque<MailDomain>,
+    /// Domains that are looked up again, and when; the time between is the same for all, so that they stand in order.
+    sought_again: VecDeque<(Elapsed, MailDomain)>,
     ready: VecDeque<u32>,
     timers: BinaryHeap<Reverse<(Elapsed, u32)>>,
+    /// Mailboxes that destinations have beyond their share of the window; exact when figures are taken.
+    surplus: usize,
     /// Whether nothing new is begun.
     pub(super) finishing: bool,
     pub(super) tally: Tally,
@@ -208,8 +202,10 @@ impl<'a> Ledger<'a> {
             order_remembered: VecDeque::new(),
             guessing: Guessing::default(),
             sought: VecDeque::new(),
+            sought_again: VecDeque::new(),
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
+            surplus: 0,
             finishing: false,
             tally: Tally::default(),
         }
@@ -217,8 +213,14 @@ impl<'a> Ledger<'a> {
 
     /// How many more lines can be taken.
     pub(super) fn room(&self) -> usize {
-        let waiting = self.tally.read.saturating_sub(self.tally.answered());
-        if self.finishing { 0 } else { self.order.window.saturating_sub(usize::try_from(waiting).unwrap_or(usize::MAX)) }
+        let waiting = usize::try_from(self.tally.read.saturating_sub(self.tally.answered())).unwrap_or(usize::MAX);
+        let counted = waiting.saturating_sub(self.surplus);
+        if self.finishing { 0 } else { self.order.most.saturating_sub(waiting).min(self.order.window.saturating_sub(counted)) }
+    }
+
+    /// Mailboxes of one destination that count as waiting.
+    const fn share(&self) -> usize {
+        self.order.window / 4
     }
 
     /// Whether all that was read is answered.
@@ -246,13 +248,25 @@ impl<'a> Ledger<'a> {
         let inquiry = Inquiry::new(mailbox, listed);
         let known = self.domains.entry(domain.clone()).or_insert_with(|| {
             self.sought.push_back(domain.clone());
-            Domain { whereto: Whereto::Sought(Vec::new()), open: 0, held: Vec::new(), catch_all: CatchAll::Unasked(0), refused: None }
+            Domain {
+                whereto: Whereto::Sought(Vec::new()),
+                open: 0,
+                held: Vec::new(),
+                catch_all: CatchAll::Unasked(0),
+                failed: 0,
+                refused: None,
+            }
         });
         known.open += 1;
         if guessed && known.refused.is_none() {
             self.refuse(&domain);
         }
         self.place(&domain, inquiry);
+        if let Some(Whereto::At(id)) = self.domains.get(&domain).map(|known| &known.whereto)
+            && self.destinations.get(id).is_some_and(|destination| destination.waits() > self.share())
+        {
+            self.surplus += 1;
+        }
         if self.domains.len() > self.tidy_at {
             self.tidy();
         }
@@ -298,14 +312,30 @@ impl<'a> Ledger<'a> {
 
     /// A domain whose mail hosts are to be looked up.
     pub(super) fn next_sought(&mut self) -> Option<MailDomain> {
-        if self.finishing { None } else { self.sought.pop_front() }
+        let next = if self.finishing { None } else { self.sought.pop_front() };
+        self.tally.lookups.open += usize::from(next.is_some());
+        next
     }
 
     /// The lookups of a domain are in.
     pub(super) fn routed(&mut self, domain: &MailDomain, target: &Target, route: &Route) {
         let port = self.settings.ports.first().copied().unwrap_or(Port::SMTP);
-        let whereto = match Way::along(route, &self.settings.servers, port) {
-            Some(way) => Whereto::At(self.destination(way)),
+        let way = Way::along(route, &self.settings.servers, port);
+        let lookups = &mut self.tally.lookups;
+        lookups.open = lookups.open.saturating_sub(1);
+        let has_failed = way.is_none() && Judgement::is_of_failed_lookup(route);
+        *match &way {
+            Some(_) => &mut lookups.found,
+            None if has_failed => &mut lookups.failed,
+            None => &mut lookups.none,
+        } += 1;
+        if let Some(known) = self.domains.get_mut(domain).filter(|known| has_failed && known.failed < self.order.retries) {
+            known.failed += 1;
+            let due = Elapsed(self.clock.now().0.saturating_add(self.order.retry_after));
+            return self.sought_again.push_back((due, domain.clone()));
+        }
+        let whereto = match way {
+            Some(way) => Whereto::At(self.destination(way, domain)),
             None => Whereto::Nowhere(Judgement::of_route(self.knowledge, route, target)),
         };
         let Some(known) = self.domains.get_mut(domain) else { return };
@@ -316,19 +346,28 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn destination(&mut self, way: Way) -> u32 {
+    fn destination(&mut self, way: Way, domain: &MailDomain) -> u32 {
         let keys = way.keys();
+        let (order, now) = (self.order, self.clock.now());
         let known = keys.iter().find_map(|key| self.keys.get(key).copied());
         let id = known.unwrap_or_else(|| {
             self.next_id = self.next_id.wrapping_add(1);
             let id = self.next_id;
-            self.destinations.insert(id, Destination::new(way, self.order.limits, self.settings.pipelining, self.clock.now()));
+            self.destinations.insert(id, Destination::new(way, order.terms(), self.settings.pipelining, now));
             id
         });
+        if let Some(destination) = self.destinations.get_mut(&id).filter(|_| !order.overrides.is_empty()) {
+            destination.choose(&order.overrides, domain, order.terms(), now);
+        }
         for key in keys {
             self.keys.entry(key).or_insert(id);
         }
         id
+    }
+
+    /// How a destination is treated.
+    pub(super) fn terms(&self, id: u32) -> Terms {
+        self.destinations.get(&id).map_or_else(|| self.order.terms(), |destination| destination.terms)
     }
 
     pub(super) fn at(&mut self, id: u32) -> Option<&mut Destination> {
@@ -381,13 +420,20 @@ impl<'a> Ledger<'a> {
 
     /// When something falls due; none if nothing will.
     pub(super) fn wake(&self) -> Option<Elapsed> {
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
+        let lookup = self.sought_again.front().map(|(due, _)| *due);
+        timer.into_iter().chain(lookup).min()
     }
 
     /// Queues what has fallen due.
     pub(super) fn due(&mut self) {
         let now = self.clock.now();
-        while self.wake().is_some_and(|due| due <= now)
+        while self.sought_again.front().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, domain)) = self.sought_again.pop_front()
+        {
+            self.sought.push_back(domain);
+        }
+        while self.timers.peek().is_some_and(|Reverse((due, _))| *due <= now)
             && let Some(Reverse((_, id))) = self.timers.pop()
         {
             if let Some(destination) = self.destinations.get_mut(&id) {
@@ -409,13 +455,16 @@ impl<'a> Ledger<'a> {
             if !destination.wants_a_session(self.order.usage.errors.most) {
                 continue;
             }
-            if let Some(pause) = destination.manners.pause(now) {
+            // A session that would have to leave before it may ask for anybody is not begun.
+            let wait = Some(destination.manners.wait(now, 1)).filter(|wait| *wait > LONGEST_REST);
+            if let Some(pause) = destination.manners.pause(now).or(wait) {
                 self.wake_at(id, Elapsed(now.0.saturating_add(pause)));
                 continue;
             }
             let Some((host, address)) = destination.way.addresses().get(destination.place).cloned() else { continue };
             destination.open += 1;
             self.tally.open += 1;
+            self.tally.begun += 1;
             let start = Start {
                 id,
                 place: destination.place,
@@ -608,10 +657,10 @@ impl<'a> Ledger<'a> {
     }
 
     /// Counts, and where most wait.
-    pub(super) fn tally(&self) -> Tally {
-        let waiting = self.destinations.values().map(|destination| (destination.waits(), destination));
-        let slowest = waiting.max_by_key(|(waits, _)| *waits).filter(|(waits, _)| *waits > 0);
-        Tally { slowest: slowest.map(|(waits, destination)| (destination.name.clone(), waits)), ..self.tally.clone() }
+    pub(super) fn tally(&mut self) -> Tally {
+        let share = self.share();
+        self.surplus = self.destinations.values().map(|destination| destination.waits().saturating_sub(share)).sum();
+        self.tally.with(self.destinations.values(), self.clock.now())
     }
 
     /// Forgets domains and destinations that have nothing left to ask.

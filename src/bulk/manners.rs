@@ -114,6 +114,24 @@ impl Manners {
         }
     }
 
+    /// From now on it is burdened with this at most. What was learnt of it stays: a pace that it has been pushed to is not quickened.
+    pub fn limit(&mut self, now: Elapsed, limits: Limits) {
+        if let Some(rate) = self.rate {
+            self.fill(now, rate);
+        }
+        let connections = limits.connections.max(1);
+        let was_pushed = self.connections < self.limits.connections.max(1);
+        self.connections = if was_pushed { self.connections.min(connections) } else { connections };
+        let was_slowed = self.rate != self.limits.rate;
+        let rate = if was_slowed { [self.rate, limits.rate].into_iter().flatten().reduce(f64::min) } else { limits.rate };
+        self.tokens = match (self.rate, rate) {
+            (Some(_), Some(rate)) => self.tokens.min(rate.max(1.0)),
+            (None, Some(rate)) => rate.max(1.0),
+            (_, None) => 0.0,
+        };
+        (self.rate, self.filled, self.limits) = (rate, now, limits);
+    }
+
     /// How many connections may be open.
     #[must_use]
     pub const fn connections(&self) -> usize {
@@ -317,6 +335,36 @@ mod tests {
             manners.answered(Answered::Taken);
         }
         assert_eq!((manners.connections(), manners.rate()), (8, None));
+    }
+
+    #[test]
+    fn other_limits_hold_at_once_and_what_was_learnt_stays() {
+        let limits = |rate, connections| Limits { rate, connections, pause: Duration::ZERO, ..Limits::default() };
+        for (push, to, expected) in [
+            (None, limits(Some(5.0), 1), (Some(5.0), 1)),
+            (None, limits(Some(500.0), 9), (Some(500.0), 9)),
+            (None, limits(None, 9), (None, 9)),
+            (Some(Push::Pace), limits(Some(500.0), 9), (Some(20.0), 9)),
+            (Some(Push::Pace), limits(Some(5.0), 9), (Some(5.0), 9)),
+            (Some(Push::Pace), limits(None, 9), (Some(20.0), 9)),
+            (Some(Push::Connections), limits(Some(500.0), 9), (Some(500.0), 2)),
+            (Some(Push::Connections), limits(Some(500.0), 1), (Some(500.0), 1)),
+        ] {
+            let mut manners = Manners::new(limits(Some(40.0), 4), at(0));
+            if let Some(push) = push {
+                manners.pushed(at(0), push);
+            }
+            manners.limit(at(0), to);
+            assert_eq!((manners.rate(), manners.connections()), expected, "{push:?} {to:?}");
+            assert!(manners.take(at(0), 1000) <= 1000);
+        }
+        let mut free = Manners::new(limits(None, 1), at(0));
+        free.limit(at(0), limits(Some(7.0), 1));
+        assert_eq!(free.take(at(0), 100), 7);
+        let mut spent = Manners::new(limits(Some(40.0), 1), at(0));
+        let _ = spent.take(at(0), 40);
+        spent.limit(at(100), limits(Some(100.0), 1));
+        assert_eq!((spent.take(at(100), 100), spent.take(at(200), 100)), (4, 10));
     }
 
     #[test]

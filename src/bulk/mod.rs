@@ -11,13 +11,16 @@ pub mod journal;
 mod judgement;
 mod ledger;
 pub mod manners;
+pub mod overrides;
 pub mod plan;
 mod run;
 pub mod summary;
 mod talk;
+pub mod tally;
 mod waiting;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;
-pub use ledger::{Order, Tally};
+pub use ledger::Order;
 pub use run::{Halt, run};
+pub use tally::Tally;

@@ -9,6 +9,15 @@ use crate::route::Route;
 use crate::smtp::{Capabilities, Elapsed, ErrorLimit};
 use crate::target::{Host, Port};
 
+/// A pace that makes a session wait longer than this between transactions is kept by leaving it.
+pub const LONGEST_REST: Duration = Duration::from_secs(20);
+/// Recipients that are worth waiting for when the pace allows only a few at once.
+pub const WORTHWHILE: usize = 25;
+/// A session without work stays this long for what the list may still bring, [so many times](LINGERS).
+pub const LINGER: Duration = Duration::from_millis(100);
+/// See [`LINGER`].
+pub const LINGERS: u32 = 10;
+
 /// How sessions are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {

@@ -11,8 +11,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Answer;
 use super::input::Entry;
-use super::ledger::{Ledger, Order, Start, Tally};
+use super::ledger::{Ledger, Order, Start};
 use super::talk::Talk;
+use super::tally::Tally;
 use crate::knowledge::Knowledge;
 use crate::route::{self, Resolver, Route};
 use crate::sender;
@@ -94,7 +95,7 @@ pub async fn run(
                 ledger.borrow_mut().routed(&domain, &target, &route);
             }
             _ = tick.tick() => {
-                let tally = ledger.borrow().tally();
+                let tally = ledger.borrow_mut().tally();
                 progress(&tally);
             }
             count = lines.recv_many(&mut read, room), if room > 0 => {
@@ -107,7 +108,7 @@ pub async fn run(
         }
     }
     drop(sessions);
-    let tally = ledger.borrow().tally();
+    let tally = ledger.borrow_mut().tally();
     progress(&tally);
     tally
 }

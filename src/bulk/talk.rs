@@ -11,7 +11,7 @@ use super::destination::{Inquiry, Round};
 use super::judgement::{Course, Judgement, Voice, wait_named};
 use super::ledger::{CatchAll, Ledger, Start};
 use super::manners::{Answered, Push};
-use super::plan::Used;
+use super::plan::{LINGER, LINGERS, LONGEST_REST, Used, WORTHWHILE};
 use crate::knowledge::Reason;
 use crate::probe::control_recipient;
 use crate::smtp::{
@@ -20,13 +20,6 @@ use crate::smtp::{
 };
 use crate::target::{MailDomain, Mailbox};
 
-/// A pace that makes a session wait longer than this between transactions is kept by leaving it.
-const LONGEST_REST: Duration = Duration::from_secs(20);
-/// Recipients that are worth waiting for when the pace allows only a few at once.
-const WORTHWHILE: usize = 25;
-/// A session without work stays this long for what the list may still bring, so many times.
-const LINGER: Duration = Duration::from_millis(100);
-const LINGERS: u32 = 10;
 /// A server that names a longer time is asked after this.
 const LONGEST_WAIT: u64 = 3600;
 
@@ -146,7 +139,7 @@ impl Talk {
     fn next(&mut self, ledger: &mut Ledger<'_>, session: &mut Session) {
         let now = ledger.clock.now();
         let offered = session.transcript().capabilities().unwrap_or_default();
-        let order = *ledger.order;
+        let usage = ledger.terms(self.id).usage;
         let (all_read, crowded) = (ledger.tally.all_read, ledger.is_crowded());
         let Some(destination) = ledger.at(self.id).filter(|destination| destination.end.is_none()) else { return };
         let waiting = destination.waiting.len();
@@ -162,8 +155,8 @@ impl Talk {
             return ledger.wake_at(self.id, Elapsed(now.0.saturating_add(pause)));
         }
         // Towards the end each session gets its share, or some would have all of it and the others nothing.
-        let share = waiting.div_ceil(destination.manners.connections()).max(order.usage.errors.most).min(waiting);
-        let most = destination.capacity.next(&order.usage, &offered, self.used, now, share.max(1));
+        let share = waiting.div_ceil(destination.manners.connections()).max(usage.errors.most).min(waiting);
+        let most = destination.capacity.next(&usage, &offered, self.used, now, share.max(1));
         if most == 0 {
             return;
         }
@@ -348,12 +341,13 @@ impl Talk {
         // To be told to come back is what whoever greylists says first.
         self.fruit += usize::from(push == Some(Push::Greylist));
         self.last = Some(judgement.clone());
-        if inquiry.put_off >= ledger.order.retries {
+        let terms = ledger.terms(self.id);
+        if inquiry.put_off >= terms.retries {
             self.fruit += 1;
             return ledger.judged(inquiry, judgement);
         }
         let named = wait_named(reply).map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT)));
-        let due = Elapsed(now.0.saturating_add(named.unwrap_or(ledger.order.retry_after)));
+        let due = Elapsed(now.0.saturating_add(named.unwrap_or(terms.retry_after)));
         ledger.put_off(self.id, Inquiry { said: false, put_off: inquiry.put_off + 1, ..inquiry }, due);
     }
 
@@ -448,7 +442,7 @@ impl Talk {
         if let Some(at) = self.asked.iter().position(|inquiry| inquiry.said).filter(|_| self.refused_sender.is_none())
             && let Some(inquiry) = self.asked.remove(at)
         {
-            if inquiry.put_off >= ledger.order.retries {
+            if inquiry.put_off >= ledger.terms(self.id).retries {
                 self.fruit += 1;
                 ledger.judged(inquiry, why.clone());
             } else {
@@ -462,7 +456,7 @@ impl Talk {
 
     /// Whether it was worth it: a destination where session after session brings nothing is given up.
     fn account(self, ledger: &mut Ledger<'_>, now: Elapsed) {
-        let retries = ledger.order.retries;
+        let retries = ledger.terms(self.id).retries;
         let Some(destination) = ledger.at(self.id) else { return };
         match self.last {
             _ if self.fruit > 0 => destination.fruitless = 0,
@@ -479,7 +473,7 @@ impl Talk {
 
     /// The session did not get as far as a transaction.
     fn not_begun(mut self, ledger: &mut Ledger<'_>, now: Elapsed, transcript: &Transcript, failure: Option<(Stage, FailureKind)>) {
-        let order = *ledger.order;
+        let terms = ledger.terms(self.id);
         let Some(destination) = ledger.at(self.id) else { return };
         // As mail servers do that take TLS only if they can get it.
         if self.tls == TlsUse::IfOffered && matches!(failure, Some((Stage::Tls, _))) {
@@ -497,7 +491,7 @@ impl Talk {
             (None, None) => Judgement::of_failure(ledger.knowledge, &self.voice.host, Stage::Ehlo, &FailureKind::Closed),
         };
         let Some(destination) = ledger.at(self.id) else { return };
-        match destination.set_back(self.place, why, order.retries, order.limits.pause) {
+        match destination.set_back(self.place, why, terms.retries, terms.limits.pause) {
             Round::Next => {}
             Round::Again(pause) => {
                 destination.manners.rest(now, pause);

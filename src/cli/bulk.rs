@@ -1,6 +1,7 @@
 //! `bulk`: a list in, an answer for each of its lines out.
 
 mod descriptors;
+mod metrics;
 mod output;
 mod progress;
 mod sink;
@@ -16,13 +17,16 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
+use smtpprobe::bulk::journal::Answered;
 use smtpprobe::bulk::manners::{Limits, UnknownUsers};
+use smtpprobe::bulk::overrides::Overrides;
 use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::settings::Settings;
 use smtpprobe::smtp::{HelloName, StageTimes};
 use tokio::sync::{mpsc, watch};
 
+use self::metrics::{Figures, Listen};
 use self::output::Format;
 use self::progress::Progress;
 use self::sink::{Sink, Wanted, exit_code};
@@ -35,6 +39,13 @@ Examples:
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
+In the configuration file (--config) a destination can be treated otherwise than the rest:
+  [destination.\"mx.example.net\"]  a mail host, by name or address; \"*.example.net\" all below it;
+                                  \"@example.net\" those where mail for this domain goes
+  rate = 5                        or \"unlimited\"
+  connections = 1                 also recipients-per-session, recipients-per-transaction,
+                                  retries, retry-after
+Of several that fit, a host goes before a domain, and both before *; the rest is as the options say.
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
 No message is delivered. Each destination gets 2 connections and 50 recipients a second, unless told otherwise.";
@@ -87,6 +98,9 @@ pub(crate) struct BulkArgs {
     controls: ControlsArg,
     #[command(flatten)]
     route: RouteOptions,
+    /// Destinations that the configuration file treats otherwise.
+    #[arg(skip)]
+    pub(super) overrides: Overrides,
 
     /// How to show the answers
     #[arg(
@@ -109,6 +123,9 @@ pub(crate) struct BulkArgs {
     /// The same as a page with charts
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_SUMMARY_HTML", hide_env = true, help_heading = "Output")]
     summary_html: Option<PathBuf>,
+    /// Figures for Prometheus while the run lasts, over HTTP at /metrics of this address: 127.0.0.1:9925, or :9925 for all addresses
+    #[arg(long, value_name = "ADDR", value_parser = metrics::listen, env = "SMTPPROBE_METRICS", hide_env = true, help_heading = "Output")]
+    metrics: Option<Listen>,
     /// Tell no progress
     #[arg(short, long, value_parser = BoolishValueParser::new(), env = "SMTPPROBE_QUIET", hide_env = true, help_heading = "Output")]
     quiet: bool,
@@ -116,9 +133,9 @@ pub(crate) struct BulkArgs {
 
 /// Recipients a second.
 #[derive(Clone, Copy, Debug)]
-struct Rate(Option<f64>);
+pub(super) struct Rate(pub(super) Option<f64>);
 
-fn rate(text: &str) -> Result<Rate, String> {
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let number = || text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
     match text {
         "unlimited" => Ok(Rate(None)),
@@ -126,7 +143,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn count(text: &str) -> Result<usize, String> {
+pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse::<usize>().ok().filter(|count| *count > 0).ok_or_else(|| "it should be a number from 1 on".to_owned())
 }
 
@@ -157,6 +174,7 @@ impl BulkArgs {
             connections: descriptors::enough_for(self.connections),
             retries: self.retries,
             retry_after: self.retry_after,
+            overrides: self.overrides.clone(),
             ..base
         }
     }
@@ -209,8 +227,10 @@ fn unreadable(error: InputError) -> Trouble {
 /// Runs it.
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     let (settings, order) = (args.settings()?, args.order());
+    let (figures, endpoint) = Figures::open(args.metrics)?;
     args.look_over()?;
     let (sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let before = answered.as_ref().map_or(0, Answered::len);
     let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet);
@@ -231,8 +251,21 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     });
     let (go, halt) = watch::channel(Halt::No);
     let runtime = runtime()?;
+    if let Some(endpoint) = endpoint {
+        endpoint.tell(args.quiet)?;
+        runtime.spawn(endpoint.serve());
+    }
     let tally = runtime.block_on(async {
-        let ask = ask_all((&order, &settings, &knowledge), lines, halt, |answer| sink.take(answer), |tally| progress.show(tally));
+        let ask = ask_all(
+            (&order, &settings, &knowledge),
+            lines,
+            halt,
+            |answer| sink.take(answer),
+            |tally| {
+                progress.show(tally);
+                figures.take(tally);
+            },
+        );
         tokio::select! {
             tally = ask => tally,
             never = interrupted(&go) => match never {},
@@ -252,6 +285,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Ok(read) => read.map_err(unreadable)?,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+    progress.nothing(&tally, before);
     Ok(exit_code(&summary))
 }
 

@@ -4,6 +4,10 @@
 //! control = ["mx.example.net"]
 //! connect-timeout = 5
 //! ```
+//!
+//! Tables called `destination` are for [destinations] that are treated otherwise.
+
+mod destinations;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,6 +18,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::choose_native_strategy;
+use smtpprobe::bulk::overrides::Overrides;
 use toml::{Table, Value};
 
 use super::Trouble;
@@ -26,6 +31,7 @@ const SIZE_LIMIT: u64 = 64 * 1024;
 pub(crate) struct Config {
     file: PathBuf,
     values: BTreeMap<String, Vec<String>>,
+    destinations: Overrides,
 }
 
 impl Config {
@@ -38,16 +44,15 @@ impl Config {
             return Err(wrong(&"it is too large for a configuration file"));
         }
         let text = fs::read_to_string(&file).map_err(|error| wrong(&error))?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            wrong(&format!("line {line}: {}", error.message()))
-        })?;
+        let at = |place: usize, what: &str| wrong(&format!("line {}: {what}", destinations::line(&text, place)));
+        let table: Table = text.parse().map_err(|error: toml::de::Error| at(error.span().map_or(0, |span| span.start), error.message()))?;
+        let destinations = destinations::read(&text).map_err(|mistake| at(mistake.at, &mistake.what))?;
         let mut values = BTreeMap::new();
-        for (name, value) in table {
+        for (name, value) in table.into_iter().filter(|(name, _)| name != destinations::TABLE) {
             let words = words(&value).ok_or_else(|| wrong(&format!("{name} should be a text, a number, true, false or a list of them")))?;
             values.insert(name, words);
         }
-        Ok(Some(Self { file, values }))
+        Ok(Some(Self { file, values, destinations }))
     }
 
     /// `command` with the file's values for defaults, except where `matches` has an option that rules the value out.
@@ -87,6 +92,11 @@ impl Config {
             }
             _ => arg,
         })
+    }
+
+    /// The destinations that are treated otherwise.
+    pub(crate) fn destinations(&self) -> &Overrides {
+        &self.destinations
     }
 
     /// A complaint about a value, with the file it stands in.

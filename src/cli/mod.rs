@@ -99,7 +99,11 @@ fn arguments() -> Result<Args, ExitCode> {
     let Some(config) = Config::read(args.config.as_deref()).map_err(complain)? else { return Ok(args) };
     let command = config.apply(Args::command(), &matches).map_err(complain)?;
     let parsed = command.try_get_matches_from(&words).and_then(|matches| Args::from_arg_matches(&matches));
-    parsed.map_err(|error| usage_error(&error, Some(&config)))
+    let mut args = parsed.map_err(|error| usage_error(&error, Some(&config)))?;
+    if let Some(Command::Bulk(bulk)) = &mut args.command {
+        bulk.overrides = config.destinations().clone();
+    }
+    Ok(args)
 }
 
 /// clap's complaint in one line, with the file it is about; help and version as they are.

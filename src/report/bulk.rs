@@ -3,6 +3,7 @@
 //! The JSON of it is [`Summary`] itself, the contract `smtpprobe.bulk_summary/1`.
 
 mod html;
+mod metrics;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::bulk::summary::{Counts, DestinationRow, Summary};
 use crate::knowledge::Knowledge;
 
 pub use html::html;
+pub use metrics::{METRICS_TYPE, metrics};
 
 /// The words of a summary.
 #[derive(Clone, Debug, Deserialize)]

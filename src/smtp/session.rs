@@ -102,7 +102,8 @@ pub struct ErrorLimit {
 
 impl ErrorLimit {
     /// How many commands may go out at once after so many refusals; at least one.
-    fn group(self, refusals: usize) -> usize {
+    #[must_use]
+    pub fn group(self, refusals: usize) -> usize {
         let hard = self.most.saturating_sub(refusals);
         let soft = self.enough.saturating_sub(refusals) * 100 / (self.percent.max(1) * 2);
         // The number of refusals is all but Poisson's, with mean m; that it comes to k or more has a chance of at most

@@ -5,10 +5,8 @@
 //! [`transport`](super) does; the addresses come from whoever can look them up.
 
 use std::future::Future;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -17,13 +15,12 @@ use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderName, LOCATION, USER_AGENT};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Response, StatusCode};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_rustls::client::TlsStream;
 
 use super::Line;
+use super::hyper_stream::Hyper;
 use super::overheard::Overheard;
 use super::stream::Stream;
 use super::tcp::{self, Wire};
@@ -170,34 +167,6 @@ fn header(answer: &Response<Incoming>, name: &HeaderName) -> Option<String> {
     let value = answer.headers().get(name)?.as_bytes();
     let text = String::from_utf8_lossy(&value[..value.len().min(HEADER_LIMIT)]);
     Some(text.chars().filter(|c| !c.is_control()).collect())
-}
-
-/// tokio's streams for hyper.
-struct Hyper<S>(S);
-
-impl<S: AsyncRead + Unpin> Read for Hyper<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let mut bytes = [0; 4096];
-        let room = buffer.remaining().min(bytes.len());
-        let mut read = ReadBuf::new(&mut bytes[..room]);
-        ready!(Pin::new(&mut self.0).poll_read(context, &mut read))?;
-        buffer.put_slice(read.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Write for Hyper<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 
 mod certificate;
 pub mod dane;
+mod endpoint;
 mod error_queue;
 mod fetch;
+mod hyper_stream;
 pub mod legacy;
 mod overheard;
 mod own;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use self::endpoint::{Endpoint, Place};
 pub use self::own::{is_own, source};
 pub use self::roots::{RootsError, read_roots};
 use self::tcp::{Exchanged, Wire};

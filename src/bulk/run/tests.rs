@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::super::Settled;
 use super::super::input::{Form, List};
 use super::super::manners::{Limits, UnknownUsers};
+use super::super::overrides::Override;
 use super::*;
 use crate::knowledge::{Confidence, Reason};
 use crate::settings::Controls;
@@ -153,6 +154,10 @@ fn settings(at: SocketAddr) -> Settings {
 }
 
 async fn ask(order: &Order, settings: &Settings, list: &str) -> Vec<Answer> {
+    ask_and_count(order, settings, list).await.0
+}
+
+async fn ask_and_count(order: &Order, settings: &Settings, list: &str) -> (Vec<Answer>, Tally) {
     let knowledge = Knowledge::english();
     let (feed, lines) = mpsc::channel(1024);
     let entries: Vec<_> = List::new(list.as_bytes(), Form::Lines).collect();
@@ -172,7 +177,7 @@ async fn ask(order: &Order, settings: &Settings, list: &str) -> Vec<Answer> {
     let numbers: Vec<u64> = answers.iter().map(|answer| answer.line).collect();
     assert_eq!(numbers, (1..=list.lines().count() as u64).collect::<Vec<_>>(), "each line once");
     assert_eq!((tally.answered(), tally.open), (answers.len() as u64, 0));
-    answers
+    (answers, tally)
 }
 
 /// Three of four are good, every eighth is full, every eighth unknown.
@@ -475,6 +480,173 @@ async fn the_rate_is_kept() {
     let list: String = (0..200).map(|n| format!("good{n}@d.test\n")).collect::<Vec<_>>().concat();
     all_true(&ask(&Order { limits, ..order() }, &settings(at), &list).await);
     assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+/// Domains that lead to hosts of the same names, which are reached at these servers; the DNS is not asked.
+fn leading_to(domains: &[(&str, SocketAddr)]) -> Settings {
+    let first = domains.first().expect("a domain").1;
+    let mut settings = Settings { servers: Vec::new(), ..settings(first) };
+    for (place, (domain, server)) in domains.iter().enumerate() {
+        let address = std::net::IpAddr::from([192, 0, 2, u8::try_from(place + 1).expect("few domains")]);
+        settings.resolve.insert(domain.parse().expect("a name"), vec![address]);
+        settings.connect_to.insert(SocketAddr::new(address, 25), *server);
+    }
+    settings
+}
+
+#[tokio::test]
+async fn one_destination_is_treated_otherwise_and_the_others_are_not() {
+    let (slow, slow_log) = server(GREETING, PIPELINING, honest).await;
+    let (usual, usual_log) = server(GREETING, PIPELINING, honest).await;
+    let settings = leading_to(&[("mx.slow.localhost", slow), ("mx.usual.localhost", usual)]);
+    let list: String = (0..120).map(|n| format!("good{n}@mx.{}.localhost\n", ["slow", "usual"][n % 2])).collect::<Vec<_>>().concat();
+    let limits = Limits { connections: 3, ..order().limits };
+    let mut order = Order { limits, ..order() };
+    let change = Override { rate: Some(Some(20.0)), connections: Some(1), transaction: Some(5), ..Override::default() };
+    assert!(order.overrides.add("*.slow.localhost".parse().expect("a pattern"), change));
+    let began = std::time::Instant::now();
+    all_true(&ask(&order, &settings, &list).await);
+    // 20 at once, then 20 a second.
+    assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+    let (slow, usual) = (slow_log.lock().unwrap(), usual_log.lock().unwrap());
+    assert_eq!((slow.connections.len(), slow.count("RCPT"), usual.count("RCPT")), (1, 60, 60));
+    assert!(slow.transactions().iter().all(|size| *size <= 5), "{:?}", slow.transactions());
+    assert!(usual.connections.len() > 1 && usual.transactions().iter().any(|size| *size > 5), "{:?}", usual.transactions());
+}
+
+#[tokio::test]
+async fn an_entry_counts_whichever_domain_led_there() {
+    let always: Conduct = |_, line| Some(if line.starts_with("RCPT") { "450 4.2.0 Greylisted".to_owned() } else { truth(line) });
+    let (at, _log) = server(GREETING, PIPELINING, always).await;
+    let mut settings = leading_to(&[("a.localhost", at), ("b.localhost", at)]);
+    // Both names have one address.
+    let address = settings.resolve[&"a.localhost".parse().expect("a name")].clone();
+    settings.resolve.insert("b.localhost".parse().expect("a name"), address);
+    let mut order = Order { retries: 2, ..order() };
+    assert!(order.overrides.add("@b.localhost".parse().expect("a pattern"), Override { retries: Some(0), ..Override::default() }));
+    for answer in ask(&order, &settings, "x@a.localhost\ny@b.localhost\n").await {
+        assert_eq!((answer.reason, answer.attempts, answer.destination.as_deref()), (Reason::Greylisted, 1, Some("a.localhost")));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_called_on_before_the_pace_lets_anything_be_asked() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let knowledge = Knowledge::english();
+    let (order, settings) = (Order { limits: Limits { rate: Some(0.02), ..order().limits }, ..order() }, settings(at));
+    let (feed, lines) = mpsc::channel(1000);
+    for entry in List::new(mixed(3).as_bytes(), Form::Lines) {
+        feed.send(entry.expect("a line")).await.expect("room");
+    }
+    let (go, halt) = watch::channel(Halt::No);
+    let stop = async {
+        sleep(Duration::from_millis(700)).await;
+        go.send(Halt::Finish).expect("a run");
+    };
+    let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, |_| ControlFlow::Continue(()), |_| {}));
+    assert_eq!((tally.answered(), log.lock().unwrap().connections.len()), (1, 1));
+}
+
+/// A DNS server that says SERVFAIL for so long; after that, that there is no such record.
+async fn name_server(fails_for: Duration) -> SocketAddr {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let at = socket.local_addr().expect("an address");
+    let began = std::time::Instant::now();
+    tokio::spawn(async move {
+        let mut bytes = [0; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut bytes).await {
+            let question = &bytes[12..length];
+            let end = question.iter().position(|byte| *byte == 0).expect("a name") + 5;
+            let code = if began.elapsed() < fails_for { 2 } else { 0 };
+            let head = [bytes[0], bytes[1], 0x81, 0x80 | code, 0, 1, 0, 0, 0, 0, 0, 0];
+            let _ = socket.send_to(&[&head[..], &question[..end]].concat(), peer).await;
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_lookup_that_failed_is_tried_again_without_a_session() {
+    let (at, log) = server(GREETING, PIPELINING, honest).await;
+    let order = Order { retry_after: Duration::from_millis(150), ..order() };
+    let list = "good1@mx.a.test\ngood2@mx.a.test\nnobody@mx.b.test\n";
+    let settings = |dns: SocketAddr| Settings { resolvers: vec![dns], ..leading_to(&[("mx.a.test", at), ("mx.b.test", at)]) };
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::from_millis(200)).await), list).await;
+    all_true(&answers);
+    assert!(answers.iter().all(|answer| answer.attempts == 1), "{answers:?}");
+    // At once, and after 150 ms; then it is found.
+    assert_eq!((tally.lookups.found, tally.lookups.none, tally.lookups.failed, tally.lookups.open), (2, 0, 4, 0));
+    let sessions = log.lock().unwrap().connections.len();
+    assert!((1..=2).contains(&sessions), "{sessions}");
+
+    let began = std::time::Instant::now();
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::MAX).await), list).await;
+    for answer in answers {
+        assert_eq!((answer.outcome, answer.reason, answer.attempts), (Settled::Unreachable, Reason::DnsFailure, 0), "{answer:?}");
+    }
+    assert_eq!((tally.lookups.failed, tally.begun), (2 * u64::from(order.retries + 1), 0));
+    assert!(began.elapsed() >= order.retry_after * order.retries, "{:?}", began.elapsed());
+
+    // What is known for sure is not asked again.
+    let (answers, tally) = ask_and_count(&order, &settings(name_server(Duration::ZERO).await), "a@nowhere.test\n").await;
+    assert_eq!((answers[0].outcome, answers[0].reason), (Settled::Rejected, Reason::NoMailService));
+    assert_eq!((tally.lookups.none, tally.lookups.failed), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_that_is_halted_waits_for_no_lookup() {
+    let dns = name_server(Duration::MAX).await;
+    let settings = Settings { resolvers: vec![dns], ..leading_to(&[("mx.a.test", dns)]) };
+    let (order, knowledge) = (Order { retry_after: Duration::from_secs(60), ..order() }, Knowledge::english());
+    let (feed, lines) = mpsc::channel(10);
+    for entry in List::new("good1@mx.a.test\n".as_bytes(), Form::Lines) {
+        feed.send(entry.expect("a line")).await.expect("room");
+    }
+    let (go, halt) = watch::channel(Halt::No);
+    let stop = async {
+        sleep(Duration::from_millis(300)).await;
+        go.send(Halt::Finish).expect("a run");
+    };
+    let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, |_| ControlFlow::Continue(()), |_| {}));
+    assert_eq!((tally.answered(), tally.lookups.failed), (0, 1));
+}
+
+/// A destination where nothing goes on has more mailboxes than the window holds, and stands first in the list.
+#[tokio::test]
+async fn a_slow_destination_keeps_nobody_else_waiting() {
+    let (slow, _log) = server(GREETING, PIPELINING, honest).await;
+    let (usual, _log) = server(GREETING, PIPELINING, honest).await;
+    let settings = leading_to(&[("slow.localhost", slow), ("usual.localhost", usual)]);
+    let domains = std::iter::repeat_n("slow", 200).chain(std::iter::repeat_n("usual", 100));
+    let list: String = domains.enumerate().map(|(n, domain)| format!("good{n}@{domain}.localhost\n")).collect::<Vec<_>>().concat();
+    let change = Override { rate: Some(Some(1.0)), ..Override::default() };
+    for (most, reached) in [(1000, true), (150, false)] {
+        let mut order = Order { window: 40, most, ..order() };
+        assert!(order.overrides.add("slow.localhost".parse().expect("a pattern"), change));
+        let knowledge = Knowledge::english();
+        let (feed, lines) = mpsc::channel(1000);
+        for entry in List::new(list.as_bytes(), Form::Lines) {
+            feed.send(entry.expect("a line")).await.expect("room");
+        }
+        drop(feed);
+        let (go, halt) = watch::channel(Halt::No);
+        let stop = async {
+            sleep(Duration::from_millis(1500)).await;
+            go.send(Halt::Now).expect("a run");
+        };
+        let (mut usual, mut waited) = (0, 0);
+        let take = |answer: Answer| {
+            usual += usize::from(answer.input.ends_with("usual.localhost"));
+            ControlFlow::Continue(())
+        };
+        let watch = |tally: &Tally| waited = waited.max(tally.read - tally.answered());
+        let ((), tally) = tokio::join!(stop, run((&order, &settings, &knowledge), lines, halt, take, watch));
+        assert_eq!(usual == 100, reached, "{usual} {tally:?}");
+        assert!(waited <= most as u64, "{waited}");
+    }
+    // With nobody else in it, a list is read and answered to its end.
+    let alone: String = (0..300).map(|n| format!("good{n}@usual.localhost\n")).collect::<Vec<_>>().concat();
+    all_true(&ask(&Order { window: 8, most: 8, ..order() }, &settings, &alone).await);
 }
 
 #[tokio::test]

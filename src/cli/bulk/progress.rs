@@ -50,17 +50,34 @@ impl Progress {
         }
     }
 
-    /// What it has come to.
+    /// What it has come to; nothing where nothing was to be asked.
     pub(super) fn end(&self, tally: &Tally) {
         if let Some(line) = &self.line {
             line.finish_and_clear();
         }
-        if !self.quiet {
+        if !self.quiet && (tally.read > 0 || !tally.all_read) {
             let passed = self.began.elapsed().as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "a count of lines")]
             let rate = tally.answered() as f64 / passed.max(0.001);
             eprintln!("smtpprobe: {} in {passed:.0} s", words(&Tally { slowest: None, ..tally.clone() }, rate));
         }
+    }
+
+    /// Says so where the list was read, and nothing was to be asked.
+    pub(super) fn nothing(&self, tally: &Tally, before: u64) {
+        if let Some(words) = nothing_to_ask(tally, before).filter(|_| !self.quiet) {
+            eprintln!("smtpprobe: {words}");
+        }
+    }
+}
+
+/// Why nothing was asked, when so many lines had an answer `before`; none if something was to be.
+fn nothing_to_ask(tally: &Tally, before: u64) -> Option<&'static str> {
+    match (tally.read, before) {
+        (1.., _) => None,
+        (0, _) if !tally.all_read => None,
+        (0, 0) => Some("the list has no line to answer: it is empty, or there are only blank lines, comments or a table's head"),
+        (0, _) => Some("nothing is left to ask: every line of the list has its answer"),
     }
 }
 
@@ -85,6 +102,15 @@ fn words(tally: &Tally, rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_without_lines_is_told_from_one_that_is_answered() {
+        let tally = Tally { all_read: true, ..Tally::default() };
+        assert!(nothing_to_ask(&tally, 0).is_some_and(|words| words.starts_with("the list has no line")));
+        assert!(nothing_to_ask(&tally, 7).is_some_and(|words| words.starts_with("nothing is left")));
+        assert_eq!(nothing_to_ask(&Tally { read: 1, ..tally.clone() }, 0), None);
+        assert_eq!(nothing_to_ask(&Tally { all_read: false, ..tally }, 0), None, "stopped before it could be read");
+    }
 
     #[test]
     fn the_line_tells_what_there_is() {
