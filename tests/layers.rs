@@ -53,7 +53,6 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("http_body_util", &["transport"]),
     ("lettre", &["message", "smtp", "target"]),
     ("clap", &["cli"]),
-    ("indicatif", &["cli"]),
     ("socket2", &["demo", "transport"]),
     ("nix", &["cli", "transport"]),
     ("rpassword", &["cli"]),

@@ -1,38 +1,36 @@
 //! On a terminal: one line for each open session, on standard error, until the report takes its place.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use smtpprobe::diagnosis::{place, quote};
 use smtpprobe::probe::{Pause, Progress};
 use smtpprobe::report::safe;
 use smtpprobe::smtp::{Event, Transcript};
 
-/// The lines; none are drawn where nobody watches.
+use super::lines::Lines;
+
+/// The lines, until it is dropped; none are drawn where nobody watches.
 pub(crate) struct Live {
-    lines: Option<MultiProgress>,
-    open: RefCell<BTreeMap<SocketAddr, ProgressBar>>,
+    lines: Option<Lines<SocketAddr>>,
     /// Whether a long wait is told where no lines are drawn.
     announces: bool,
 }
 
 impl Live {
     pub(crate) fn new(wanted: bool, announces: bool) -> Self {
-        Self { lines: wanted.then(MultiProgress::new), open: RefCell::default(), announces }
+        Self { lines: wanted.then(Lines::new), announces }
     }
 
     pub(crate) fn show(&self, progress: Progress<'_>) {
         match (&self.lines, progress) {
             (Some(lines), Progress::Session { name, address, transcript, over }) => {
                 let words = format!("{}  {}", safe(&place(name, address)), last_word(transcript));
-                self.draw(lines, address, words, over);
+                draw(lines, address, words, over);
             }
             (Some(lines), Progress::Waiting(Pause { name, address, left, .. })) => {
                 let words = format!("{}  greylisted, asked again in {} s", safe(&place(name, address)), whole_seconds(left));
-                self.draw(lines, address, words, left.is_zero());
+                draw(lines, address, words, left.is_zero());
             }
             (None, Progress::Waiting(Pause { name, address, left, begins: true })) if self.announces => {
                 eprintln!("smtpprobe: {} greylists; asked again in {} s", safe(&place(name, address)), whole_seconds(left));
@@ -40,36 +38,10 @@ impl Live {
             _ => {}
         }
     }
+}
 
-    fn draw(&self, lines: &MultiProgress, address: SocketAddr, words: String, over: bool) {
-        let mut open = self.open.borrow_mut();
-        // A line that was taken away does not come back.
-        if open.get(&address).is_some_and(ProgressBar::is_finished) {
-            open.remove(&address);
-        }
-        let line = open.entry(address).or_insert_with(|| {
-            let line = lines.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                line.set_style(style);
-            }
-            line.enable_steady_tick(Duration::from_millis(120));
-            line
-        });
-        line.set_message(words);
-        if over {
-            line.finish_and_clear();
-        }
-    }
-
-    /// Takes all lines away.
-    pub(crate) fn clear(&self) {
-        if let Some(lines) = &self.lines {
-            for line in self.open.borrow().values() {
-                line.finish_and_clear();
-            }
-            let _ = lines.clear();
-        }
-    }
+fn draw(lines: &Lines<SocketAddr>, address: SocketAddr, words: String, over: bool) {
+    if over { lines.remove(&address) } else { lines.show(address, words) }
 }
 
 /// Seconds, the last one begun counted as one.

@@ -6,6 +6,7 @@ mod codes;
 mod compare;
 mod config;
 mod explain;
+mod lines;
 mod lists;
 mod live;
 mod login;
@@ -262,7 +263,7 @@ async fn one(input: &str, target: &Target, settings: &Settings, knowledge: &Know
         }
     };
     let facts = probe(target, settings, knowledge, interrupt, |progress| live.show(progress)).await;
-    live.clear();
+    drop(live);
     let case = Case::new(&facts, knowledge);
     let report = report::report(input, &case, &diagnose(&case), &judge(&case));
     (report, facts.cut_short == Some(FailureKind::Interrupted))

@@ -64,9 +64,8 @@ struct File {
 }
 
 pub(super) fn built_in() -> Vec<Mark> {
-    let file: File =
-        toml::from_str(include_str!("data/software.toml")).unwrap_or_else(|error| panic!("the built-in software.toml is wrong: {error}"));
-    file.mark
+    let file = include_str!("data/software.toml").parse::<toml::Table>().and_then(File::deserialize);
+    file.unwrap_or_else(|error| panic!("the built-in software.toml is wrong: {error}")).mark
 }
 
 impl Mark {

@@ -3,16 +3,17 @@
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use smtpprobe::bulk::{Settled, Tally};
 use smtpprobe::report::safe;
+
+use super::super::lines::Lines;
 
 /// Where nobody watches, it is told this often.
 const SELDOM: Duration = Duration::from_secs(60);
 
 /// Tells how far it has come.
 pub(super) struct Progress {
-    line: Option<ProgressBar>,
+    line: Option<Lines<()>>,
     quiet: bool,
     began: Instant,
     told: Instant,
@@ -23,10 +24,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
-        let line = (!quiet && io::stderr().is_terminal()).then(ProgressBar::new_spinner);
-        if let (Some(line), Ok(style)) = (&line, ProgressStyle::with_template("{spinner} {wide_msg}")) {
-            line.set_style(style);
-        }
+        let line = (!quiet && io::stderr().is_terminal()).then(Lines::new);
         let now = Instant::now();
         Self { line, quiet, began: now, told: now, last: (now, 0), rate: 0.0 }
     }
@@ -42,8 +40,7 @@ impl Progress {
             self.last = (now, tally.answered());
         }
         if let Some(line) = &self.line {
-            line.set_message(words(tally, self.rate));
-            line.tick();
+            line.show((), words(tally, self.rate));
         } else if !self.quiet && now.duration_since(self.told) >= SELDOM {
             self.told = now;
             eprintln!("smtpprobe: {}", words(tally, self.rate));
@@ -51,10 +48,8 @@ impl Progress {
     }
 
     /// What it has come to; nothing where nothing was to be asked.
-    pub(super) fn end(&self, tally: &Tally) {
-        if let Some(line) = &self.line {
-            line.finish_and_clear();
-        }
+    pub(super) fn end(&mut self, tally: &Tally) {
+        self.line = None;
         if !self.quiet && (tally.read > 0 || !tally.all_read) {
             let passed = self.began.elapsed().as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "a count of lines")]
