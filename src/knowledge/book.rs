@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::books::{BUILT_IN, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
+use super::books::{BUILT_IN, FILTER, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
 use super::index::{Index, SHORTEST};
 use super::rule::Rule;
 use crate::smtp::Reply;
@@ -241,7 +241,7 @@ impl Library {
     pub(super) fn built_in() -> Self {
         Self {
             books: BUILT_IN.iter().zip(&SCANS).map(|(file, scan)| Book::built_in(*file, scan)).collect(),
-            index: Index { heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
+            index: Index { filter: (&FILTER[..]).into(), heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
             own: OwnWords { words: Vec::new(), index: Index::of([].into_iter()) },
             wordless: WORDLESS.iter().map(|(book, rule)| (usize::from(*book), usize::from(*rule))).collect(),
         }
