@@ -39,7 +39,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let (before, entries) = entries(list);
     let told = transcript::read(if session.is_empty() { own } else { session });
     let reporter = reporting_mta(own);
-    // Both are read only where they are wanted.
+    // These are read only where they are wanted.
     let all = LazyCell::new(|| Said { reporting_mta: reporter.clone(), ..answer::read(own) });
     let first = LazyCell::new(|| answer::read(before));
     let mut recipients: Vec<Said> = Vec::new();
@@ -77,7 +77,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
             recipients.push(told);
         }
     }
-    let to = returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted));
+    let to = LazyCell::new(|| returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted)));
     let failed = failed_recipients(letter);
     let about = |recipient: String| {
         // The message was for another address, which led to this one.
@@ -96,7 +96,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         if let Some((Mention::Meant | Mention::Labelled, recipient)) = in_sentence {
             let original = labelled(own, "original address:").map(str::to_owned);
             recipients.push(Said { recipient: Some(recipient.to_owned()), original, ..all.clone() });
-        } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
+        } else if let Some(recipient) = to.clone().or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
     }
