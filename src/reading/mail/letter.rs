@@ -171,8 +171,13 @@ fn append(prose: &mut String, more: &str) {
 
 fn text(bytes: &[u8], limit: usize) -> String {
     let mut text = String::new();
-    push_with_line_feeds(&mut text, &String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]));
+    push_with_line_feeds(&mut text, &lossy(&bytes[..bytes.len().min(limit)]));
     text
+}
+
+/// As text; most of it is, which is soon seen.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Line ends become LF; a CR inside a line becomes one as well, since there are mails with nothing else.
@@ -193,7 +198,7 @@ fn push_with_line_feeds(target: &mut String, text: &str) {
 
 /// A field's value in one line.
 fn unfolded(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
+    let text = lossy(raw);
     let text = text.trim();
     if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
         return text.to_owned();
