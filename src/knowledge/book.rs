@@ -302,7 +302,7 @@ impl Library {
         found.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
         // Of a word that is there more than once, the first place comes first.
-        found.sort_by_key(|(book, rule, _)| (rank(*book), *rule));
+        found.sort_by_cached_key(|(book, rule, _)| (rank(*book), *rule));
         found.dedup_by_key(|(book, rule, _)| (*book, *rule));
         let candidate = |(book, number, word): (usize, usize, _)| Candidate {
             book: &self.books[book],

@@ -37,7 +37,7 @@ impl Index {
         for (place, word) in words.enumerate() {
             let Some(key) = KEYS.into_iter().find_map(|length| word.as_bytes().get(..length)) else { continue };
             let Some(place) = u16::try_from(place).ok().filter(|place| *place < END) else { break };
-            let slot = slot(key.iter().fold(0, shifted) >> (8 * (KEYS[0] - key.len())));
+            let slot = slot(key.iter().chain(&[0; KEYS[0]][key.len()..]).fold((0, 0), shifted));
             filter[slot / 64] |= 1 << (slot % 64);
             next[usize::from(place)] = std::mem::replace(&mut heads[slot >> FINER], place);
         }
@@ -50,12 +50,13 @@ impl Index {
         let (filter, heads, next) = (&*self.filter, &*self.heads, &*self.next);
         // Behind the end are NULs: what a key with some of them leads to is compared with the text like all else.
         let (first, rest) = bytes.split_at(bytes.len().min(KEYS[0] - 1));
-        let padding = [0; KEYS[0] - 1];
-        let mut ahead = first.iter().fold(0, shifted) >> (8 * (KEYS[0] - 1 - first.len()));
-        for (at, octet) in rest.iter().chain(&padding[..first.len()]).enumerate() {
+        let (end, missing) = [0; KEYS[0] - 1].split_at(first.len());
+        let mut ahead = first.iter().chain(missing).fold((0, 0), shifted);
+        for (at, octet) in rest.iter().chain(end).enumerate() {
             ahead = shifted(ahead, octet);
-            for length in KEYS {
-                let slot = slot(ahead & ((1 << (8 * length)) - 1));
+            let short = |length: usize| (ahead.0 & ((1 << (8 * length)) - 1), 0);
+            for key in [ahead, short(KEYS[1]), short(KEYS[2])] {
+                let slot = slot(key);
                 if (filter[slot / 64] >> (slot % 64)) & 1 == 0 {
                     continue;
                 }
@@ -72,15 +73,18 @@ impl Index {
     }
 }
 
-/// The octets of the longest key as a number, the first one lowest, with another one behind them in place of the first.
-fn shifted(octets: u128, octet: &u8) -> u128 {
-    (octets >> 8) | (u128::from(*octet) << (8 * (KEYS[0] - 1)))
+/// The eight octets that a key begins with as a number, the first one lowest, and the four behind them.
+type Key = (u64, u64);
+
+/// The key that begins an octet later, and ends with `octet`.
+fn shifted((first, rest): Key, octet: &u8) -> Key {
+    ((first >> 8) | (rest << 56), (rest >> 8) | (u64::from(*octet) << 24))
 }
 
 /// The bit of the filter for a key; its higher digits are those of the chain.
-fn slot(key: u128) -> usize {
-    let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    usize::try_from(mixed >> (u128::BITS - BITS - FINER)).unwrap_or_default()
+fn slot((first, rest): Key) -> usize {
+    let mixed = (first ^ rest.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> (u64::BITS - BITS - FINER)).unwrap_or_default()
 }
 
 #[cfg(test)]
