@@ -4,7 +4,7 @@
 //! limit is told and skipped; those behind it are read.
 
 use std::fs;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 /// A mail may have this many octets, unless another limit is given.
@@ -122,17 +122,31 @@ impl<R: BufRead> Mails<R> {
 
     /// Reads up to and with the next line end, and says how many octets came; of those, what has room is added to `bytes`.
     fn read_line(&mut self, bytes: &mut Vec<u8>, room: usize) -> io::Result<u64> {
-        // The line that parts two mails must be seen also where there is no room.
-        let room = room.max(256) as u64;
         if self.form.is_none() {
             let first = self.reader.fill_buf()?;
             if memchr::memchr(b'\n', first).is_none() && memchr::memchr(b'\r', first).is_some() {
                 self.line_end = b'\r';
             }
         }
-        let octets = self.reader.by_ref().take(room).read_until(self.line_end, bytes)? as u64;
-        let is_cut = octets == room && bytes.last() != Some(&self.line_end);
-        Ok(if is_cut { octets + self.reader.skip_until(self.line_end)? as u64 } else { octets })
+        // The line that parts two mails must be seen also where there is no room.
+        let mut room = room.max(256);
+        let mut octets = 0;
+        loop {
+            let piece = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                piece => piece?,
+            };
+            let end = memchr::memchr(self.line_end, piece);
+            let length = end.map_or(piece.len(), |end| end + 1);
+            let kept = length.min(room);
+            bytes.extend_from_slice(&piece[..kept]);
+            room -= kept;
+            octets += length as u64;
+            self.reader.consume(length);
+            if end.is_some() || length == 0 {
+                return Ok(octets);
+            }
+        }
     }
 }
 
