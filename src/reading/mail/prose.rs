@@ -40,7 +40,10 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let told = transcript::read(if session.is_empty() { own } else { session });
     let reporter = reporting_mta(own);
     // These are read only where they are wanted.
-    let all = LazyCell::new(|| Said { reporting_mta: reporter.clone(), ..answer::read(own) });
+    let all = LazyCell::new(|| {
+        let session = if session.is_empty() { told.clone() } else { transcript::read(own) };
+        Said { reporting_mta: reporter.clone(), ..answer::read_with(own, session) }
+    });
     let first = LazyCell::new(|| answer::read(before));
     let mut recipients: Vec<Said> = Vec::new();
     let single = entries.len() == 1;
@@ -72,9 +75,9 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         }
         recipients.push(said);
     }
-    for told in told.into_iter().flat_map(|told| told.recipients) {
-        if !recipients.iter().any(|said| said.is_about(&told)) {
-            recipients.push(told);
+    for told in told.iter().flat_map(|told| &told.recipients) {
+        if !recipients.iter().any(|said| said.is_about(told)) {
+            recipients.push(told.clone());
         }
     }
     let to = LazyCell::new(|| returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted)));

@@ -1,5 +1,6 @@
 //! What became of a message for one recipient, explained: by the reply that decided, else by the words that a report has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -83,6 +84,7 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
         by_reply => by_reply,
     };
     let Some(stand_in) = stand_in(report) else { return by_reply.unwrap_or_else(|| told(knowledge, "unexplained", report)) };
+    let stand_in = unfolded(&stand_in);
     let heard = knowledge.hear(speaker, &stand_in);
     let basis = BasisName::from(&heard.answering(report.command).basis);
     let by_words = || of_heard(knowledge, &heard, &stand_in, report.command);
@@ -109,18 +111,18 @@ fn stand_in(report: &RecipientReport) -> Option<Reply> {
     };
     let status =
         report.status.filter(|status| u16::from(status.class) == code / 100).map(|status| format!(" {status}")).unwrap_or_default();
-    Reply::parse(&format!("{code}{status} {}", report.diagnostic)).map(|reply| unfolded(&reply))
+    Reply::parse(&format!("{code}{status} {}", report.diagnostic))
 }
 
 /// The reply without the numbers that began its lines, where somebody has joined these into one.
-fn unfolded(reply: &Reply) -> Reply {
-    let number = reply.code.to_string();
-    let begins_line = |word: &str| {
-        let rest = word.strip_prefix(&number).and_then(|rest| rest.strip_prefix('-'));
-        rest.is_some_and(|rest| rest.is_empty() || rest.parse::<EnhancedCode>().is_ok())
-    };
+fn unfolded(reply: &Reply) -> Cow<'_, Reply> {
+    let begin = format!("{}-", reply.code);
+    if !reply.lines.iter().any(|line| line.contains(&begin)) {
+        return Cow::Borrowed(reply);
+    }
+    let begins_line = |word: &str| word.strip_prefix(&begin).is_some_and(|rest| rest.is_empty() || rest.parse::<EnhancedCode>().is_ok());
     let line = |line: &String| line.split(' ').filter(|word| !begins_line(word)).collect::<Vec<_>>().join(" ");
-    Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() }
+    Cow::Owned(Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() })
 }
 
 /// The reply, or what stands for it where none was quoted.
