@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// A mail may have this many octets, unless another limit is given.
 pub const MAIL_LIMIT: usize = 32 << 20;
 
+/// Most notices have fewer octets.
+const USUAL: usize = 8 << 10;
+
 /// What stands next in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -45,7 +48,6 @@ enum Form {
 }
 
 /// A mail while it is read.
-#[derive(Default)]
 struct Growing {
     octets: u64,
     bytes: Vec<u8>,
@@ -54,6 +56,10 @@ struct Growing {
 }
 
 impl Growing {
+    fn new() -> Self {
+        Self { octets: 0, bytes: Vec::with_capacity(USUAL), after_blank: false }
+    }
+
     /// Whether no more than `limit` octets came.
     fn fits(&self, limit: usize) -> bool {
         usize::try_from(self.octets).is_ok_and(|octets| octets <= limit)
@@ -84,7 +90,7 @@ impl Growing {
 
 impl<R: BufRead> Mails<R> {
     fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        let mut growing = Growing::default();
+        let mut growing = Growing::new();
         loop {
             let begin = growing.bytes.len();
             let octets = self.read_line(&mut growing.bytes, self.limit.saturating_sub(begin))?;
@@ -107,7 +113,7 @@ impl<R: BufRead> Mails<R> {
             };
             if form == Form::Mbox && growing.after_blank && parts(line) {
                 growing.bytes.truncate(begin);
-                if let Some(entry) = std::mem::take(&mut growing).entry(form, self.limit) {
+                if let Some(entry) = std::mem::replace(&mut growing, Growing::new()).entry(form, self.limit) {
                     return Ok(Some(entry));
                 }
                 continue;
