@@ -37,7 +37,7 @@ impl Index {
         for (place, word) in words.enumerate() {
             let Some(key) = KEYS.into_iter().find_map(|length| word.as_bytes().get(..length)) else { continue };
             let Some(place) = u16::try_from(place).ok().filter(|place| *place < END) else { break };
-            let slot = slot(key.iter().chain(&[0; KEYS[0]][key.len()..]).fold((0, 0), shifted));
+            let slot = slot(key.iter().chain(&[0; KEYS[0]][key.len()..]).copied().fold((0, 0), shifted));
             filter[slot / 64] |= 1 << (slot % 64);
             next[usize::from(place)] = std::mem::replace(&mut heads[slot >> FINER], place);
         }
@@ -51,8 +51,8 @@ impl Index {
         // Behind the end are NULs: what a key with some of them leads to is compared with the text like all else.
         let (first, rest) = bytes.split_at(bytes.len().min(KEYS[0] - 1));
         let (end, missing) = [0; KEYS[0] - 1].split_at(first.len());
-        let mut ahead = first.iter().chain(missing).fold((0, 0), shifted);
-        for (at, octet) in rest.iter().chain(end).enumerate() {
+        let mut ahead = first.iter().chain(missing).copied().fold((0, 0), shifted);
+        for (at, octet) in rest.iter().chain(end).copied().enumerate() {
             ahead = shifted(ahead, octet);
             let short = |length: usize| (ahead.0 & ((1 << (8 * length)) - 1), 0);
             for key in [ahead, short(KEYS[1]), short(KEYS[2])] {
@@ -77,8 +77,8 @@ impl Index {
 type Key = (u64, u64);
 
 /// The key that begins an octet later, and ends with `octet`.
-fn shifted((first, rest): Key, octet: &u8) -> Key {
-    ((first >> 8) | (rest << 56), (rest >> 8) | (u64::from(*octet) << 24))
+fn shifted((first, rest): Key, octet: u8) -> Key {
+    ((first >> 8) | (rest << 56), (rest >> 8) | (u64::from(octet) << 24))
 }
 
 /// The bit of the filter for a key; its higher digits are those of the chain.
