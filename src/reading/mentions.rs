@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use memchr::memmem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -214,7 +215,7 @@ fn limit(words: &[&str], bares: &[&str]) -> Option<String> {
 const BEFORE_WAIT: [&str; 9] = ["retry", "again", "wait", "delayed", "later", "back", "resend", "for", "after"];
 
 fn asks_to_wait(low: &str) -> bool {
-    ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| low.contains(lead))
+    ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| memmem::find(low.as_bytes(), lead.as_bytes()).is_some())
 }
 
 /// `bares` are the words without the punctuation round them.
