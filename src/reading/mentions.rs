@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use memchr::memmem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mail::addresses;
-use crate::smtp::Reply;
+use crate::smtp::{Reply, ReplyCode};
 
 /// At most so many of a kind are kept.
 const KEPT: usize = 8;
@@ -47,20 +46,24 @@ impl Mentions {
     /// Finds them in the reply's text.
     #[must_use]
     pub fn of(reply: &Reply) -> Self {
-        let text = reply.text();
+        Self::in_text(&reply.text(), reply.code)
+    }
+
+    /// The same, where the text is known.
+    pub(crate) fn in_text(text: &str, code: ReplyCode) -> Self {
         let low = text.to_ascii_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();
         let lows: Vec<&str> = low.split_whitespace().collect();
         let bares: Vec<&str> = lows.iter().map(|word| bare(word)).collect();
         let list = list(&lows);
         let listed_name = list.as_ref().and_then(|list| listed_name(&lows, list));
-        let moved = matches!(reply.code.number(), 251 | 551);
+        let moved = matches!(code.number(), 251 | 551);
         Self {
             addresses: distinct(words.iter().filter_map(|word| address(word))),
             list,
             listed_name,
             urls: if text.contains("http") { distinct(words.iter().filter_map(|word| url(word))) } else { Vec::new() },
-            new_address: if moved { addresses(&text).pop() } else { None },
+            new_address: if moved { addresses(text).pop() } else { None },
             limit: limit(&lows, &bares),
             wait: if asks_to_wait(&low) { wait(&lows, &bares) } else { None },
             queue_id: queue_id(&words, &bares),
@@ -215,7 +218,7 @@ fn limit(words: &[&str], bares: &[&str]) -> Option<String> {
 const BEFORE_WAIT: [&str; 9] = ["retry", "again", "wait", "delayed", "later", "back", "resend", "for", "after"];
 
 fn asks_to_wait(low: &str) -> bool {
-    ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| memmem::find(low.as_bytes(), lead.as_bytes()).is_some())
+    ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| low.contains(lead))
 }
 
 /// `bares` are the words without the punctuation round them.

@@ -135,7 +135,7 @@ pub(super) fn of_heard(knowledge: &Knowledge, heard: &Heard<'_>, reply: &Reply, 
     let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
         words: Some(words).filter(|words| !words.is_empty()),
-        mentions: Mentions::of(reply),
+        mentions: Mentions::in_text(part.text.as_deref().unwrap_or_default(), reply.code),
         provider,
         conflict: annotation.conflict,
         standing: standing(knowledge, reply.code, &entry),
