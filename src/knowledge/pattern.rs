@@ -59,7 +59,7 @@ impl Pattern {
 
     pub(super) fn find_often(&self, text: &str) -> Option<Range<usize>> {
         let build = || {
-            // Looking for literals that a search could begin with takes half of the time, and hardly any pattern has them.
+            // Looking for literals that a search could begin with takes half of the time, and no search for them is built in.
             let config = Fast::config().auto_prefilter(false).utf8_empty(false);
             let syntax = syntax::Config::new().case_insensitive(true).unicode(false).utf8(false);
             Fast::builder().configure(config).syntax(syntax).build(&with_characters(&self.text)).ok()
