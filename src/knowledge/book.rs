@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::books::{BUILT_IN, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
+use super::books::{BUILT_IN, FILTER, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
 use super::index::{Index, SHORTEST};
 use super::rule::Rule;
 use crate::smtp::Reply;
@@ -241,7 +241,7 @@ impl Library {
     pub(super) fn built_in() -> Self {
         Self {
             books: BUILT_IN.iter().zip(&SCANS).map(|(file, scan)| Book::built_in(*file, scan)).collect(),
-            index: Index { heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
+            index: Index { filter: (&FILTER[..]).into(), heads: (&HEADS[..]).into(), next: (&NEXT[..]).into() },
             own: OwnWords { words: Vec::new(), index: Index::of([].into_iter()) },
             wordless: WORDLESS.iter().map(|(book, rule)| (usize::from(*book), usize::from(*rule))).collect(),
         }
@@ -302,7 +302,7 @@ impl Library {
         found.extend(wordless.map(|(book, rule)| (*book, *rule, None)));
         let rank = |book: usize| (self.books[book].kind != Kind::Own && !recognised.contains(&book), self.books[book].kind, book);
         // Of a word that is there more than once, the first place comes first.
-        found.sort_by_key(|(book, rule, _)| (rank(*book), *rule));
+        found.sort_by_cached_key(|(book, rule, _)| (rank(*book), *rule));
         found.dedup_by_key(|(book, rule, _)| (*book, *rule));
         let candidate = |(book, number, word): (usize, usize, _)| Candidate {
             book: &self.books[book],

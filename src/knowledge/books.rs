@@ -110,7 +110,7 @@ impl Word {
     }
 }
 
-/// `SCANS`, `WORDS` with their `TEXT`, `HEADS` and `NEXT` of the words' index, and `WORDLESS` rules as (book, rule).
+/// `SCANS`, `WORDS` with their `TEXT`, `FILTER`, `HEADS` and `NEXT` of the words' index, and `WORDLESS` rules as (book, rule).
 #[allow(clippy::unreadable_literal, reason = "nobody reads them")]
 mod condensed {
     use super::{Scan, Word};
@@ -118,4 +118,4 @@ mod condensed {
 }
 
 use condensed::TEXT;
-pub(super) use condensed::{HEADS, NEXT, SCANS, WORDLESS, WORDS};
+pub(super) use condensed::{FILTER, HEADS, NEXT, SCANS, WORDLESS, WORDS};

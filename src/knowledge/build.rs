@@ -104,6 +104,7 @@ impl Condensed {
             write(format!("Word {{ at: {at}, length: {length}, book: {book}, rule: {rule} }},"));
         }
         write(format!("];\npub(in crate::knowledge) static TEXT: &str = {text:?};\n"));
+        write(format!("pub(in crate::knowledge) static FILTER: [u64; {}] = {:?};\n", index.filter.len(), index.filter));
         write(format!("pub(in crate::knowledge) static HEADS: [u16; {}] = {:?};\n", index.heads.len(), index.heads));
         write(format!("pub(in crate::knowledge) static NEXT: [u16; {}] = {:?};\n", index.next.len(), index.next));
         write(format!("pub(in crate::knowledge) static WORDLESS: [(u16, u16); {}] = {:?};\n", self.wordless.len(), self.wordless));

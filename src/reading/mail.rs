@@ -163,9 +163,13 @@ fn wrapped(letter: &Letter<'_>, wrappings: usize) -> Option<Notice> {
 
 /// What is said of each recipient: by the fields of a report, by the text, by both.
 fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<RecipientReport> {
+    let report = |said: Said| {
+        let action = said.action.unwrap_or_else(|| looks.action());
+        said.into_report(Some(action))
+    };
     if told.is_empty() {
         let named = if text.recipients.is_empty() { text.guessed } else { text.recipients };
-        return named.into_iter().take(RECIPIENTS).map(|said| said.into_report(Some(looks.action()))).collect();
+        return named.into_iter().take(RECIPIENTS).map(report).collect();
     }
     let alone = told.len() == 1 && text.recipients.len() <= 1;
     told.truncate(RECIPIENTS);
@@ -184,7 +188,7 @@ fn joined(mut told: Vec<Said>, mut text: prose::Text, looks: &Looks<'_>) -> Vec<
                 said.recipient = Some(whole.clone());
             }
             said.complete_with(same.unwrap_or(&text.all));
-            said.into_report(Some(looks.action()))
+            report(said)
         })
         .collect()
 }

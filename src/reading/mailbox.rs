@@ -4,11 +4,14 @@
 //! limit is told and skipped; those behind it are read.
 
 use std::fs;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 /// A mail may have this many octets, unless another limit is given.
 pub const MAIL_LIMIT: usize = 32 << 20;
+
+/// Most notices have fewer octets.
+const USUAL: usize = 8 << 10;
 
 /// What stands next in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +48,6 @@ enum Form {
 }
 
 /// A mail while it is read.
-#[derive(Default)]
 struct Growing {
     octets: u64,
     bytes: Vec<u8>,
@@ -54,17 +56,19 @@ struct Growing {
 }
 
 impl Growing {
+    fn new() -> Self {
+        Self { octets: 0, bytes: Vec::with_capacity(USUAL), after_blank: false }
+    }
+
     /// Whether no more than `limit` octets came.
     fn fits(&self, limit: usize) -> bool {
         usize::try_from(self.octets).is_ok_and(|octets| octets <= limit)
     }
 
-    /// Adds a line, of which `octets` came.
-    fn add(&mut self, line: &[u8], octets: u64, limit: usize) {
+    /// Keeps the line at the end, of which `octets` came.
+    fn keep(&mut self, octets: u64, limit: usize) {
         self.octets += octets;
-        if self.fits(limit) {
-            self.bytes.extend_from_slice(line);
-        } else {
+        if !self.fits(limit) {
             self.bytes = Vec::new();
         }
     }
@@ -86,50 +90,69 @@ impl Growing {
 
 impl<R: BufRead> Mails<R> {
     fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        let mut growing = Growing::default();
-        let mut line = Vec::new();
+        let mut growing = Growing::new();
         loop {
-            line.clear();
-            let room = self.limit.saturating_sub(growing.bytes.len());
-            let octets = self.read_line(&mut line, room)?;
+            let begin = growing.bytes.len();
+            let octets = self.read_line(&mut growing.bytes, self.limit.saturating_sub(begin))?;
             if octets == 0 {
                 self.ended = true;
                 return Ok(growing.entry(self.form.unwrap_or(Form::OneMail), self.limit));
             }
+            let line = &growing.bytes[begin..];
             let Some(form) = self.form else {
                 // Blank lines may stand before the first one.
-                if !is_blank(&line) {
+                if !is_blank(line) {
                     self.form = Some(if line.starts_with(b"From ") { Form::Mbox } else { Form::OneMail });
-                    if self.form == Some(Form::OneMail) {
-                        growing.add(&line, octets, self.limit);
-                    }
+                }
+                if self.form == Some(Form::OneMail) {
+                    growing.keep(octets, self.limit);
+                } else {
+                    growing.bytes.truncate(begin);
                 }
                 continue;
             };
-            if form == Form::Mbox && growing.after_blank && parts(&line) {
-                if let Some(entry) = std::mem::take(&mut growing).entry(form, self.limit) {
+            if form == Form::Mbox && growing.after_blank && parts(line) {
+                growing.bytes.truncate(begin);
+                if let Some(entry) = std::mem::replace(&mut growing, Growing::new()).entry(form, self.limit) {
                     return Ok(Some(entry));
                 }
                 continue;
             }
-            growing.after_blank = is_blank(&line);
-            growing.add(if form == Form::Mbox { unquoted(&line) } else { &line }, octets, self.limit);
+            growing.after_blank = is_blank(line);
+            if form == Form::Mbox && is_quoted(line) {
+                growing.bytes.remove(begin);
+            }
+            growing.keep(octets, self.limit);
         }
     }
 
-    /// Reads up to and with the next line end, and says how many octets came; of those, `line` holds what has room.
-    fn read_line(&mut self, line: &mut Vec<u8>, room: usize) -> io::Result<u64> {
-        // The line that parts two mails must be seen also where there is no room.
-        let room = room.max(256) as u64;
+    /// Reads up to and with the next line end, and says how many octets came; of those, what has room is added to `bytes`.
+    fn read_line(&mut self, bytes: &mut Vec<u8>, room: usize) -> io::Result<u64> {
         if self.form.is_none() {
-            let bytes = self.reader.fill_buf()?;
-            if memchr::memchr(b'\n', bytes).is_none() && memchr::memchr(b'\r', bytes).is_some() {
+            let first = self.reader.fill_buf()?;
+            if memchr::memchr(b'\n', first).is_none() && memchr::memchr(b'\r', first).is_some() {
                 self.line_end = b'\r';
             }
         }
-        let octets = self.reader.by_ref().take(room).read_until(self.line_end, line)? as u64;
-        let is_cut = octets == room && line.last() != Some(&self.line_end);
-        Ok(if is_cut { octets + self.reader.skip_until(self.line_end)? as u64 } else { octets })
+        // The line that parts two mails must be seen also where there is no room.
+        let mut room = room.max(256);
+        let mut octets = 0;
+        loop {
+            let piece = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                piece => piece?,
+            };
+            let end = memchr::memchr(self.line_end, piece);
+            let length = end.map_or(piece.len(), |end| end + 1);
+            let kept = length.min(room);
+            bytes.extend_from_slice(&piece[..kept]);
+            room -= kept;
+            octets += length as u64;
+            self.reader.consume(length);
+            if end.is_some() || length == 0 {
+                return Ok(octets);
+            }
+        }
     }
 }
 
@@ -163,10 +186,10 @@ fn parts(line: &[u8]) -> bool {
     words().any(time) && words().any(year)
 }
 
-/// The line without the mark that an mbox put before it.
-fn unquoted(line: &[u8]) -> &[u8] {
+/// Whether an mbox has put a mark before the line.
+fn is_quoted(line: &[u8]) -> bool {
     let marks = line.iter().take_while(|b| **b == b'>').count();
-    if marks > 0 && line[marks..].starts_with(b"From ") { &line[1..] } else { line }
+    marks > 0 && line[marks..].starts_with(b"From ")
 }
 
 /// The files that hold the mails of a Maildir, old and new ones, by name; none if `folder` is no Maildir.

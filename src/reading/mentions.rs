@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mail::addresses;
-use crate::smtp::Reply;
+use crate::smtp::{Reply, ReplyCode};
 
 /// At most so many of a kind are kept.
 const KEPT: usize = 8;
@@ -46,22 +46,27 @@ impl Mentions {
     /// Finds them in the reply's text.
     #[must_use]
     pub fn of(reply: &Reply) -> Self {
-        let text = reply.text();
+        Self::in_text(&reply.text(), reply.code)
+    }
+
+    /// The same, where the text is known.
+    pub(crate) fn in_text(text: &str, code: ReplyCode) -> Self {
         let low = text.to_ascii_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();
         let lows: Vec<&str> = low.split_whitespace().collect();
+        let bares: Vec<&str> = lows.iter().map(|word| bare(word)).collect();
         let list = list(&lows);
         let listed_name = list.as_ref().and_then(|list| listed_name(&lows, list));
-        let moved = matches!(reply.code.number(), 251 | 551);
+        let moved = matches!(code.number(), 251 | 551);
         Self {
             addresses: distinct(words.iter().filter_map(|word| address(word))),
             list,
             listed_name,
-            urls: distinct(words.iter().filter_map(|word| url(word))),
-            new_address: addresses(&text).pop().filter(|_| moved),
-            limit: limit(&lows),
-            wait: wait(&lows),
-            queue_id: queue_id(&words, &lows),
+            urls: if text.contains("http") { distinct(words.iter().filter_map(|word| url(word))) } else { Vec::new() },
+            new_address: if moved { addresses(text).pop() } else { None },
+            limit: limit(&lows, &bares),
+            wait: if asks_to_wait(&low) { wait(&lows, &bares) } else { None },
+            queue_id: queue_id(&words, &bares),
         }
     }
 
@@ -89,7 +94,9 @@ fn bare(word: &str) -> &str {
 
 /// `[192.0.2.1]`, `ip=192.0.2.1`, `(IPv6:2001:db8::1)`, `192.0.2.1:25`.
 fn address(word: &str) -> Option<IpAddr> {
-    if word.len() > LONGEST || word.contains("://") {
+    // Most words are told from an address by their punctuation.
+    let separators = word.bytes().filter(|octet| matches!(octet, b'.' | b':')).take(2).count();
+    if separators < 2 || word.len() > LONGEST || word.contains("://") {
         return None;
     }
     let value = word.rsplit_once(['=', '[', '(']).map_or(word, |(_, value)| value);
@@ -182,40 +189,42 @@ const UNITS: [&str; 22] = [
 const OF_LIMIT: [&str; 12] =
     ["limit", "limits", "limited", "max", "maximum", "maximal", "exceed", "exceeds", "exceeded", "quota", "most", "allowed"];
 
-fn limit(words: &[&str]) -> Option<String> {
-    let speaks = words.iter().any(|word| OF_LIMIT.contains(&bare(word).trim_end_matches(|c: char| !c.is_alphabetic())));
+/// `bares` are the words without the punctuation round them.
+fn limit(words: &[&str], bares: &[&str]) -> Option<String> {
+    if !bares.iter().any(|word| OF_LIMIT.contains(&word.trim_end_matches(|c: char| !c.is_alphabetic()))) {
+        return None;
+    }
     let number = |word: &str| (1..=15).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
-    let pair = words.windows(2).find(|two| number(bare(two[0])) && UNITS.contains(&bare(two[1])));
+    let pair = bares.windows(2).find(|two| number(two[0]) && UNITS.contains(&two[1]));
     let joined = || {
         let split = |word: &&str| {
             let at = word.find(|c: char| !c.is_ascii_digit())?;
             (at > 0 && UNITS.contains(&&word[at..])).then(|| format!("{} {}", &word[..at], &word[at..]))
         };
-        words.iter().map(|word| bare(word)).find_map(|word| split(&word))
+        bares.iter().find_map(split)
     };
     // "limit of 25", "limit: 25", "max 25".
     let alone = || {
-        words.windows(3).find_map(|three| {
-            let lead = matches!(bare(three[0]), "limit" | "maximum" | "max");
-            let value = if matches!(three[1], "of" | "is" | "=" | ":") { bare(three[2]) } else { bare(three[1]) };
+        words.windows(3).zip(bares.windows(3)).find_map(|(three, bare)| {
+            let lead = matches!(bare[0], "limit" | "maximum" | "max");
+            let value = if matches!(three[1], "of" | "is" | "=" | ":") { bare[2] } else { bare[1] };
             (lead && number(value)).then(|| value.to_owned())
         })
     };
-    let found = pair.map(|two| format!("{} {}", bare(two[0]), bare(two[1]))).or_else(joined).or_else(alone);
-    found.filter(|_| speaks)
+    pair.map(|two| two.join(" ")).or_else(joined).or_else(alone)
 }
 
 /// What leads to a time to wait, within a few words before it.
 const BEFORE_WAIT: [&str; 9] = ["retry", "again", "wait", "delayed", "later", "back", "resend", "for", "after"];
 
-fn wait(words: &[&str]) -> Option<u64> {
-    let asked = words.iter().any(|word| ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| word.contains(lead)));
-    if !asked {
-        return None;
-    }
+fn asks_to_wait(low: &str) -> bool {
+    ["retry", "again", "wait", "greylist", "back"].iter().any(|lead| low.contains(lead))
+}
+
+/// `bares` are the words without the punctuation round them.
+fn wait(words: &[&str], bares: &[&str]) -> Option<u64> {
     let led = |at: usize| words[at.saturating_sub(4)..at].iter().any(|word| BEFORE_WAIT.iter().any(|lead| word.contains(lead)));
-    words.iter().enumerate().find_map(|(at, word)| {
-        let word = bare(word);
+    bares.iter().enumerate().find_map(|(at, word)| {
         let split = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
         let (digits, unit) = word.split_at(split);
         let number: u64 = digits.parse().ok().filter(|number| *number <= 1_000_000)?;
@@ -225,7 +234,7 @@ fn wait(words: &[&str]) -> Option<u64> {
         if unit.starts_with(':') {
             return clock(word);
         }
-        let unit = if unit.is_empty() { bare(words.get(at + 1)?) } else { unit };
+        let unit = if unit.is_empty() { bares.get(at + 1)? } else { unit };
         let seconds = match unit {
             "s" | "sec" | "secs" | "second" | "seconds" => 1,
             "m" | "min" | "mins" | "minute" | "minutes" => 60,
@@ -244,8 +253,9 @@ fn clock(word: &str) -> Option<u64> {
     Some(parts.iter().fold(0, |seconds, part| seconds * 60 + part))
 }
 
-fn queue_id(words: &[&str], lows: &[&str]) -> Option<String> {
-    let after = |lead: [&str; 2]| lows.windows(2).position(|two| bare(two[0]) == lead[0] && bare(two[1]) == lead[1]).map(|at| at + 2);
+/// `bares` are the words in small letters without the punctuation round them.
+fn queue_id(words: &[&str], bares: &[&str]) -> Option<String> {
+    let after = |lead: [&str; 2]| bares.windows(2).position(|two| two == lead).map(|at| at + 2);
     let place = after(["queued", "as"]).or_else(|| after(["queue", "id"])).or_else(|| after(["queued", "mail"]));
     let named = place.and_then(|at| words.get(at)).map(|word| bare(word));
     // Exim's "OK id=1tpA02-0001Xy-2Z".

@@ -16,19 +16,23 @@ pub fn array<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
         [one] => serde_json::to_string_pretty(one)?,
         several => serde_json::to_string_pretty(several)?,
     };
-    Ok(for_a_terminal(&text) + "\n")
+    Ok(for_a_terminal(text) + "\n")
 }
 
 /// JSON may hold any character but C0; those that a terminal would obey are written as escapes, which means the same.
-fn for_a_terminal(json: &str) -> String {
+fn for_a_terminal(json: String) -> String {
+    let is_obeyed = |c: char| !c.is_ascii() && is_trick(c);
+    if json.is_ascii() || !json.chars().any(is_obeyed) {
+        return json;
+    }
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if c.is_ascii() || !is_trick(c) {
-            text.push(c);
-        } else {
+        if is_obeyed(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(text, "\\u{unit:04x}");
             }
+        } else {
+            text.push(c);
         }
     }
     text
@@ -39,7 +43,7 @@ fn for_a_terminal(json: &str) -> String {
 /// # Errors
 /// As for [`array()`].
 pub fn lines<T: Serialize>(reports: &[T]) -> Result<String, serde_json::Error> {
-    reports.iter().map(|report| serde_json::to_string(report).map(|line| for_a_terminal(&line) + "\n")).collect()
+    reports.iter().map(|report| serde_json::to_string(report).map(|line| for_a_terminal(line) + "\n")).collect()
 }
 
 /// The JSON Schema of what is written as `T`, such as a [`Report`](super::Report).

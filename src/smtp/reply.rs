@@ -186,15 +186,17 @@ impl Reply {
     /// The words: all lines joined with one blank, enhanced codes removed, white space collapsed.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut words = Vec::new();
+        let mut text = String::with_capacity(self.raw.len());
         for line in &self.lines {
-            let line = match enhanced_at_start(line) {
-                Some((_, rest)) => rest,
-                None => line.as_str(),
-            };
-            words.extend(line.split_whitespace());
+            let line = enhanced_at_start(line).map_or(line.as_str(), |(_, rest)| rest);
+            for word in line.split_whitespace() {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(word);
+            }
         }
-        words.join(" ")
+        text
     }
 
     /// What is left of a reply with `code` whose bytes had a secret in them; `repeated` says whether it was the password.

@@ -4,7 +4,8 @@
 //! with an enhanced code of its class behind it. A relay may quote another server's answer in its own; the innermost one names the
 //! cause.
 
-use super::{address, signs, transcript, words};
+use super::transcript::{self, Session};
+use super::{address, signs, words};
 use crate::reading::{Action, RecipientReport, reply};
 use crate::smtp::{EnhancedCode, Reply, Verb};
 
@@ -88,9 +89,14 @@ impl Said {
 
 /// Reads what `text` says of why.
 pub(super) fn read(text: &str) -> Said {
+    read_with(text, transcript::read(text))
+}
+
+/// The same, where the transcript in it was read.
+pub(super) fn read_with(text: &str, session: Option<Session>) -> Said {
     // In one line, since a sign may be folded.
     let diagnostic = words::line(text);
-    let session = transcript::read(text).filter(|session| session.reply.is_some());
+    let session = session.filter(|session| session.reply.is_some());
     let (reply, enhanced) = match &session {
         Some(session) => (session.reply.clone(), None),
         None => (decisive(text), enhanced(text)),

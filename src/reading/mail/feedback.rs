@@ -44,7 +44,7 @@ fn without_fields(letter: &Letter<'_>) -> Option<Notice> {
         return Some(notice(letter, Some("opt-out".to_owned()), letter.from.iter().cloned().collect(), None));
     }
     let lower = words::cut(&letter.subject, 200).to_ascii_lowercase();
-    let hotmail = letter.returned.contains("X-HmXmrOriginalRecipient:");
+    let hotmail = memchr::memmem::find(letter.returned.as_bytes(), b"X-HmXmrOriginalRecipient:").is_some();
     if !hotmail && !lower.trim_start().starts_with("complaint about message from") {
         return None;
     }

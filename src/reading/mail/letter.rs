@@ -170,9 +170,14 @@ fn append(prose: &mut String, more: &str) {
 }
 
 fn text(bytes: &[u8], limit: usize) -> String {
-    let mut text = String::new();
-    push_with_line_feeds(&mut text, &String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]));
+    let mut text = String::with_capacity(bytes.len().min(limit));
+    push_with_line_feeds(&mut text, &lossy(&bytes[..bytes.len().min(limit)]));
     text
+}
+
+/// As text; most of it is, which is soon seen.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Line ends become LF; a CR inside a line becomes one as well, since there are mails with nothing else.
@@ -193,7 +198,7 @@ fn push_with_line_feeds(target: &mut String, text: &str) {
 
 /// A field's value in one line.
 fn unfolded(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
+    let text = lossy(raw);
     let text = text.trim();
     if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
         return text.to_owned();
@@ -202,7 +207,7 @@ fn unfolded(raw: &[u8]) -> String {
 }
 
 /// The mail without the line that mbox puts before it, with line ends that the parser knows, and without what could keep it busy; and
-/// where the head of the first mail that it holds ends.
+/// where the head of the first mail that it holds ends, if a report stands before that.
 fn bounded(mail: &[u8]) -> (Cow<'_, [u8]>, Option<usize>) {
     let mail = &mail[..mail.len().min(LIMIT)];
     let mut start = mail.iter().take_while(|b| b.is_ascii_whitespace()).count();
@@ -234,9 +239,11 @@ fn end_of_head(mail: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// Where the mail is cut so that no more than [`NESTS`] and [`MAILS`] are in it, and where the first mail in it is announced.
+/// Where the mail is cut so that no more than [`NESTS`] and [`MAILS`] are in it, and where the first mail in it is announced, if a
+/// report is before that.
 fn nests(mail: &[u8]) -> (usize, Option<usize>) {
-    let (mut nests, mut mails, mut first) = (0, 0, None);
+    let (mut nests, mut mails, mut has_report) = (0, 0, false);
+    let (mut end, mut first) = (mail.len(), None);
     // Each type that holds others has one of these in it, and text has few of them.
     for at in memchr::memchr2_iter(b'/', b'8', mail) {
         let before = &mail[..at];
@@ -244,23 +251,26 @@ fn nests(mail: &[u8]) -> (usize, Option<usize>) {
             b'/' => {
                 nests += usize::from(before.len() >= 9 && before[before.len() - 9..].eq_ignore_ascii_case(b"multipart"));
                 let rest = &mail[at + 1..];
-                mails += usize::from(starts_ignoring_case(rest, b"global") || starts_ignoring_case(rest, b"digest"));
+                let is_global = starts_ignoring_case(rest, b"global");
+                mails += usize::from(is_global || starts_ignoring_case(rest, b"digest"));
+                has_report |= is_global || starts_ignoring_case(rest, b"delivery-status");
             }
             // `message/rfc822`, however it is spaced; not the type of an address, which begins a field's value.
             b'8' if mail[at..].starts_with(b"822") && before.len() >= 3 && before[before.len() - 3..].eq_ignore_ascii_case(b"rfc") => {
                 let last = before[..before.len() - 3].iter().rev().find(|b| !b.is_ascii_whitespace());
                 mails += usize::from(last.is_some_and(|b| *b != b':'));
-                if last == Some(&b'/') && first.is_none() {
-                    first = Some(at);
+                if last == Some(&b'/') {
+                    first = first.or(Some((at, has_report)));
                 }
             }
             _ => {}
         }
         if nests > NESTS || mails > MAILS {
-            return (at, first);
+            end = at;
+            break;
         }
     }
-    (mail.len(), first)
+    (end, first.filter(|(_, has_report)| *has_report).map(|(at, _)| at))
 }
 
 fn starts_ignoring_case(text: &[u8], start: &[u8]) -> bool {

@@ -39,8 +39,11 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
     let (before, entries) = entries(list);
     let told = transcript::read(if session.is_empty() { own } else { session });
     let reporter = reporting_mta(own);
-    // Both are read only where they are wanted.
-    let all = LazyCell::new(|| Said { reporting_mta: reporter.clone(), ..answer::read(own) });
+    // These are read only where they are wanted.
+    let all = LazyCell::new(|| {
+        let session = if session.is_empty() { told.clone() } else { transcript::read(own) };
+        Said { reporting_mta: reporter.clone(), ..answer::read_with(own, session) }
+    });
     let first = LazyCell::new(|| answer::read(before));
     let mut recipients: Vec<Said> = Vec::new();
     let single = entries.len() == 1;
@@ -72,12 +75,12 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         }
         recipients.push(said);
     }
-    for told in told.into_iter().flat_map(|told| told.recipients) {
-        if !recipients.iter().any(|said| said.is_about(&told)) {
-            recipients.push(told);
+    for told in told.iter().flat_map(|told| &told.recipients) {
+        if !recipients.iter().any(|said| said.is_about(told)) {
+            recipients.push(told.clone());
         }
     }
-    let to = returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted));
+    let to = LazyCell::new(|| returned::recipient(&letter.returned).or_else(|| returned::recipient(quoted)));
     let failed = failed_recipients(letter);
     let about = |recipient: String| {
         // The message was for another address, which led to this one.
@@ -96,7 +99,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         if let Some((Mention::Meant | Mention::Labelled, recipient)) = in_sentence {
             let original = labelled(own, "original address:").map(str::to_owned);
             recipients.push(Said { recipient: Some(recipient.to_owned()), original, ..all.clone() });
-        } else if let Some(recipient) = to.or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
+        } else if let Some(recipient) = to.clone().or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
     }

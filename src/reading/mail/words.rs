@@ -10,19 +10,28 @@ pub(super) const LINE: usize = 4096;
 /// The words of `text` with one blank between them, at most [`LINE`] octets of it.
 pub(super) fn line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LINE));
-    for word in text.split(|c: char| c.is_whitespace() || c == '\0').filter(|word| !word.is_empty()) {
-        if line.len() + word.len() >= LINE {
-            if line.is_empty() {
-                line.push_str(cut(word, LINE));
-            }
-            break;
+    let is_blank = |c: char| c.is_whitespace() || c == '\0';
+    text.split_ascii_whitespace().all(|piece| {
+        // Most pieces cannot have a blank of another kind in them.
+        if piece.bytes().all(|octet| octet.is_ascii_graphic()) {
+            add(piece, &mut line)
+        } else {
+            piece.split(is_blank).filter(|word| !word.is_empty()).all(|word| add(word, &mut line))
         }
-        if !line.is_empty() {
-            line.push(' ');
-        }
+    });
+    line
+}
+
+/// Adds a word, and says whether there was room for it; of the first one, what has room is added.
+fn add(word: &str, line: &mut String) -> bool {
+    let has_room = line.len() + word.len() < LINE;
+    if line.is_empty() {
+        line.push_str(cut(word, LINE));
+    } else if has_room {
+        line.push(' ');
         line.push_str(word);
     }
-    line
+    has_room
 }
 
 /// At most the first `most` octets of `text`, whole characters of them.

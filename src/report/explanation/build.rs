@@ -120,22 +120,22 @@ fn of_reply(knowledge: &Knowledge, reply: &Reply, verb: Option<Verb>) -> Explana
 
 /// Explains a reply of somebody of whom something may be known.
 pub(super) fn of_reply_from(knowledge: &Knowledge, speaker: Speaker<'_>, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
+    of_heard(knowledge, &knowledge.hear(speaker, reply), reply, verb)
+}
+
+/// Explains a reply that was looked at.
+pub(super) fn of_heard(knowledge: &Knowledge, heard: &Heard<'_>, reply: &Reply, verb: Option<Verb>) -> ExplanationPart {
     let part = ReplyPart::from(reply);
     let Some(entry) = knowledge.code_entry(reply.code) else { return nothing_known(knowledge, "no_code", part, verb) };
-    let heard = knowledge.hear(speaker, reply);
     let annotation = annotate_reading(knowledge, verb, reply, heard.answering(verb));
-    let basis = match &annotation.basis {
-        Basis::Wording(_) => BasisName::Wording,
-        Basis::Enhanced => BasisName::Enhanced,
-        Basis::Code => BasisName::Code,
-    };
+    let basis = BasisName::from(&annotation.basis);
     let (words, provider) = annotation.said.as_ref().map(|said| (said.words.clone(), said.provider.clone())).unwrap_or_default();
-    let places = if verb.is_none() { places_of_reply(knowledge, reply, &heard, &entry, &annotation) } else { Vec::new() };
+    let places = if verb.is_none() { places_of_reply(knowledge, reply, heard, &entry, &annotation) } else { Vec::new() };
     // Texts of a reason by itself know of no occasion, and that of the number is another one's.
     let borrowed = basis == BasisName::Wording && annotation.meaning == knowledge.reason(annotation.reason).meaning;
     ExplanationPart {
         words: Some(words).filter(|words| !words.is_empty()),
-        mentions: Mentions::of(reply),
+        mentions: Mentions::in_text(part.text.as_deref().unwrap_or_default(), reply.code),
         provider,
         conflict: annotation.conflict,
         standing: standing(knowledge, reply.code, &entry),

@@ -18,7 +18,7 @@ pub(crate) use text::{Sheet, answer_kind, queue_words, standing_note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::knowledge::{Actor, Confidence, Fix, Permanence, Reason};
+use crate::knowledge::{Actor, Basis, Confidence, Fix, Permanence, Reason};
 use crate::reading::Mentions;
 use crate::reading::mail::NoticeKind;
 use crate::report::{Report, Table, name};
@@ -313,6 +313,16 @@ pub enum BasisName {
     Code,
     /// What the report says of itself: that it is none of a refusal.
     Report,
+}
+
+impl From<&Basis> for BasisName {
+    fn from(basis: &Basis) -> Self {
+        match basis {
+            Basis::Wording(_) => Self::Wording,
+            Basis::Enhanced => Self::Enhanced,
+            Basis::Code => Self::Code,
+        }
+    }
 }
 
 /// Where a code comes from.

@@ -1,10 +1,11 @@
 //! What became of a message for one recipient, explained: by the reply that decided, else by the words that a report has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::build::of_reply_from;
+use super::build::{of_heard, of_reply_from};
 use super::{BasisName, ExplanationPart, ReplyPart, Standing};
 use crate::knowledge::{Actor, Confidence, Fix, Knowledge, Permanence, Reason, Speaker};
 use crate::reading::mail::{Notice, NoticeKind};
@@ -77,23 +78,26 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
     let recipient = report.recipient.as_deref().filter(|_| report.reply.is_some());
     let domain = recipient.and_then(|recipient| Some(recipient.rsplit_once('@')?.1));
     let speaker = Speaker { host: report.remote_host.as_deref(), greeting: None, domain };
-    let explained = |reply: &Reply| of_reply_from(knowledge, speaker, reply, report.command);
-    let by_reply = report.reply.as_ref().map(|reply| explained(&unfolded(reply)));
-    if let Some(part) = by_reply.as_ref().filter(|part| part.basis == BasisName::Wording) {
-        return part.clone();
-    }
+    let by_reply = report.reply.as_ref().map(|reply| of_reply_from(knowledge, speaker, &unfolded(reply), report.command));
+    let by_reply = match by_reply {
+        Some(part) if part.basis == BasisName::Wording => return part,
+        by_reply => by_reply,
+    };
     let Some(stand_in) = stand_in(report) else { return by_reply.unwrap_or_else(|| told(knowledge, "unexplained", report)) };
-    let by_words = explained(&stand_in);
-    if by_reply.is_none() && by_words.basis == BasisName::Code {
-        // No server has sent that number: it only stands for what was done.
-        let permanence = if report.action == Some(Action::Delayed) { Permanence::Temporary } else { Permanence::Permanent };
-        return ExplanationPart { permanence, ..told(knowledge, "unexplained", report) };
-    }
+    let stand_in = unfolded(&stand_in);
+    let heard = knowledge.hear(speaker, &stand_in);
+    let basis = BasisName::from(&heard.answering(report.command).basis);
+    let by_words = || of_heard(knowledge, &heard, &stand_in, report.command);
     match by_reply {
+        None if basis == BasisName::Code => {
+            // No server has sent that number: it only stands for what was done.
+            let permanence = if report.action == Some(Action::Delayed) { Permanence::Temporary } else { Permanence::Permanent };
+            ExplanationPart { permanence, ..told(knowledge, "unexplained", report) }
+        }
+        None => ExplanationPart { reply: said(report), closes: false, answers: Vec::new(), ..by_words() },
         // The number of the reply says more than words that say nothing.
-        Some(part) if by_words.basis == BasisName::Code || part.basis == by_words.basis => part,
-        Some(part) => ExplanationPart { reply: part.reply, standing: part.standing, closes: part.closes, ..by_words },
-        None => ExplanationPart { reply: said(report), closes: false, answers: Vec::new(), ..by_words },
+        Some(part) if basis == BasisName::Code || part.basis == basis => part,
+        Some(part) => ExplanationPart { reply: part.reply, standing: part.standing, closes: part.closes, ..by_words() },
     }
 }
 
@@ -107,18 +111,18 @@ fn stand_in(report: &RecipientReport) -> Option<Reply> {
     };
     let status =
         report.status.filter(|status| u16::from(status.class) == code / 100).map(|status| format!(" {status}")).unwrap_or_default();
-    Reply::parse(&format!("{code}{status} {}", report.diagnostic)).map(|reply| unfolded(&reply))
+    Reply::parse(&format!("{code}{status} {}", report.diagnostic))
 }
 
 /// The reply without the numbers that began its lines, where somebody has joined these into one.
-fn unfolded(reply: &Reply) -> Reply {
-    let number = reply.code.to_string();
-    let begins_line = |word: &str| {
-        let rest = word.strip_prefix(&number).and_then(|rest| rest.strip_prefix('-'));
-        rest.is_some_and(|rest| rest.is_empty() || rest.parse::<EnhancedCode>().is_ok())
-    };
+fn unfolded(reply: &Reply) -> Cow<'_, Reply> {
+    let begin = format!("{}-", reply.code);
+    if !reply.lines.iter().any(|line| line.contains(&begin)) {
+        return Cow::Borrowed(reply);
+    }
+    let begins_line = |word: &str| word.strip_prefix(&begin).is_some_and(|rest| rest.is_empty() || rest.parse::<EnhancedCode>().is_ok());
     let line = |line: &String| line.split(' ').filter(|word| !begins_line(word)).collect::<Vec<_>>().join(" ");
-    Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() }
+    Cow::Owned(Reply { lines: reply.lines.iter().map(line).collect(), ..reply.clone() })
 }
 
 /// The reply, or what stands for it where none was quoted.
