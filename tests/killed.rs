@@ -15,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 200;
+/// They are run so many at a time, each with lists and a server of its own.
+const STRANDS: u64 = 4;
 /// Lines of a list; every tenth is one of the first again, every hundredth no address at all.
 const LINES: usize = 1500;
 
@@ -111,16 +113,33 @@ fn run(server: SocketAddr, list: &Path, journal: &Path) -> Command {
 #[test]
 fn each_line_is_answered_once_however_often_the_command_is_killed() {
     let folder = std::env::temp_dir().join(format!("smtpprobe-killed-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
+    let strands: Vec<_> = (0..STRANDS)
+        .map(|strand| {
+            let folder = folder.join(strand.to_string());
+            thread::spawn(move || kill_again_and_again(&folder, u64::from(std::process::id()) * 10 + strand))
+        })
+        .collect();
+    let (mut grew, mut ended) = (0, 0);
+    for strand in strands {
+        let (more, lists) = strand.join().expect("a strand");
+        (grew, ended) = (grew + more, ended + lists);
+    }
+    eprintln!("{ROUNDS} rounds: {grew} wrote something, {ended} came to the end of a list");
+    assert!(grew > ROUNDS / 4 && ended > 3, "{grew} rounds wrote, {ended} lists ended");
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Rounds of one list after the other: how many wrote something, and how many came to the end of a list.
+fn kill_again_and_again(folder: &Path, seed: u64) -> (usize, usize) {
+    fs::create_dir_all(folder).expect("a folder");
     let (at, server) = Server::start();
-    let seed = u64::from(std::process::id());
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut number, mut lines, mut before, mut grew, mut ended) = (0, list(0), BTreeMap::new(), 0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..ROUNDS / STRANDS as usize {
         let (file, journal) = (folder.join(format!("{number}.txt")), folder.join(format!("{number}.ndjson")));
         fs::write(&file, lines.join("\n") + "\n").expect("a list");
         let mut child = run(at, &file, &journal).spawn().expect("the command");
-        thread::sleep(Duration::from_millis(random.u64(0..400)));
+        thread::sleep(Duration::from_millis(random.u64(0..1200)));
         let over = child.try_wait().expect("a process");
         let _ = child.kill();
         let output = child.wait_with_output().expect("an end");
@@ -155,7 +174,5 @@ fn each_line_is_answered_once_however_often_the_command_is_killed() {
             (lines, before) = (list(number), BTreeMap::new());
         }
     }
-    eprintln!("{ROUNDS} rounds: {grew} wrote something, {ended} came to the end of a list");
-    assert!(grew > ROUNDS / 4 && ended > 3, "seed {seed}: {grew} rounds wrote, {ended} lists ended");
-    let _ = fs::remove_dir_all(folder);
+    (grew, ended)
 }
