@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 200;
 /// They are run so many at a time, each with lists and a server of its own.
-const STRANDS: u64 = 4;
+const STRANDS: usize = 4;
 /// Lines of a list; every tenth is one of the first again, every hundredth no address at all.
 const LINES: usize = 1500;
 
@@ -116,7 +116,7 @@ fn each_line_is_answered_once_however_often_the_command_is_killed() {
     let strands: Vec<_> = (0..STRANDS)
         .map(|strand| {
             let folder = folder.join(strand.to_string());
-            thread::spawn(move || kill_again_and_again(&folder, u64::from(std::process::id()) * 10 + strand))
+            thread::spawn(move || kill_again_and_again(&folder, u64::from(std::process::id()) * 10 + strand as u64))
         })
         .collect();
     let (mut grew, mut ended) = (0, 0);
@@ -135,7 +135,7 @@ fn kill_again_and_again(folder: &Path, seed: u64) -> (usize, usize) {
     let (at, server) = Server::start();
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut number, mut lines, mut before, mut grew, mut ended) = (0, list(0), BTreeMap::new(), 0, 0);
-    for round in 0..ROUNDS / STRANDS as usize {
+    for round in 0..ROUNDS / STRANDS {
         let (file, journal) = (folder.join(format!("{number}.txt")), folder.join(format!("{number}.ndjson")));
         fs::write(&file, lines.join("\n") + "\n").expect("a list");
         let mut child = run(at, &file, &journal).spawn().expect("the command");
