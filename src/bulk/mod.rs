@@ -12,6 +12,9 @@ mod judgement;
 mod ledger;
 pub mod manners;
 pub mod plan;
+mod pool;
+#[cfg(feature = "queue")]
+pub mod queue;
 mod run;
 pub mod summary;
 mod talk;

@@ -12,6 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::Answer;
 use super::input::Entry;
 use super::ledger::{Ledger, Order, Start, Tally};
+use super::plan::Way;
+use super::pool::Pool;
 use super::talk::Talk;
 use crate::knowledge::Knowledge;
 use crate::route::{self, Resolver, Route};
@@ -36,13 +38,39 @@ pub enum Halt {
     Now,
 }
 
+/// One line to be answered, and where its mail goes if that is known already.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) entry: Entry,
+    /// None if it is to be looked up.
+    pub(super) way: Option<Way>,
+}
+
+impl From<Entry> for Wanted {
+    fn from(entry: Entry) -> Self {
+        Self { entry, way: None }
+    }
+}
+
 /// Answers each of `lines` once, in whatever order the answers come; those that have none when the run is halted, or when `answer`
 /// breaks, are left out. It ends when the channel of lines is closed and all are answered.
 ///
 /// `progress` is called about once a second. What servers, resolver and network do is no error: it stands in the answers.
 pub async fn run(
     (order, settings, knowledge): (&Order, &Settings, &Knowledge),
-    mut lines: mpsc::Receiver<Entry>,
+    lines: mpsc::Receiver<Entry>,
+    halt: watch::Receiver<Halt>,
+    answer: impl FnMut(Answer) -> ControlFlow<()>,
+    progress: impl FnMut(&Tally),
+) -> Tally {
+    run_beside((order, settings, knowledge), &Pool::new(order.connections), lines, halt, answer, progress).await
+}
+
+/// The same beside other runs that take their connections from the same `pool`; [`Order::connections`] has no say then.
+pub(super) async fn run_beside<W: Into<Wanted>>(
+    (order, settings, knowledge): (&Order, &Settings, &Knowledge),
+    pool: &Pool,
+    mut lines: mpsc::Receiver<W>,
     mut halt: watch::Receiver<Halt>,
     mut answer: impl FnMut(Answer) -> ControlFlow<()>,
     mut progress: impl FnMut(&Tally),
@@ -54,7 +82,7 @@ pub async fn run(
     let wire = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let stir = Notify::new();
     let (stopper, stop) = watch::channel(None);
-    let ledger = RefCell::new(Ledger::new((order, settings, knowledge), clock, &stir, &mut answer));
+    let ledger = RefCell::new(Ledger::new((order, settings, knowledge), (clock, pool), &stir, &mut answer));
     let (mut lookups, mut sessions) = (FuturesUnordered::new(), FuturesUnordered::new());
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -95,10 +123,14 @@ pub async fn run(
                 progress(&tally);
             }
             line = lines.recv(), if room => match line {
-                Some(entry) => ledger.borrow_mut().read(entry),
+                Some(wanted) => {
+                    let Wanted { entry, way } = wanted.into();
+                    ledger.borrow_mut().read(entry, way);
+                }
                 None => ledger.borrow_mut().tally.all_read = true,
             },
             () = stir.notified() => {}
+            () = pool.freed(), if pool.is_full() => {}
             () = sleep(wake.unwrap_or_default().since(clock.now())), if wake.is_some() => {}
         }
     }
@@ -108,7 +140,7 @@ pub async fn run(
     tally
 }
 
-async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -> (MailDomain, Target, Route) {
+pub(super) async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -> (MailDomain, Target, Route) {
     let target = match &domain {
         MailDomain::Name(name) => Target::Domain(name.clone()),
         MailDomain::Literal(address) => Target::Host { host: Host::Address(*address), port: None, scheme: None },
@@ -144,6 +176,7 @@ async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello
     let mut talk = Talk::new(&start, tls, began);
     let go_on = |session: &mut Session| talk.go_on(&mut ledger.borrow_mut(), session);
     let transcript = wire.hold(&start.host, || None, start.address, session, stop, go_on).await;
+    drop(start.permit);
     talk.ended(&mut ledger.borrow_mut(), &transcript);
 }
 

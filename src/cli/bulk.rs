@@ -3,6 +3,8 @@
 mod descriptors;
 mod output;
 mod progress;
+#[cfg(feature = "queue")]
+mod queue;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -11,23 +13,26 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
 use smtpprobe::bulk::manners::{Limits, UnknownUsers};
+use smtpprobe::bulk::journal::Answered;
 use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::settings::Settings;
 use smtpprobe::smtp::{HelloName, StageTimes};
 use tokio::sync::{mpsc, watch};
 
+pub(super) use self::descriptors::enough_for;
 use self::output::Format;
 use self::progress::Progress;
-use self::sink::{Sink, Wanted, exit_code};
+use self::sink::{Opened, Sink, Wanted, exit_code};
 use super::args::{ControlsArg, RouteOptions, TlsArg, duration, sender};
+use super::queue::QueueOptions;
 use super::{INTERRUPTED, Trouble, runtime};
 
 pub(super) const EXAMPLES: &str = "\
@@ -35,6 +40,7 @@ Examples:
   smtpprobe bulk addresses.txt                     one JSON object a line
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
+  smtpprobe bulk --queue nats://queue.example.com --output-file answers.ndjson addresses.txt   asked by each smtpprobe worker there
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.
@@ -89,6 +95,13 @@ pub(crate) struct BulkArgs {
     #[command(flatten)]
     route: RouteOptions,
 
+    /// The run's name at the broker, 1 to 40 of a-z, 0-9, _ and - [default: made of the list, so that the same command has the same one]
+    #[arg(long, value_name = "NAME", requires = "queue", env = "SMTPPROBE_QUEUE_RUN", hide_env = true, help_heading = "Queue")]
+    #[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "without the queue it is only complained about"))]
+    queue_run: Option<String>,
+    #[command(flatten)]
+    queue: QueueOptions,
+
     /// How to show the answers
     #[arg(
         short,
@@ -127,7 +140,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn count(text: &str) -> Result<usize, String> {
+pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse::<usize>().ok().filter(|count| *count > 0).ok_or_else(|| "it should be a number from 1 on".to_owned())
 }
 
@@ -155,7 +168,7 @@ impl BulkArgs {
         let limits = Limits { connections: self.connections_per_destination, rate: self.rate.0, unknown_users, ..base.limits };
         Order {
             limits,
-            connections: descriptors::enough_for(self.connections),
+            connections: enough_for(self.connections),
             retries: self.retries,
             retry_after: self.retry_after,
             ..base
@@ -209,35 +222,25 @@ fn unreadable(error: InputError) -> Trouble {
 
 /// Runs it.
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
+    #[cfg(feature = "queue")]
+    if args.queue.queue.is_some() {
+        return queue::run(args);
+    }
+    #[cfg(not(feature = "queue"))]
+    if args.queue.queue.is_some() {
+        return Err(super::queue::missing());
+    }
     let (settings, order) = (args.settings()?, args.order());
     args.look_over()?;
-    let (mut sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
-    let list = List::new(input, args.form());
+    let opened = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref(), |_| ())?;
+    let (mut sink, Opened { input, answered, .. }) = opened;
     let knowledge = Knowledge::english();
-    let mut progress = Progress::new(args.quiet);
+    let mut progress = Progress::new(args.quiet, "sessions");
     let (feed, lines) = mpsc::channel(AHEAD);
-    // Standard input may come as slowly as it likes: the sessions do not wait for it.
-    let reader = thread::spawn(move || {
-        for entry in list {
-            let entry = entry?;
-            if answered.as_ref().is_some_and(|answered| answered.contains(entry.line)) {
-                continue;
-            }
-            // Whoever does not listen any more has been stopped.
-            if feed.blocking_send(entry).is_err() {
-                break;
-            }
-        }
-        Ok::<(), InputError>(())
-    });
+    let reader = read_ahead(List::new(input, args.form()), answered, feed);
     let (go, halt) = watch::channel(Halt::No);
     let mut written = Ok(());
-    let answer = |answer| {
-        sink.take(answer).unwrap_or_else(|error| {
-            written = Err(error);
-            ControlFlow::Break(())
-        })
-    };
+    let answer = |answer| over_break(sink.take(answer), &mut written);
     let runtime = runtime()?;
     let tally = runtime.block_on(async {
         let ask = ask_all((&order, &settings, &knowledge), lines, halt, answer, |tally| progress.show(tally));
@@ -257,15 +260,48 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         // The thread may be waiting for standard input, which nobody closes.
         return Ok(INTERRUPTED);
     }
-    match reader.join() {
-        Ok(read) => read.map_err(unreadable)?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    read_through(reader)?;
     Ok(exit_code(&summary))
 }
 
+type Reader = JoinHandle<Result<(), InputError>>;
+
+/// Reads the list on a thread of its own, without the lines that are `answered`: standard input may come as slowly as it likes, the
+/// sessions do not wait for it.
+fn read_ahead<R: BufRead + Send + 'static>(list: List<R>, answered: Option<Answered>, feed: mpsc::Sender<Entry>) -> Reader {
+    thread::spawn(move || {
+        for entry in list {
+            let entry = entry?;
+            if answered.as_ref().is_some_and(|answered| answered.contains(entry.line)) {
+                continue;
+            }
+            // Whoever does not listen any more has been stopped.
+            if feed.blocking_send(entry).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What came of reading the list to its end.
+fn read_through(reader: Reader) -> Result<(), Trouble> {
+    match reader.join() {
+        Ok(read) => read.map_err(unreadable),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Goes on if an answer could be taken; why not, is put into `failed`.
+fn over_break(taken: Result<ControlFlow<()>, io::Error>, failed: &mut io::Result<()>) -> ControlFlow<()> {
+    taken.unwrap_or_else(|error| {
+        *failed = Err(error);
+        ControlFlow::Break(())
+    })
+}
+
 /// Ctrl-C once ends what has begun, twice stops at once. Never returns.
-async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
+pub(super) async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
     for halt in [Halt::Finish, Halt::Now] {
         // Without a handler for it, Ctrl-C ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {

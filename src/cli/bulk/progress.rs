@@ -14,6 +14,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 pub(super) struct Progress {
     line: Option<ProgressBar>,
     quiet: bool,
+    /// What [`Tally::open`] counts.
+    open: &'static str,
     began: Instant,
     told: Instant,
     /// When the last tally was taken, and what was answered by then.
@@ -22,13 +24,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
+    /// `open` is what the tally counts as open.
+    pub(super) fn new(quiet: bool, open: &'static str) -> Self {
         let line = (!quiet && io::stderr().is_terminal()).then(ProgressBar::new_spinner);
         if let (Some(line), Ok(style)) = (&line, ProgressStyle::with_template("{spinner} {wide_msg}")) {
             line.set_style(style);
         }
         let now = Instant::now();
-        Self { line, quiet, began: now, told: now, last: (now, 0), rate: 0.0 }
+        Self { line, quiet, open, began: now, told: now, last: (now, 0), rate: 0.0 }
     }
 
     pub(super) fn show(&mut self, tally: &Tally) {
@@ -42,11 +45,11 @@ impl Progress {
             self.last = (now, tally.answered());
         }
         if let Some(line) = &self.line {
-            line.set_message(words(tally, self.rate));
+            line.set_message(words(tally, self.rate, self.open));
             line.tick();
         } else if !self.quiet && now.duration_since(self.told) >= SELDOM {
             self.told = now;
-            eprintln!("smtpprobe: {}", words(tally, self.rate));
+            eprintln!("smtpprobe: {}", words(tally, self.rate, self.open));
         }
     }
 
@@ -59,12 +62,12 @@ impl Progress {
             let passed = self.began.elapsed().as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "a count of lines")]
             let rate = tally.answered() as f64 / passed.max(0.001);
-            eprintln!("smtpprobe: {} in {passed:.0} s", words(&Tally { slowest: None, ..tally.clone() }, rate));
+            eprintln!("smtpprobe: {} in {passed:.0} s", words(&Tally { slowest: None, ..tally.clone() }, rate, self.open));
         }
     }
 }
 
-fn words(tally: &Tally, rate: f64) -> String {
+fn words(tally: &Tally, rate: f64, open: &str) -> String {
     let kinds = [
         (Settled::Accepted, "accepted"),
         (Settled::Rejected, "rejected"),
@@ -79,7 +82,7 @@ fn words(tally: &Tally, rate: f64) -> String {
     let left = tally.read - tally.answered();
     let more = if tally.all_read { "" } else { ", list read in part" };
     let slowest = tally.slowest.as_ref().map(|(name, waits)| format!(", most at {}: {waits}", safe(name))).unwrap_or_default();
-    format!("{} answered{counts}, {left} left{more}, {rate:.0}/s, {} sessions{slowest}", tally.answered(), tally.open)
+    format!("{} answered{counts}, {left} left{more}, {rate:.0}/s, {} {open}{slowest}", tally.answered(), tally.open)
 }
 
 #[cfg(test)]
@@ -89,11 +92,11 @@ mod tests {
     #[test]
     fn the_line_tells_what_there_is() {
         let mut tally = Tally { read: 20, open: 2, ..Tally::default() };
-        assert_eq!(words(&tally, 0.0), "0 answered, 20 left, list read in part, 0/s, 2 sessions");
+        assert_eq!(words(&tally, 0.0, "sessions"), "0 answered, 20 left, list read in part, 0/s, 2 sessions");
         tally.settled[Settled::Accepted as usize] = 12;
         tally.settled[Settled::Invalid as usize] = 1;
         tally.slowest = Some(("mx.example.com".to_owned(), 7));
         tally.all_read = true;
-        assert_eq!(words(&tally, 4.4), "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7");
+        assert_eq!(words(&tally, 4.4, "sessions"), "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7");
     }
 }

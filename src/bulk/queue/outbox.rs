@@ -1,0 +1,122 @@
+//! Answers on their way to the broker: none is dropped before it is there, and only then its job is done.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use async_nats::jetstream::message::Acker;
+
+use super::RunName;
+use super::message::{MessageError, Outcome, encode};
+use crate::bulk::Answer;
+
+/// So many answers are remembered that are at the broker, in case their jobs come again.
+const REMEMBERED: usize = 100_000;
+/// So often a run may not be there, a while between, before its answers are dropped: it is over.
+const TRIES: u32 = 240;
+
+/// One line of one run.
+pub(super) type Name = (RunName, u64);
+
+struct Outgoing {
+    partition: u16,
+    payload: Vec<u8>,
+    acker: Acker,
+    tries: u32,
+}
+
+/// What waits, and what is done.
+#[derive(Default)]
+pub(super) struct Outbox {
+    waiting: HashMap<Name, Outgoing>,
+    due: VecDeque<Name>,
+    done: HashSet<Name>,
+    in_order: VecDeque<Name>,
+}
+
+/// What became of a try to publish an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// The broker has it.
+    There,
+    /// There is nobody who would take it.
+    NoRun,
+    /// It is not known.
+    Unknown,
+}
+
+impl Outbox {
+    /// Takes an answer, whose job is acknowledged by `acker`.
+    pub(super) fn put(&mut self, run: &RunName, partition: u16, answer: Answer, acker: Acker) -> Result<(), MessageError> {
+        let name = (run.clone(), answer.line);
+        let payload = encode(&Outcome::new(answer))?;
+        if self.waiting.insert(name.clone(), Outgoing { partition, payload, acker, tries: 0 }).is_none() {
+            self.due.push_back(name);
+        }
+        Ok(())
+    }
+
+    /// A job came that may be answered already. Gives `acker` back if it is not; else it is not to be asked again, and the one to be
+    /// used right away is given, if it is there.
+    pub(super) fn recognise(&mut self, name: &Name, acker: Acker) -> Recognised {
+        if let Some(outgoing) = self.waiting.get_mut(name) {
+            outgoing.acker = acker;
+            Recognised::Waiting
+        } else if self.done.contains(name) {
+            Recognised::Done(acker)
+        } else {
+            Recognised::New(acker)
+        }
+    }
+
+    /// The next answer to be published.
+    pub(super) fn next(&mut self) -> Option<(Name, Vec<u8>)> {
+        loop {
+            let name = self.due.pop_front()?;
+            if let Some(outgoing) = self.waiting.get(&name) {
+                return Some((name, outgoing.payload.clone()));
+            }
+        }
+    }
+
+    /// What became of it; where the broker has it, how to acknowledge its job.
+    pub(super) fn sent(&mut self, name: Name, sent: Sent) -> Option<Acker> {
+        let tries = {
+            let outgoing = self.waiting.get_mut(&name)?;
+            outgoing.tries += u32::from(sent == Sent::NoRun);
+            outgoing.tries
+        };
+        if sent != Sent::There && tries < TRIES {
+            self.due.push_back(name);
+            return None;
+        }
+        let outgoing = self.waiting.remove(&name)?;
+        if self.done.insert(name.clone()) {
+            self.in_order.push_back(name);
+            if self.in_order.len() > REMEMBERED
+                && let Some(oldest) = self.in_order.pop_front()
+            {
+                self.done.remove(&oldest);
+            }
+        }
+        Some(outgoing.acker)
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether answers of a partition wait.
+    pub(super) fn has(&self, partition: u16) -> bool {
+        self.waiting.values().any(|outgoing| outgoing.partition == partition)
+    }
+}
+
+/// Whether a job's answer is known.
+pub(super) enum Recognised {
+    /// It is not.
+    New(Acker),
+    /// It is on its way.
+    Waiting,
+    /// The broker has it.
+    Done(Acker),
+}
