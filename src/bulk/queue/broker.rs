@@ -7,11 +7,11 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
+use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind, RequestErrorKind};
 use async_nats::jetstream::kv::Store;
-use async_nats::jetstream::stream::{Config, Stream};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream::{self, Context, ErrorCode, kv};
+use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use super::Notice;
 use crate::smtp::Secret;
 
+/// What a broker without streams answers.
+const NO_JETSTREAM: [ErrorCode; 2] = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
 /// For a connection, and for each answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a silent broker is asked whether it is there; after two of these it counts as gone.
@@ -178,13 +180,15 @@ impl Broker {
         }
         let jetstream = ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client);
         let broker = Self { jetstream, link, notices, violation, complained: Arc::default() };
-        broker.jetstream.query_account().await.map_err(|error| match error.kind() {
-            jetstream::context::AccountErrorKind::JetStreamUnavailable => BrokerError::NoJetStream,
-            jetstream::context::AccountErrorKind::JetStream(error) if error.error_code() == ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
-                BrokerError::NoJetStream
-            }
-            _ => broker.blame(BrokerError::failed("its account", error)),
-        })?;
+        // The client's own reading of it wants fields that older servers do not send.
+        let account: Result<Response<serde_json::Value>, _> = broker.jetstream.request("INFO", &()).await;
+        match account {
+            Ok(Response::Ok(_)) => {}
+            Ok(Response::Err { error }) if NO_JETSTREAM.contains(&error.error_code()) => return Err(BrokerError::NoJetStream),
+            Ok(Response::Err { error }) => return Err(broker.blame(BrokerError::failed("its account", error))),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => return Err(BrokerError::NoJetStream),
+            Err(error) => return Err(broker.blame(BrokerError::failed("its account", error))),
+        }
         Ok(broker)
     }
 
@@ -215,16 +219,32 @@ impl Broker {
         violation.map_or(error, BrokerError::Permission)
     }
 
-    /// The bucket, which is made where it is missing; also whether it was.
-    pub(super) async fn bucket(&self, config: kv::Config) -> Result<(Store, bool), BrokerError> {
-        let name = config.bucket.clone();
-        match self.jetstream.get_key_value(&name).await {
-            Ok(store) => Ok((store, false)),
-            Err(_) => match self.jetstream.create_key_value(config).await {
-                Ok(store) => Ok((store, true)),
-                Err(error) => Err(self.blame(BrokerError::failed("making a bucket", error))),
-            },
+    /// The bucket of that name, which is made where it is missing, so that its keys are forgotten after `max_age` (zero: never), or
+    /// where there are more than `most`; also whether it was made.
+    ///
+    /// It is a stream as any client makes it for a bucket, but that keys can be taken out of it without leaving a mark.
+    pub(super) async fn bucket(&self, name: &str, max_age: Duration, most: i64) -> Result<(Store, bool), BrokerError> {
+        let failed = |error: &dyn fmt::Display| self.blame(BrokerError::failed("making a bucket", error));
+        let stream_name = format!("KV_{name}");
+        let is_new = self.stream(&stream_name).await?.is_none();
+        if is_new {
+            let config = Config {
+                name: stream_name,
+                subjects: vec![format!("$KV.{name}.>")],
+                max_messages_per_subject: 1,
+                max_messages: most,
+                max_age,
+                discard: DiscardPolicy::Old,
+                storage: StorageType::File,
+                num_replicas: 1,
+                allow_rollup: true,
+                allow_direct: true,
+                ..Config::default()
+            };
+            self.jetstream.create_stream(config).await.map_err(|error| failed(&error))?;
         }
+        let store = self.jetstream.get_key_value(name).await.map_err(|error| failed(&error))?;
+        Ok((store, is_new))
     }
 
     /// The stream; none if there is none.

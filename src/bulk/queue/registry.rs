@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use async_nats::jetstream::kv::{Config, CreateErrorKind, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 
 use super::broker::{Broker, BrokerError};
 use super::lease::Span;
@@ -52,24 +51,13 @@ pub(super) enum Taken {
 impl Registry {
     /// Opens the buckets, and makes those that are missing; `span` is that of leases where nobody has decided on another.
     pub(super) async fn open(broker: &Broker, span: Span) -> Result<Self, BrokerError> {
-        let base = Config { history: 1, storage: StorageType::File, ..Config::default() };
-        let (runs, _) = broker.bucket(Config { bucket: RUNS.to_owned(), ..base.clone() }).await?;
-        let leases = Config { bucket: LEASES.to_owned(), max_age: span.length(), ..base.clone() };
-        let (leases, new) = broker.bucket(leases).await?;
-        if new {
+        let (runs, _) = broker.bucket(RUNS, Duration::ZERO, -1).await?;
+        let (leases, is_new) = broker.bucket(LEASES, span.length(), -1).await?;
+        if is_new {
             leases.put(OPENED, "".into()).await.map_err(|error| broker.blame(BrokerError::failed("opening the leases", error)))?;
         }
         let status = leases.status().await.map_err(|error| broker.blame(BrokerError::failed("looking at the leases", error)))?;
-        let destinations = Config { bucket: DESTINATIONS.to_owned(), max_bytes: -1, ..base };
-        let (destinations, new) = broker.bucket(destinations).await?;
-        if new {
-            // A bucket has no option for it: where it is full, the oldest names go.
-            let mut stream = destinations.stream.cached_info().config.clone();
-            stream.max_messages = DESTINATIONS_KEPT;
-            stream.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
-            let limited = broker.jetstream.update_stream(stream).await;
-            limited.map_err(|error| broker.blame(BrokerError::failed("limiting a bucket", error)))?;
-        }
+        let (destinations, _) = broker.bucket(DESTINATIONS, Duration::ZERO, DESTINATIONS_KEPT).await?;
         Ok(Self { broker: broker.clone(), runs, leases, destinations, span: Span::new(status.max_age()) })
     }
 
