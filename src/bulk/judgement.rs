@@ -10,8 +10,8 @@ use crate::route::Route;
 use crate::smtp::{CodeClass, FailureKind, Reply, Stage, Verb};
 use crate::target::{Mailbox, Target};
 
-use super::{Answer, Settled};
 use super::manners::Push;
+use super::{Answer, Settled};
 
 /// What becomes of a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

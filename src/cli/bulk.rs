@@ -19,8 +19,8 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use clap::builder::BoolishValueParser;
 use smtpprobe::bulk::input::{Entry, Form, InputError, List};
-use smtpprobe::bulk::manners::{Limits, UnknownUsers};
 use smtpprobe::bulk::journal::Answered;
+use smtpprobe::bulk::manners::{Limits, UnknownUsers};
 use smtpprobe::bulk::{Guessing, Halt, Order, run as ask_all};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::settings::Settings;
@@ -166,13 +166,7 @@ impl BulkArgs {
         let base = Order::default();
         let unknown_users = if self.i_own_this_domain { UnknownUsers::Own } else { UnknownUsers::Stop };
         let limits = Limits { connections: self.connections_per_destination, rate: self.rate.0, unknown_users, ..base.limits };
-        Order {
-            limits,
-            connections: enough_for(self.connections),
-            retries: self.retries,
-            retry_after: self.retry_after,
-            ..base
-        }
+        Order { limits, connections: enough_for(self.connections), retries: self.retries, retry_after: self.retry_after, ..base }
     }
 
     /// What decides the answers: the journal of other options is not gone on with.

@@ -12,13 +12,13 @@ use super::args::duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Queue")]
 pub(crate) struct QueueOptions {
-    /// The broker, a nats-server with JetStream. A password is better kept in the environment or a file than on the command line, where others can read it
+    /// The broker, a nats-server that was started with -js. A password is better kept in the environment or a file than on the command line, where others can read it
     #[arg(long, value_name = "nats://HOST[:PORT]|tls://HOST[:PORT]", env = "SMTPPROBE_QUEUE", hide_env = true)]
     pub(super) queue: Option<QueueUrl>,
     /// Credentials for it, as nsc writes them
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_QUEUE_CREDS", hide_env = true)]
     pub(super) queue_creds: Option<PathBuf>,
-    /// Take the password of the user that --queue names, or without a user the token, from the first line of F [default: $SMTPPROBE_QUEUE_PASSWORD]
+    /// Take the password of the user that --queue names, or without a user the token, from the first line of F [default: that in the environment, in `SMTPPROBE_QUEUE_PASSWORD`]
     #[arg(long, value_name = "F", env = "SMTPPROBE_QUEUE_PASSWORD_FILE", hide_env = true)]
     pub(super) queue_password_file: Option<PathBuf>,
     /// Certificates of authorities to trust for it beside the system's (PEM)
@@ -37,6 +37,7 @@ pub(crate) struct QueueOptions {
 
 /// The broker's address as given; there may be a password in it.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "without the queue it is only complained about"))]
 pub(super) struct QueueUrl(String);
 
 impl FromStr for QueueUrl {
@@ -108,11 +109,11 @@ mod connected {
     /// Connects; what is worth telling comes out of the second.
     pub(crate) async fn connect(access: &Access) -> Result<(Broker, mpsc::UnboundedReceiver<Notice>), Trouble> {
         let (notices, told) = mpsc::unbounded_channel();
-        Ok((Broker::connect(access, notices).await.map_err(trouble)?, told))
+        Ok((Broker::connect(access, notices).await.map_err(|error| trouble(&error))?, told))
     }
 
     /// Whose fault it is.
-    pub(crate) fn trouble(error: BrokerError) -> Trouble {
+    pub(crate) fn trouble(error: &BrokerError) -> Trouble {
         let words = safe(&error.to_string());
         match error {
             BrokerError::Unreachable { .. } | BrokerError::Failed { .. } => Trouble::Machine(io::Error::other(words)),
@@ -125,7 +126,7 @@ mod connected {
         while let Some(notice) = told.recv().await {
             eprintln!("smtpprobe: {}", safe(&notice.to_string()));
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -82,7 +82,7 @@ mod at_work {
         let runtime = runtime()?;
         let done = runtime.block_on(async {
             let (broker, told) = queue::connect(&access).await?;
-            let worker = Worker::open(broker, args.queue.span()).await.map_err(queue::trouble)?;
+            let worker = Worker::open(broker, args.queue.span()).await.map_err(|error| queue::trouble(&error))?;
             if !args.quiet {
                 eprintln!("smtpprobe: at work for {}", access.servers);
             }

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind, RequestErrorKind};
 use async_nats::jetstream::kv::Store;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
 use super::Notice;
+use crate::settings::decoded;
 use crate::smtp::Secret;
 
 /// What a broker without streams answers.
@@ -34,7 +35,9 @@ pub struct Servers(Vec<ServerAddr>);
 
 /// Not an address of a broker. What was given is not repeated: there may be a password in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a broker looks like nats://queue.example.com:4222 or tls://queue.example.com; several of a cluster stand with commas between them")]
+#[error(
+    "a broker looks like nats://queue.example.com:4222 or tls://queue.example.com; several of a cluster stand with commas between them"
+)]
 pub struct ServersError;
 
 impl FromStr for Servers {
@@ -43,10 +46,31 @@ impl FromStr for Servers {
     fn from_str(text: &str) -> Result<Self, ServersError> {
         let server = |text: &str| {
             let text = text.trim();
-            let known = ["nats://", "tls://"].iter().any(|scheme| text.get(..scheme.len()).is_some_and(|part| part.eq_ignore_ascii_case(scheme)));
+            let known =
+                ["nats://", "tls://"].iter().any(|scheme| text.get(..scheme.len()).is_some_and(|part| part.eq_ignore_ascii_case(scheme)));
             text.parse::<ServerAddr>().ok().filter(|server| known && !server.host().is_empty()).ok_or(ServersError)
         };
         text.split(',').map(server).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Servers {
+    /// The user and the password, or no user and a token; none if there is neither. `secret` goes before what the addresses say.
+    fn login(&self, secret: Option<&Secret>) -> Result<Option<(Option<String>, String)>, BrokerError> {
+        let wrong = |why: &str| BrokerError::Login(why.to_owned());
+        let clear = |text: &str| decoded(text).map(|text| text.to_string()).ok_or_else(|| wrong("%40 stands for @, %3A for :, %25 for %"));
+        let named = self.0.iter().find(|server| server.username().is_some());
+        let user = named.and_then(ServerAddr::username).map(clear).transpose()?;
+        let secret = match secret {
+            Some(secret) => Some(String::from_utf8(secret.expose().to_vec()).map_err(|_| wrong("the password is not UTF-8"))?),
+            None => named.and_then(ServerAddr::password).map(clear).transpose()?,
+        };
+        Ok(match (user, secret) {
+            (user, Some(secret)) => Some((user, secret)),
+            // As other programs take it: what stands alone before the @ is a token.
+            (Some(token), None) => Some((None, token)),
+            (None, None) => None,
+        })
     }
 }
 
@@ -96,8 +120,13 @@ pub enum BrokerError {
         why: String,
     },
     /// It does not believe who this is.
-    #[error("the broker at {0} refuses the credentials: --queue-creds FILE, a user in its address, or a password or token in $SMTPPROBE_QUEUE_PASSWORD")]
+    #[error(
+        "the broker at {0} refuses the credentials: --queue-creds FILE, a user in its address, or a password or token in $SMTPPROBE_QUEUE_PASSWORD"
+    )]
     Credentials(String),
+    /// What stands before the @ in its address cannot be read.
+    #[error("user or password of the broker cannot be read: {0}")]
+    Login(String),
     /// No TLS came about.
     #[error("TLS with the broker at {servers} failed: {why}; --queue-ca FILE trusts an authority of your own")]
     Tls {
@@ -115,7 +144,9 @@ pub enum BrokerError {
         why: String,
     },
     /// It keeps no streams.
-    #[error("JetStream is not enabled at the broker, for this account at least: start nats-server with -js, or allow it in its configuration")]
+    #[error(
+        "JetStream is not enabled at the broker, for this account at least: start nats-server with -js, or allow it in its configuration"
+    )]
     NoJetStream,
     /// Its release is too old.
     #[error("the broker is nats-server {0}: 2.9 or newer is needed")]
@@ -300,10 +331,8 @@ fn follow(event: &Event, state: &watch::Sender<Link>, notices: &mpsc::UnboundedS
                 let _ = notices.send(Notice::Back);
             }
         }
-        Event::Disconnected | Event::Closed => {
-            if state.send_if_modified(|link| std::mem::replace(&mut link.is_up, false)) {
-                let _ = notices.send(Notice::Gone);
-            }
+        Event::Disconnected | Event::Closed if state.send_if_modified(|link| std::mem::replace(&mut link.is_up, false)) => {
+            let _ = notices.send(Notice::Gone);
         }
         Event::ServerError(error) => {
             let words = error.to_string();
@@ -332,12 +361,10 @@ async fn options(access: &Access) -> Result<ConnectOptions, BrokerError> {
         let wrong = |why: std::io::Error| BrokerError::File { file: file.display().to_string(), why: why.to_string() };
         options = options.credentials_file(file).await.map_err(wrong)?;
     }
-    if let Some(secret) = &access.secret {
-        let text = String::from_utf8_lossy(secret.expose()).into_owned();
-        let user = access.servers.0.iter().find_map(ServerAddr::username);
+    if let Some((user, secret)) = access.servers.login(access.secret.as_ref())? {
         options = match user {
-            Some(user) => options.user_and_password(user.to_owned(), text),
-            None => options.token(text),
+            Some(user) => options.user_and_password(user, secret),
+            None => options.token(secret),
         };
     }
     if let Some(file) = &access.authority {
@@ -382,7 +409,23 @@ mod tests {
             assert_eq!(servers.to_string(), shown);
             assert!(!format!("{servers:?}").contains("geheim"));
         }
-        for text in ["", "queue.example.com", "http://queue.example.com", "nats://", "nats://a.example,", "ws://queue.example.com", "nats://a:b"] {
+        for (text, secret, login) in [
+            ("nats://a.example", None, None),
+            ("nats://anna:p%40ss@a.example", None, Some((Some("anna"), "p@ss"))),
+            ("nats://anna@a.example", Some("other"), Some((Some("anna"), "other"))),
+            ("nats://anna:one@a.example", Some("other"), Some((Some("anna"), "other"))),
+            ("nats://s3cr%3At@a.example", None, Some((None, "s3cr:t"))),
+            ("nats://a.example,nats://anna:pass@b.example", None, Some((Some("anna"), "pass"))),
+            ("nats://a.example", Some("token"), Some((None, "token"))),
+        ] {
+            let servers: Servers = text.parse().expect(text);
+            let secret = secret.map(|secret| Secret::from(secret.to_owned()));
+            let expected = login.map(|(user, secret): (Option<&str>, &str)| (user.map(str::to_owned), secret.to_owned()));
+            assert_eq!(servers.login(secret.as_ref()).expect("a login"), expected, "{text}");
+        }
+        for text in
+            ["", "queue.example.com", "http://queue.example.com", "nats://", "nats://a.example,", "ws://queue.example.com", "nats://a:b"]
+        {
             assert_eq!(text.parse::<Servers>(), Err(ServersError), "{text}");
         }
     }

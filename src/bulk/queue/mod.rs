@@ -1,4 +1,4 @@
-//! A list over more than one machine, by way of a NATS server with JetStream.
+//! A list over more than one machine, by way of a NATS server with its `JetStream`.
 //!
 //! ```text
 //!  list ──Publisher──► jobs, by partition ──Worker (holds the partition's lease)──► run, sessions
@@ -13,7 +13,9 @@
 //!
 //! Everything here that decides is pure: [`message`], [`partition`], [`lease`].
 
+mod books;
 pub mod broker;
+mod collect;
 mod engine;
 pub mod lease;
 pub mod message;

@@ -43,8 +43,12 @@ impl fmt::Display for Notice {
             Self::Back => f.write_str("the broker is back"),
             Self::Broker(words) => write!(f, "the broker says: {words}"),
             Self::Trouble(words) => write!(f, "{words}; trying again"),
-            Self::Misunderstood { what, why } => write!(f, "a message in the queue is no {what} that is understood here and is put aside: {why}"),
-            Self::Lapsed { partition } => write!(f, "the lease of partition {partition} could not be renewed in time; its sessions are ended"),
+            Self::Misunderstood { what, why } => {
+                write!(f, "a message in the queue is no {what} that is understood here and is put aside: {why}")
+            }
+            Self::Lapsed { partition } => {
+                write!(f, "the lease of partition {partition} could not be renewed in time; its sessions are ended")
+            }
             Self::NoWorker => f.write_str("no worker is there yet: start some with smtpprobe worker --queue"),
             Self::Waiting => f.write_str("this list is being published already, or was a moment ago; waiting for that to end"),
             Self::Anew { jobs: 1 } => f.write_str("the broker has lost 1 job; it is published again"),

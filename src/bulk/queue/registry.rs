@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 
+use super::RunName;
 use super::broker::{Broker, BrokerError};
 use super::lease::Span;
 use super::message::{MessageError, Terms, decode};
 use super::partition::{DESTINATIONS, LEASES, PARTITIONS, RUNS};
-use super::RunName;
 
 /// So many names of destinations are kept; the oldest are forgotten.
 const DESTINATIONS_KEPT: i64 = 1_000_000;

@@ -1,19 +1,19 @@
 //! How things stand at the broker, looked at from the beginning: after a start, after the connection was gone, and where nothing comes
 //! any more.
 
-use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, RetentionPolicy, StorageType, Stream};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use roaring::RoaringTreemap;
 use std::time::Duration;
 
+use super::RunName;
 use super::broker::{Broker, BrokerError};
 use super::lease::Span;
 use super::message::{Job, LONGEST, decode};
 use super::partition::{all_jobs, answers_stream, answers_subject, jobs_stream, jobs_subject, of_subject};
 use super::registry::Registry;
-use super::RunName;
 
 /// Partitions whose jobs are looked at side by side.
 const BESIDE: usize = 32;

@@ -29,16 +29,15 @@ impl Whither {
             }
             return Ok(known);
         }
-        let known = match registry.partition_of(&first).await? {
-            Some(known) => known,
-            None => {
-                let known = match remembered(&second) {
-                    Some(known) => Some(known),
-                    None => registry.partition_of(&second).await?,
-                };
-                let wanted = known.unwrap_or_else(|| natural(&destinations[0]));
-                if registry.assign(&first, wanted).await? { wanted } else { registry.partition_of(&first).await?.unwrap_or(wanted) }
-            }
+        let known = if let Some(known) = registry.partition_of(&first).await? {
+            known
+        } else {
+            let known = match remembered(&second) {
+                Some(known) => Some(known),
+                None => registry.partition_of(&second).await?,
+            };
+            let wanted = known.unwrap_or_else(|| natural(&destinations[0]));
+            if registry.assign(&first, wanted).await? { wanted } else { registry.partition_of(&first).await?.unwrap_or(wanted) }
         };
         registry.assign(&second, known).await?;
         self.remember([first, second], known);

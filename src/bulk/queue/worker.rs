@@ -359,8 +359,7 @@ impl<'a> Shop<'a> {
                 self.taking.remove(&partition);
                 if let Taken::Held(revision) = taken {
                     let fence = Rc::new(Fence::new(self.began, self.registry.span(), asked));
-                    let held =
-                        Held { revision, fence, is_renewing: false, at_work: None, last: None, gives_up: false, idle_since: None };
+                    let held = Held { revision, fence, is_renewing: false, at_work: None, last: None, gives_up: false, idle_since: None };
                     self.held.insert(partition, held);
                 }
             }
@@ -397,7 +396,8 @@ impl<'a> Shop<'a> {
         let moves = view.moves(self.turn);
         for (partition, held) in &mut self.held {
             let is_over = moves.give_up.contains(partition);
-            if is_over && !std::mem::replace(&mut held.gives_up, true)
+            if is_over
+                && !std::mem::replace(&mut held.gives_up, true)
                 && let Some((_, _, halt)) = &held.at_work
             {
                 finish(halt);
@@ -467,8 +467,12 @@ impl<'a> Shop<'a> {
             let is_idle = held.idle_since.is_some_and(|since| since.elapsed() >= IDLE);
             (held.gives_up || is_idle) && held.at_work.is_none() && !held.is_renewing && !outbox.has(*partition)
         };
-        let over: Vec<(u16, u64)> =
-            self.held.iter().filter(|(partition, held)| is_over(partition, held)).map(|(partition, held)| (*partition, held.revision)).collect();
+        let over: Vec<(u16, u64)> = self
+            .held
+            .iter()
+            .filter(|(partition, held)| is_over(partition, held))
+            .map(|(partition, held)| (*partition, held.revision))
+            .collect();
         for (partition, revision) in over {
             self.held.remove(&partition);
             let registry = self.registry.clone();

@@ -53,11 +53,16 @@ impl Progress {
         }
     }
 
-    /// What it has come to.
-    pub(super) fn end(&self, tally: &Tally) {
+    /// Takes the line off the terminal.
+    pub(super) fn clear(&self) {
         if let Some(line) = &self.line {
             line.finish_and_clear();
         }
+    }
+
+    /// What it has come to.
+    pub(super) fn end(&self, tally: &Tally) {
+        self.clear();
         if !self.quiet {
             let passed = self.began.elapsed().as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "a count of lines")]
@@ -97,6 +102,9 @@ mod tests {
         tally.settled[Settled::Invalid as usize] = 1;
         tally.slowest = Some(("mx.example.com".to_owned(), 7));
         tally.all_read = true;
-        assert_eq!(words(&tally, 4.4, "sessions"), "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7");
+        assert_eq!(
+            words(&tally, 4.4, "sessions"),
+            "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7"
+        );
     }
 }

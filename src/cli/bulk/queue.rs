@@ -56,14 +56,18 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
                 progress.show(tally);
                 last.clone_from(tally);
             };
-            publisher.run(source, answer, show, stop).await
+            Box::pin(publisher.run(source, answer, show, stop)).await
         };
         tokio::select! {
-            ended = publish => ended.map_err(queue::trouble),
+            ended = publish => ended.map_err(|error| queue::trouble(&error)),
             () = queue::tell(told) => Ok(Ended::Stopped),
         }
     });
-    progress.end(&last);
+    if ended.is_ok() {
+        progress.end(&last);
+    } else {
+        progress.clear();
+    }
     runtime.shutdown_background();
     failed?;
     let summary = sink.close()?;
