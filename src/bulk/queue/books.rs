@@ -9,7 +9,7 @@ use async_nats::jetstream::message::{Acker, PublishMessage};
 use async_nats::jetstream::{AckKind, Message};
 use roaring::RoaringTreemap;
 
-use super::message::{Job, Outcome, decode, encode};
+use super::message::{Job, Outcome, decode, encode, mark};
 use super::partition::jobs_subject;
 use super::resync::Standing;
 use super::{Notice, RunName};
@@ -23,15 +23,16 @@ use crate::target::{MailDomain, Mailbox};
 
 /// Domains that are remembered.
 const DOMAINS: usize = 100_000;
-/// If no answer has come for so long, it is looked whether the jobs are still there; then after twice as long, and so on.
-const SILENCE: Duration = Duration::from_secs(60);
-const LONGEST_SILENCE: Duration = Duration::from_secs(600);
+/// So many times as long the longest silence is.
+const LONGEST_SILENCE: u32 = 10;
 
 /// Where a domain's mail goes, and into which partition that is; or why nowhere.
 pub(super) type Found = Result<(Rc<Way>, u16), Judgement>;
 
 /// A job without an answer.
 struct Outstanding {
+    /// What its line reads.
+    mark: u64,
     partition: u16,
     payload: Vec<u8>,
     /// Whether the broker has it, as far as is known.
@@ -61,6 +62,7 @@ enum Knowing {
 /// The books of a run: which lines are where.
 pub(super) struct Books<'a> {
     run: &'a RunName,
+    knowledge: &'a Knowledge,
     window: usize,
     before: Option<Answered>,
     waits_for_disk: bool,
@@ -75,19 +77,30 @@ pub(super) struct Books<'a> {
     /// Lines that wait for their domain.
     sought_lines: usize,
     pub(super) sought: VecDeque<MailDomain>,
-    /// Jobs that the broker had when it was looked at last.
-    there: RoaringTreemap,
+    /// Lines whose jobs the broker had when it was looked at last, and what they read.
+    there: HashMap<u64, u64>,
     knowing: Knowing,
     missing: usize,
     heard: Instant,
+    /// If no answer has come for so long, it is looked whether the jobs are still there; then after twice as long, and so on.
     silence: Duration,
+    patience: Duration,
     pub(super) tally: Tally,
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(run: &'a RunName, window: usize, before: Option<Answered>, waits_for_disk: bool) -> Self {
+    /// Of `run`, of which `window` lines may be without an answer at a time, after those that were answered `before`. `waits_for_disk`
+    /// says whether answers are written down only later, `silence` how long none may come before that is looked into.
+    pub(super) fn new(
+        (run, knowledge): (&'a RunName, &'a Knowledge),
+        window: usize,
+        before: Option<Answered>,
+        waits_for_disk: bool,
+        silence: Duration,
+    ) -> Self {
         Self {
             run,
+            knowledge,
             window,
             before,
             waits_for_disk,
@@ -99,11 +112,12 @@ impl<'a> Books<'a> {
             domains: HashMap::new(),
             sought_lines: 0,
             sought: VecDeque::new(),
-            there: RoaringTreemap::new(),
+            there: HashMap::new(),
             knowing: Knowing::Draining(u64::MAX),
             missing: 0,
             heard: Instant::now(),
-            silence: SILENCE,
+            silence,
+            patience: silence,
             tally: Tally::default(),
         }
     }
@@ -127,9 +141,9 @@ impl<'a> Books<'a> {
 
     /// Whether the broker is to be looked at.
     pub(super) fn wants_a_look(&mut self) -> bool {
-        if self.knowing == Knowing::Settled && !self.outstanding.is_empty() && self.heard.elapsed() >= self.silence {
+        if self.knowing == Knowing::Settled && !self.outstanding.is_empty() && self.heard.elapsed() >= self.patience {
             self.heard = Instant::now();
-            self.silence = (self.silence * 2).min(LONGEST_SILENCE);
+            self.patience = (self.patience * 2).min(self.silence * LONGEST_SILENCE);
             self.knowing = Knowing::Doubt;
         }
         self.knowing == Knowing::Doubt
@@ -157,7 +171,7 @@ impl<'a> Books<'a> {
         self.knowing = Knowing::Settled;
         self.due.clear();
         for (line, job) in &mut self.outstanding {
-            let is_there = self.there.contains(*line);
+            let is_there = self.there.get(line) == Some(&job.mark);
             if !is_there && job.is_there {
                 self.missing += 1;
                 job.anew += 1;
@@ -177,7 +191,7 @@ impl<'a> Books<'a> {
             let Some(job) = self.outstanding.get_mut(&line).filter(|job| job.is_due) else { continue };
             job.is_due = false;
             // The broker passes over what it has had under that name a short while ago.
-            let name = if job.anew == 0 { line.to_string() } else { format!("{line}-{}", job.anew) };
+            let name = format!("{line}-{:x}-{}", job.mark, job.anew);
             let message = PublishMessage::build().payload(job.payload.clone().into()).message_id(name);
             return Some((line, jobs_subject(self.run, job.partition), message));
         }
@@ -194,21 +208,16 @@ impl<'a> Books<'a> {
     }
 
     /// Takes a line of the list.
-    pub(super) async fn read(
-        &mut self,
-        entry: Entry,
-        knowledge: &Knowledge,
-        answer: &mut impl FnMut(Answer) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(super) async fn read(&mut self, entry: Entry, answer: &mut impl FnMut(Answer) -> ControlFlow<()>) -> ControlFlow<()> {
         self.tally.read += 1;
-        if let Some((early, acker)) = self.early.remove(&entry.line) {
+        if let Some((early, acker)) = self.early(entry.line, &entry.raw).await {
             return self.give(early, Some(acker), answer).await;
         }
         let Entry { line, raw, mailbox } = entry;
         let mailbox = match mailbox {
             Ok(mailbox) => mailbox,
             Err(error) => {
-                let invalid = Judgement::invalid(knowledge, error.to_string());
+                let invalid = Judgement::invalid(self.knowledge, error.to_string());
                 return self.give(invalid.answer((line, raw), None, None, None, 0), None, answer).await;
             }
         };
@@ -257,17 +266,23 @@ impl<'a> Books<'a> {
         answer: &mut impl FnMut(Answer) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         // An earlier publisher's job may have been answered while the domain was looked up.
-        if let Some((early, acker)) = self.early.remove(&line) {
+        if let Some((early, acker)) = self.early(line, &raw).await {
             return self.give(early, Some(acker), answer).await;
         }
         let (way, partition) = match found {
             Ok((way, partition)) => (way, *partition),
             Err(judgement) => return self.give(judgement.answer((line, raw), Some(mailbox), None, None, 0), None, answer).await,
         };
-        // A line has some thousand characters at most, an address fewer, and addresses are counted.
-        let Ok(payload) = encode(&Job::new(line, raw, mailbox, way)) else { return ControlFlow::Continue(()) };
-        let is_there = self.is_settled() && self.there.contains(line);
-        self.outstanding.insert(line, Outstanding { partition, payload, is_there, is_due: !is_there, anew: 0 });
+        let mark = mark(&raw);
+        let payload = match encode(&Job::new(line, raw.clone(), mailbox, way)) {
+            Ok(payload) => payload,
+            Err(error) => {
+                let unasked = Judgement::unasked(self.knowledge, format!("it cannot be published: {error}"));
+                return self.give(unasked.answer((line, raw), Some(mailbox), Some(way.name()), None, 0), None, answer).await;
+            }
+        };
+        let is_there = self.is_settled() && self.there.get(&line) == Some(&mark);
+        self.outstanding.insert(line, Outstanding { mark, partition, payload, is_there, is_due: !is_there, anew: 0 });
         if !is_there {
             self.due.push_back(line);
         }
@@ -282,7 +297,7 @@ impl<'a> Books<'a> {
         answer: &mut impl FnMut(Answer) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         self.heard = Instant::now();
-        self.silence = SILENCE;
+        self.patience = self.silence;
         let (message, acker) = message.split();
         let flow = match decode::<Outcome>(&message.payload) {
             Err(error) => {
@@ -300,8 +315,15 @@ impl<'a> Books<'a> {
                 } else if is_known {
                     let _ = acker.ack().await;
                     ControlFlow::Continue(())
-                } else if self.outstanding.remove(&line).is_some() {
-                    self.give(outcome.answer, Some(acker), answer).await
+                } else if let Some(job) = self.outstanding.get(&line) {
+                    if job.mark == mark(&outcome.answer.input) {
+                        self.outstanding.remove(&line);
+                        self.give(outcome.answer, Some(acker), answer).await
+                    } else {
+                        // A list that begins alike was published under this name before, and was not gone on with.
+                        let _ = acker.ack().await;
+                        ControlFlow::Continue(())
+                    }
                 } else {
                     // The list has not been read as far as that; what is in no list is never given.
                     if self.early.len() < self.window || self.early.contains_key(&line) {
@@ -320,6 +342,16 @@ impl<'a> Books<'a> {
             }
         }
         flow
+    }
+
+    /// The answer that came before its line was read, if it is to what the line reads.
+    async fn early(&mut self, line: u64, input: &str) -> Option<(Answer, Acker)> {
+        let (answer, acker) = self.early.remove(&line)?;
+        if answer.input == input {
+            return Some((answer, acker));
+        }
+        let _ = acker.ack().await;
+        None
     }
 
     async fn give(&mut self, given: Answer, acker: Option<Acker>, answer: &mut impl FnMut(Answer) -> ControlFlow<()>) -> ControlFlow<()> {

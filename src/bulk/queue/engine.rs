@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
-use async_nats::jetstream::message::Acker;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -18,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use super::broker::{Broker, BrokerError};
 use super::lease::{Age, Moment, Span};
 use super::message::{Job, Terms, decode};
-use super::outbox::{Outbox, Recognised};
+use super::outbox::{InHand, Outbox, Place, Recognised};
 use super::partition::{jobs_stream, jobs_subject};
 use super::registry::AGAIN;
 use super::resync::consumer;
@@ -66,12 +65,12 @@ pub(super) async fn work(
             return Ok(());
         }
     };
-    let in_hand: RefCell<HashMap<u64, Acker>> = RefCell::default();
+    let in_hand: RefCell<HashMap<u64, InHand>> = RefCell::default();
     let (feed, wanted) = mpsc::channel(HAND);
     let answer = |answer: crate::bulk::Answer| {
-        if let Some(acker) = in_hand.borrow_mut().remove(&answer.line) {
+        if let Some(job) = in_hand.borrow_mut().remove(&answer.line) {
             site.answered.set(site.answered.get() + 1);
-            if let Err(error) = site.outbox.borrow_mut().put(run, partition, answer, acker) {
+            if let Err(error) = site.outbox.borrow_mut().put(run, partition, answer, job) {
                 site.broker.tell(Notice::Misunderstood { what: "answer", why: error.to_string() });
             }
             site.filled.notify_one();
@@ -90,7 +89,7 @@ struct Pull<'a> {
     run: &'a RunName,
     partition: u16,
     holder: &'a str,
-    in_hand: &'a RefCell<HashMap<u64, Acker>>,
+    in_hand: &'a RefCell<HashMap<u64, InHand>>,
     feed: mpsc::Sender<Wanted>,
     halt: watch::Receiver<Halt>,
 }
@@ -165,7 +164,10 @@ impl Pull<'_> {
         let mut messages = consumer.batch().max_messages(most).expires(PULL).messages().await?;
         let mut count = 0;
         while let Some(message) = messages.next().await {
-            let (message, acker) = message?.split();
+            let message = message?;
+            let info = message.info()?;
+            let place = Place { sequence: info.stream_sequence, published: info.published.unix_timestamp_nanos() };
+            let (message, acker) = message.split();
             count += 1;
             let wanted = decode::<Job>(&message.payload).and_then(Job::wanted);
             let wanted = match wanted {
@@ -177,18 +179,19 @@ impl Pull<'_> {
                 }
             };
             let line = wanted.entry.line;
+            let job = InHand { place, acker };
             if let Some(known) = self.in_hand.borrow_mut().get_mut(&line) {
-                *known = acker;
+                *known = job;
                 continue;
             }
-            let recognised = self.site.outbox.borrow_mut().recognise(&(self.run.clone(), line), acker);
+            let recognised = self.site.outbox.borrow_mut().recognise(&(self.run.clone(), line), job);
             match recognised {
                 Recognised::Waiting => {}
                 Recognised::Done(acker) => {
                     let _ = acker.ack().await;
                 }
-                Recognised::New(acker) => {
-                    self.in_hand.borrow_mut().insert(line, acker);
+                Recognised::New(job) => {
+                    self.in_hand.borrow_mut().insert(line, job);
                     // There is room: the channel holds as many as the hand. Where nobody takes them any more, the run was halted.
                     let _ = self.feed.try_send(wanted);
                 }

@@ -1,6 +1,7 @@
 //! What publisher and workers tell each other: JSON of a version, bounded in size, and read as if it came from an enemy.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -291,6 +292,13 @@ fn host(text: &str) -> Result<Host, MessageError> {
     }
 }
 
+/// A number by which this process knows what a line reads.
+pub(super) fn mark(input: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// One mailbox to be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,6 +318,11 @@ impl Job {
     pub fn new(line: u64, input: String, mailbox: &Mailbox, way: &Way) -> Self {
         let hosts = way.addresses().iter().take(ADDRESSES).map(|(host, address)| (host.to_string(), *address)).collect();
         Self { version: VERSION, line, input, address: mailbox.to_string(), hosts }
+    }
+
+    /// What its line reads.
+    pub(super) fn mark(&self) -> u64 {
+        mark(&self.input)
     }
 
     /// What is to be answered.

@@ -9,7 +9,7 @@
 //! same hosts or addresses is always in the same one. A worker asks for those of a partition only while it has the partition's
 //! lease, so that at most one worker talks to a destination at a time, whatever lists it is in. A lease that is not renewed
 //! runs out; whoever could not renew one stops before that. A job stays with the broker until its answer is there as well, and an answer
-//! until the publisher has written it down: whichever of the three dies, nothing is lost.
+//! until the publisher has written it down: whichever of the three dies, nothing is lost. While a list's publisher is away, the list rests.
 //!
 //! Everything here that decides is pure: [`message`], [`partition`], [`lease`].
 

@@ -20,10 +20,10 @@ pub enum Notice {
         /// What is wrong with it.
         why: String,
     },
-    /// A lease could not be renewed in time; sessions under it were ended.
+    /// Leases could not be renewed in time; sessions under them were ended.
     Lapsed {
-        /// The partition.
-        partition: u16,
+        /// Of so many partitions.
+        partitions: usize,
     },
     /// Nobody is there to take the jobs.
     NoWorker,
@@ -46,8 +46,9 @@ impl fmt::Display for Notice {
             Self::Misunderstood { what, why } => {
                 write!(f, "a message in the queue is no {what} that is understood here and is put aside: {why}")
             }
-            Self::Lapsed { partition } => {
-                write!(f, "the lease of partition {partition} could not be renewed in time; its sessions are ended")
+            Self::Lapsed { partitions: 1 } => f.write_str("the lease of 1 partition could not be renewed in time; its sessions are ended"),
+            Self::Lapsed { partitions } => {
+                write!(f, "the leases of {partitions} partitions could not be renewed in time; their sessions are ended")
             }
             Self::NoWorker => f.write_str("no worker is there yet: start some with smtpprobe worker --queue"),
             Self::Waiting => f.write_str("this list is being published already, or was a moment ago; waiting for that to end"),

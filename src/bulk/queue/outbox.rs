@@ -16,10 +16,25 @@ const TRIES: u32 = 240;
 /// One line of one run.
 pub(super) type Name = (RunName, u64);
 
+/// A job as the broker keeps it; one that was published anew is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    /// Its number in the stream.
+    pub(super) sequence: u64,
+    /// When it was put there.
+    pub(super) published: i128,
+}
+
+/// A job in hand.
+pub(super) struct InHand {
+    pub(super) place: Place,
+    pub(super) acker: Acker,
+}
+
 struct Outgoing {
     partition: u16,
     payload: Vec<u8>,
-    acker: Acker,
+    job: InHand,
     tries: u32,
 }
 
@@ -28,8 +43,8 @@ struct Outgoing {
 pub(super) struct Outbox {
     waiting: HashMap<Name, Outgoing>,
     due: VecDeque<Name>,
-    done: HashSet<Name>,
-    in_order: VecDeque<Name>,
+    done: HashSet<(RunName, Place)>,
+    in_order: VecDeque<(RunName, Place)>,
 }
 
 /// What became of a try to publish an answer.
@@ -44,26 +59,25 @@ pub(super) enum Sent {
 }
 
 impl Outbox {
-    /// Takes an answer, whose job is acknowledged by `acker`.
-    pub(super) fn put(&mut self, run: &RunName, partition: u16, answer: Answer, acker: Acker) -> Result<(), MessageError> {
+    /// Takes the answer to `job`.
+    pub(super) fn put(&mut self, run: &RunName, partition: u16, answer: Answer, job: InHand) -> Result<(), MessageError> {
         let name = (run.clone(), answer.line);
         let payload = encode(&Outcome::new(answer))?;
-        if self.waiting.insert(name.clone(), Outgoing { partition, payload, acker, tries: 0 }).is_none() {
+        if self.waiting.insert(name.clone(), Outgoing { partition, payload, job, tries: 0 }).is_none() {
             self.due.push_back(name);
         }
         Ok(())
     }
 
-    /// A job came that may be answered already. Gives `acker` back if it is not; else it is not to be asked again, and the one to be
-    /// used right away is given, if it is there.
-    pub(super) fn recognise(&mut self, name: &Name, acker: Acker) -> Recognised {
+    /// A job for a line came; it may be answered already.
+    pub(super) fn recognise(&mut self, name: &Name, job: InHand) -> Recognised {
         if let Some(outgoing) = self.waiting.get_mut(name) {
-            outgoing.acker = acker;
+            outgoing.job = job;
             Recognised::Waiting
-        } else if self.done.contains(name) {
-            Recognised::Done(acker)
+        } else if self.done.contains(&(name.0.clone(), job.place)) {
+            Recognised::Done(job.acker)
         } else {
-            Recognised::New(acker)
+            Recognised::New(job)
         }
     }
 
@@ -89,15 +103,16 @@ impl Outbox {
             return None;
         }
         let outgoing = self.waiting.remove(&name)?;
-        if self.done.insert(name.clone()) {
-            self.in_order.push_back(name);
+        let done = (name.0, outgoing.job.place);
+        if self.done.insert(done.clone()) {
+            self.in_order.push_back(done);
             if self.in_order.len() > REMEMBERED
                 && let Some(oldest) = self.in_order.pop_front()
             {
                 self.done.remove(&oldest);
             }
         }
-        Some(outgoing.acker)
+        Some(outgoing.job.acker)
     }
 
     /// Whether nothing waits.
@@ -114,7 +129,7 @@ impl Outbox {
 /// Whether a job's answer is known.
 pub(super) enum Recognised {
     /// It is not.
-    New(Acker),
+    New(InHand),
     /// It is on its way.
     Waiting,
     /// The broker has it.

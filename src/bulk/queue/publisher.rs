@@ -35,6 +35,8 @@ use crate::target::{MailDomain, Port};
 
 /// Jobs that wait for the broker to have them.
 const IN_FLIGHT: usize = 256;
+/// If no answer has come for so many spans of a lease, it is looked whether the jobs are still there.
+const SILENCE: u32 = 4;
 /// How often it is looked who is there.
 const ROLL: Duration = Duration::from_secs(5);
 /// For what is put in order at the end.
@@ -133,7 +135,8 @@ impl Publisher {
         let terms = encode(&terms).map_err(|error| BrokerError::failed("announcing the run", error))?;
         let (broker, run) = (self.broker.clone(), self.run.clone());
         let (resolver, whither) = (Resolver::new(settings, Clock::start()), Whither::default());
-        let mut books = Books::new(&run, order.window, answered, written.is_some());
+        let silence = self.registry.span().length() * SILENCE;
+        let mut books = Books::new((&run, knowledge), order.window, answered, written.is_some(), silence);
         let (mut lookups, mut publishing, mut collector) = (FuturesUnordered::new(), FuturesUnordered::new(), Collector::default());
         let mut looking = Looking::default();
         looking.begin(&broker, self.span, &run, &terms);
@@ -177,7 +180,8 @@ impl Publisher {
                             books.stands(standing);
                         }
                         Err(error) if looking.is_first() && broker.times().is_some() => return Err(error),
-                        Err(_) => {
+                        Err(error) => {
+                            complain(&broker, &error);
                             books.doubt();
                             sleep(AGAIN).await;
                         }
@@ -199,7 +203,7 @@ impl Publisher {
                 entry = lines.recv(), if books.has_room() && !books.tally.all_read => {
                     books.tally.all_read = entry.is_none();
                     match entry {
-                        Some(entry) => books.read(entry, knowledge, &mut answer).await,
+                        Some(entry) => books.read(entry, &mut answer).await,
                         None => ControlFlow::Continue(()),
                     }
                 }
@@ -322,9 +326,20 @@ impl<'a> Looking<'a> {
 
 /// Publishes one job; whether the broker has it.
 async fn publish(broker: &Broker, line: u64, subject: String, message: PublishMessage) -> (u64, bool) {
-    match broker.jetstream.send_publish(subject, message).await {
-        Ok(acknowledgement) => (line, acknowledgement.await.is_ok()),
-        Err(_) => (line, false),
+    let published = match broker.jetstream.send_publish(subject, message).await {
+        Ok(acknowledgement) => acknowledgement.await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &published {
+        complain(broker, &BrokerError::failed("publishing a job", error));
+    }
+    (line, published.is_ok())
+}
+
+/// Tells of an error, unless the broker is gone, which is told already.
+fn complain(broker: &Broker, error: &BrokerError) {
+    if broker.times().is_some() {
+        broker.complain(error);
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Registry {
 pub(super) struct Roll {
     /// Partitions that somebody holds.
     pub(super) held: BTreeSet<u16>,
+    /// Runs whose publishers are there.
+    pub(super) publishers: BTreeSet<RunName>,
     /// Workers with what they can do.
     pub(super) workers: BTreeMap<String, u64>,
     /// Whether leases may be taken.
@@ -103,6 +105,7 @@ impl Registry {
                 (Some("partition"), Some(number), None) => {
                     roll.held.extend(number.parse::<u16>().ok().filter(|number| *number < PARTITIONS));
                 }
+                (Some("publisher"), Some(run), None) => roll.publishers.extend(run.parse()),
                 (Some("worker"), Some(name), Some(weight)) => {
                     roll.workers.insert(name.to_owned(), weight.parse().unwrap_or(0));
                 }

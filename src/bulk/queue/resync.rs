@@ -1,12 +1,13 @@
 //! How things stand at the broker, looked at from the beginning: after a start, after the connection was gone, and where nothing comes
 //! any more.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, RetentionPolicy, StorageType, Stream};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use roaring::RoaringTreemap;
-use std::time::Duration;
 
 use super::RunName;
 use super::broker::{Broker, BrokerError};
@@ -25,8 +26,8 @@ pub(super) const WAIT: Duration = Duration::from_secs(3600);
 /// How things stand.
 pub(super) struct Standing {
     pub(super) registry: Registry,
-    /// The lines whose jobs are at the broker.
-    pub(super) jobs: RoaringTreemap,
+    /// The lines whose jobs are at the broker, and what they read.
+    pub(super) jobs: HashMap<u64, u64>,
     /// Where answers come from, all from the first that is there.
     pub(super) answers: PullConsumer,
     /// So many answers are there.
@@ -90,22 +91,26 @@ pub(super) async fn consumer(
     Ok((made, pending))
 }
 
-/// The lines whose jobs are in the stream.
-async fn lines(broker: &Broker, run: &RunName, jobs: &Stream) -> Result<RoaringTreemap, BrokerError> {
+/// The lines whose jobs are in the stream, and what they read.
+async fn lines(broker: &Broker, run: &RunName, jobs: &Stream) -> Result<HashMap<u64, u64>, BrokerError> {
     let counted = broker.subjects(&jobs_stream(run), &all_jobs(run)).await?.unwrap_or_default();
     let partitions: Vec<u16> = counted.keys().filter_map(|subject| of_subject(subject)).collect();
     let each = stream::iter(partitions).map(|partition| lines_of(broker, jobs, jobs_subject(run, partition))).buffer_unordered(BESIDE);
-    each.try_fold(RoaringTreemap::new(), async |all, some| Ok(all | some)).await
+    each.try_fold(HashMap::new(), async |mut all, some| {
+        all.extend(some);
+        Ok(all)
+    })
+    .await
 }
 
-async fn lines_of(broker: &Broker, jobs: &Stream, subject: String) -> Result<RoaringTreemap, BrokerError> {
-    let (mut all, mut next) = (RoaringTreemap::new(), 1);
+async fn lines_of(broker: &Broker, jobs: &Stream, subject: String) -> Result<HashMap<u64, u64>, BrokerError> {
+    let (mut all, mut next) = (HashMap::new(), 1);
     loop {
         match jobs.raw_message_builder().sequence(next).next_by_subject(subject.clone()).send().await {
             Ok(message) => {
                 next = message.sequence + 1;
                 // What is no job is the workers' to tell.
-                all.extend(decode::<Job>(&message.payload).ok().map(|job| job.line));
+                all.extend(decode::<Job>(&message.payload).ok().map(|job| (job.line, job.mark())));
             }
             Err(error) if is_end(&error.kind()) => return Ok(all),
             Err(error) => return Err(broker.blame(BrokerError::failed("looking at jobs", error))),

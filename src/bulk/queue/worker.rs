@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::broker::{Broker, BrokerError};
 use super::engine::{Fence, Fenced, Site, work};
 use super::lease::{Age, Moment, Span, View};
-use super::message::Terms;
+use super::message::{Terms, mark};
 use super::outbox::{Name, Sent};
 use super::partition::{PARTITIONS, all_jobs, answers_subject, jobs_stream, of_subject};
 use super::registry::{AGAIN, Registry, Roll, Taken};
@@ -110,7 +110,7 @@ impl Worker {
                     }
                     shop.halt(asked_to);
                 }
-                Some((partition, _)) = shop.engines.next(), if !shop.engines.is_empty() => shop.ended(partition),
+                Some((partition, done)) = shop.engines.next(), if !shop.engines.is_empty() => shop.ended(partition, done),
                 Some(done) = shop.errands.next(), if !shop.errands.is_empty() => shop.done(done),
                 Some((name, sent)) = sending.next(), if !sending.is_empty() => {
                     let acker = outbox.borrow_mut().sent(name, sent);
@@ -145,7 +145,9 @@ fn finish(halt: &watch::Sender<Halt>) {
 
 /// Publishes one answer.
 async fn send(broker: &Broker, name: Name, payload: Vec<u8>) -> (Name, Sent) {
-    let message = PublishMessage::build().payload(payload.into()).message_id(name.1.to_string());
+    // The same answer is taken once, however often it is published; another one to the same line is the publisher's to judge.
+    let id = format!("{}-{:x}", name.1, mark(&String::from_utf8_lossy(&payload)));
+    let message = PublishMessage::build().payload(payload.into()).message_id(id);
     let sent = match broker.jetstream.send_publish(answers_subject(&name.0), message).await {
         Ok(acknowledgement) => acknowledgement.await.map(drop),
         Err(error) => Err(error),
@@ -153,7 +155,12 @@ async fn send(broker: &Broker, name: Name, payload: Vec<u8>) -> (Name, Sent) {
     let sent = match sent {
         Ok(()) => return (name, Sent::There),
         Err(error) if error.kind() == PublishErrorKind::StreamNotFound => Sent::NoRun,
-        Err(_) => Sent::Unknown,
+        Err(error) => {
+            if broker.times().is_some() {
+                broker.complain(&BrokerError::failed("publishing an answer", error));
+            }
+            Sent::Unknown
+        }
     };
     sleep(AGAIN).await;
     (name, sent)
@@ -173,7 +180,12 @@ async fn survey(broker: &Broker, registry: Registry) -> Result<Survey, BrokerErr
     let roll = registry.roll().await?;
     let (mut runs, mut strange) = (Vec::new(), Vec::new());
     for run in registry.runs().await? {
-        let counted = broker.subjects(&jobs_stream(&run), &all_jobs(&run)).await?.unwrap_or_default();
+        // Nobody asks for what nobody waits for: a list rests while its publisher is away.
+        let counted = if roll.publishers.contains(&run) {
+            broker.subjects(&jobs_stream(&run), &all_jobs(&run)).await?.unwrap_or_default()
+        } else {
+            BTreeMap::new()
+        };
         let partitions: BTreeSet<u16> = counted.keys().filter_map(|subject| of_subject(subject)).collect();
         match registry.terms(&run).await? {
             Some(Ok(terms)) => runs.push((run, terms, partitions)),
@@ -207,7 +219,7 @@ struct Held {
     idle_since: Option<Instant>,
 }
 
-type Engine<'a> = Pin<Box<dyn Future<Output = (u16, bool)> + 'a>>;
+type Engine<'a> = Pin<Box<dyn Future<Output = (u16, Option<Result<(), BrokerError>>)> + 'a>>;
 
 struct Shop<'a> {
     worker: &'a Worker,
@@ -228,6 +240,8 @@ struct Shop<'a> {
     /// No lease is taken before that: after the broker was gone it is first looked who is there.
     quiet_until: Instant,
     told_strange: HashSet<RunName>,
+    /// Leases that could not be renewed in time, since that was told last.
+    lapsed: usize,
 }
 
 impl<'a> Shop<'a> {
@@ -250,6 +264,7 @@ impl<'a> Shop<'a> {
             link: worker.broker.times(),
             quiet_until: began,
             told_strange: HashSet::new(),
+            lapsed: 0,
         }
     }
 
@@ -321,7 +336,7 @@ impl<'a> Shop<'a> {
                 && let Some((_, _, halt)) = &held.at_work
                 && *halt.borrow() != Halt::Now
             {
-                self.worker.broker.tell(Notice::Lapsed { partition: *partition });
+                self.lapsed += 1;
                 let _ = halt.send(Halt::Now);
             }
             if age >= Age::Due && age < Age::Void && !held.is_renewing && self.link.is_some() {
@@ -334,6 +349,9 @@ impl<'a> Shop<'a> {
             }
         }
         self.held.retain(|_, held| held.fence.age() < Age::Void || held.at_work.is_some());
+        if self.lapsed > 0 {
+            self.worker.broker.tell(Notice::Lapsed { partitions: std::mem::take(&mut self.lapsed) });
+        }
     }
 
     fn done(&mut self, errand: Errand) {
@@ -372,9 +390,7 @@ impl<'a> Shop<'a> {
                             held.fence.renew(asked);
                         }
                         Taken::Lost => {
-                            if held.at_work.is_some() {
-                                self.worker.broker.tell(Notice::Lapsed { partition });
-                            }
+                            self.lapsed += usize::from(held.at_work.is_some());
                             held.fence.lose();
                         }
                         Taken::Unknown(_) => {}
@@ -425,6 +441,9 @@ impl<'a> Shop<'a> {
         for (partition, held) in &mut self.held {
             let mut runs = survey.runs.iter().filter(|(_, _, partitions)| partitions.contains(partition));
             if let Some((run, since, halt)) = &held.at_work {
+                if !survey.roll.publishers.contains(run) {
+                    finish(halt);
+                }
                 if since.elapsed() >= SLICE && runs.any(|(other, ..)| other != run) {
                     finish(halt);
                 }
@@ -442,12 +461,17 @@ impl<'a> Shop<'a> {
             let (site, worker, run, terms, partition) = (self.site, self.worker, run.clone(), terms.clone(), *partition);
             let work = async move { work(site, (&run, &terms), partition, &worker.name, halted).await };
             let fenced = Fenced::new(work, Rc::clone(&held.fence));
-            self.engines.push(Box::pin(async move { (partition, fenced.await.is_some()) }));
+            self.engines.push(Box::pin(async move { (partition, fenced.await) }));
         }
     }
 
     /// The work at a partition has ended.
-    fn ended(&mut self, partition: u16) {
+    fn ended(&mut self, partition: u16, done: Option<Result<(), BrokerError>>) {
+        if let Some(Err(error)) = done
+            && self.worker.broker.times().is_some()
+        {
+            self.worker.broker.complain(&error);
+        }
         if let Some(held) = self.held.get_mut(&partition) {
             held.at_work = None;
         }
