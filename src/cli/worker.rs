@@ -17,7 +17,7 @@ Examples:
   smtpprobe worker --queue tls://queue.example.com --queue-creds w.creds
   smtpprobe bulk --queue nats://queue.example.com --output-file answers.ndjson addresses.txt    publishes a list, on one machine
 At most one worker talks to a destination at a time; how politely, whoever publishes the list decides.
-Ctrl-C once ends what has begun and leaves the rest to the others, twice stops at once. Exit codes: 0, 2 wrong usage, 70 own failure.";
+Ctrl-C once (or SIGTERM) ends what has begun and leaves the rest to the others, twice stops at once. Exit codes: 0, 2 wrong usage, 70 own failure.";
 
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Worker")]
@@ -94,11 +94,25 @@ mod at_work {
                     Ok(0)
                 }
                 never = bulk::interrupted(&go) => match never {},
+                () = terminated(&go) => Ok(0),
                 () = queue::tell(told) => Ok(0),
             }
         });
         runtime.shutdown_background();
         done
+    }
+
+    /// Whoever ends services sends SIGTERM, and waits a while: that is the first Ctrl-C. Never returns.
+    async fn terminated(go: &watch::Sender<Halt>) {
+        #[cfg(unix)]
+        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            && terminate.recv().await.is_some()
+        {
+            go.send_modify(|halt| *halt = (*halt).max(Halt::Finish));
+        }
+        #[cfg(not(unix))]
+        let _ = go;
+        std::future::pending::<()>().await;
     }
 
     struct Progress {

@@ -52,8 +52,8 @@ impl Broker {
         Self::open(title, "nats", |_| String::new())
     }
 
-    /// Starts one that takes TLS alone, with a certificate of an authority of its own.
-    pub(crate) fn with_tls(title: &str) -> Option<Self> {
+    /// Starts one that takes TLS alone, with a certificate of an authority of its own, and `more` in its configuration of TLS.
+    pub(crate) fn with_tls(title: &str, more: &str) -> Option<Self> {
         Self::open(title, "tls", |folder| {
             let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
             authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -66,8 +66,10 @@ impl Broker {
             fs::write(folder.join("authority.pem"), pem("CERTIFICATE", certificate.der())).expect("a file");
             fs::write(folder.join("own.pem"), pem("CERTIFICATE", leaf.der())).expect("a file");
             fs::write(folder.join("key.pem"), pem("PRIVATE KEY", &own.serialize_der())).expect("a file");
-            let [store, own, key] = ["store", "own.pem", "key.pem"].map(|name| file(folder, name));
-            format!("jetstream {{ store_dir: {store:?} }}\ntls {{ cert_file: {own:?}, key_file: {key:?} }}\n")
+            let [store, own, key, authority] = ["store", "own.pem", "key.pem", "authority.pem"].map(|name| file(folder, name));
+            format!(
+                "jetstream {{ store_dir: {store:?} }}\ntls {{ cert_file: {own:?}, key_file: {key:?}, ca_file: {authority:?}, {more} }}\n"
+            )
         })
     }
 
@@ -143,6 +145,21 @@ impl Broker {
             assert!(began.elapsed() < Duration::from_secs(20), "no stream {name}");
             sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until a stream has so many messages.
+    pub(crate) fn wait_for_messages(&self, stream: &str, count: u64) {
+        self.wait_for_stream(stream);
+        let began = Instant::now();
+        while self.ask(async |jetstream| jetstream.get_stream(stream).await.expect("a stream").cached_info().state.messages) < count {
+            assert!(began.elapsed() < Duration::from_secs(20), "not {count} messages in {stream}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Clears a stream.
+    pub(crate) fn purge(&self, stream: &str) {
+        self.ask(async |jetstream| jetstream.get_stream(stream).await.expect("a stream").purge().await.expect("an empty stream"));
     }
 
     /// Publishes a message of whatever content.

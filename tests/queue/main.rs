@@ -159,6 +159,92 @@ fn a_publisher_that_is_killed_goes_on_with_the_same_command() {
 }
 
 #[test]
+fn while_the_publisher_is_away_the_list_rests() {
+    let Some(broker) = Broker::start("rests", "") else { return };
+    let mail = Mail::start(Duration::from_millis(10));
+    let fleet = Fleet::new("rests", &broker.url(), &mail);
+    let worker = fleet.worker("w1", &[]);
+    let (list, journal) = (fleet.write("list", &list(900, 10)), fleet.path("journal"));
+    let publisher = fleet.publisher(&list, &journal, &[]);
+    mail.wait_for("work", |seen| seen.asked.len() > 100);
+    publisher.signal("INT");
+    let stopped = publisher.wait();
+    assert_eq!(stopped.code, Some(130), "{}", stopped.said);
+    assert!(stopped.said.contains("stays with the broker"), "{}", stopped.said);
+    std::thread::sleep(fleet::LEASE);
+    let asked = mail.seen().asked.len();
+    std::thread::sleep(fleet::LEASE);
+    assert!(mail.seen().asked.len() == asked && asked < 900, "{asked}");
+    let done = fleet.publisher(&list, &journal, &[]).wait();
+    assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 900), "{}", done.said);
+    let seen = mail.seen();
+    seen.is_polite();
+    assert!(seen.asked.len() == 900 && seen.asked.values().all(|count| *count == 1), "what was answered is collected");
+    worker.signal("TERM");
+    let left = worker.wait();
+    assert!(left.code == Some(0) && left.said.contains("900 answered"), "{}", left.said);
+}
+
+#[test]
+fn what_an_administrator_clears_away_is_published_again() {
+    let Some(broker) = Broker::start("purged", "") else { return };
+    let mail = Mail::start(Duration::from_millis(1));
+    let fleet = Fleet::new("purged", &broker.url(), &mail);
+    let (list, journal) = (fleet.write("list", &list(50, 5)), fleet.path("journal"));
+    let publisher = fleet.publisher(&list, &journal, &["--queue-run", "mine"]);
+    broker.wait_for_messages("smtpprobe_mine_jobs", 50);
+    broker.purge("smtpprobe_mine_jobs");
+    let _worker = fleet.worker("w1", &[]);
+    let done = publisher.wait();
+    assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 50), "{}", done.said);
+    assert!(done.said.contains("the broker has lost 50 jobs"), "{}", done.said);
+}
+
+#[test]
+fn another_list_of_the_same_name_gets_no_answers_that_are_not_its_own() {
+    let Some(broker) = Broker::start("names", "") else { return };
+    let mail = Mail::start(Duration::from_millis(1));
+    let fleet = Fleet::new("names", &broker.url(), &mail);
+    let one = fleet.write("one", &list(60, 5));
+    let other = fleet.write("other", &list(60, 5).replace("x@", "y@"));
+    let publisher = fleet.publisher(&one, &fleet.path("journal-one"), &["--queue-run", "mine"]);
+    broker.wait_for_messages("smtpprobe_mine_jobs", 60);
+    publisher.signal("INT");
+    assert_eq!(publisher.wait().code, Some(130));
+    let journal = fleet.path("journal-other");
+    let publisher = fleet.publisher(&other, &journal, &["--queue-run", "mine"]);
+    broker.wait_for_messages("smtpprobe_mine_jobs", 120);
+    let _worker = fleet.worker("w1", &[]);
+    let done = publisher.wait();
+    let answers = answers_in(&journal);
+    assert_eq!((done.code, answers.len()), (Some(1), 60), "{}", done.said);
+    assert!(answers.values().all(|answer| answer["address"].as_str().is_some_and(|address| address.contains("y@"))));
+}
+
+#[test]
+fn a_worker_that_is_told_twice_leaves_at_once_even_without_a_broker() {
+    let Some(mut broker) = Broker::start("twice", "") else { return };
+    let mail = Mail::start(Duration::from_millis(100));
+    let fleet = Fleet::new("twice", &broker.url(), &mail);
+    let worker = fleet.worker("w1", &[]);
+    let (list, journal) = (fleet.write("list", &list(300, 3)), fleet.path("journal"));
+    let publisher = fleet.publisher(&list, &journal, &[]);
+    mail.wait_for("work", |seen| seen.asked.len() > 10);
+    broker.kill();
+    worker.wait_to_say("the broker is gone");
+    worker.signal("INT");
+    std::thread::sleep(Duration::from_millis(300));
+    let began = std::time::Instant::now();
+    worker.signal("INT");
+    let left = worker.wait();
+    assert!(left.code == Some(0) && began.elapsed() < Duration::from_secs(6), "{:?} {}", began.elapsed(), left.said);
+    let began = std::time::Instant::now();
+    publisher.signal("INT");
+    let stopped = publisher.wait();
+    assert!(stopped.code == Some(130) && began.elapsed() < Duration::from_secs(8), "{:?} {}", began.elapsed(), stopped.said);
+}
+
+#[test]
 fn two_lists_at_once_keep_apart_and_are_polite_together() {
     let Some(broker) = Broker::start("lists", "") else { return };
     let mail = Mail::start(Duration::from_millis(5));
@@ -276,7 +362,7 @@ fn a_broker_that_cannot_be_worked_with_is_told_in_one_line() {
 
 #[test]
 fn the_way_to_the_broker_can_be_secured() {
-    let Some(broker) = Broker::with_tls("tls") else { return };
+    let Some(broker) = Broker::with_tls("tls", "") else { return };
     let mail = Mail::start(Duration::ZERO);
     let fleet = Fleet::new("tls", &broker.url(), &mail);
     let list = fleet.write("list", &list(30, 3));
@@ -289,4 +375,21 @@ fn the_way_to_the_broker_can_be_secured() {
     let journal = fleet.path("journal");
     let done = fleet.publisher(&list, &journal, &trusting).wait();
     assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 30), "{}", done.said);
+}
+
+#[test]
+fn the_broker_may_ask_for_a_certificate() {
+    let Some(broker) = Broker::with_tls("mutual", "verify: true") else { return };
+    let mail = Mail::start(Duration::ZERO);
+    let fleet = Fleet::new("mutual", &broker.url(), &mail);
+    let [list, authority, own, key] =
+        [fleet.write("list", ""), broker.path("authority.pem"), broker.path("own.pem"), broker.path("key.pem")];
+    let path = |path: &std::path::PathBuf| path.to_str().expect("a path").to_owned();
+    let [list, authority, own, key] = [&list, &authority, &own, &key].map(path);
+    let url = broker.url();
+    let trusting = ["bulk", &list, "--queue", &url, "--queue-ca", &authority];
+    let without = fleet.run(&trusting, None);
+    assert!(matches!(without.code, Some(2 | 70)) && without.said.lines().count() == 1, "{}", without.said);
+    let with = fleet.run(&[&trusting[..], &["--queue-certificate", &own, "--queue-key", &key]].concat(), None);
+    assert_eq!(with.code, Some(0), "{}", with.said);
 }

@@ -20,6 +20,9 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     if settings.servers.iter().any(|(host, _)| matches!(host, Host::Socket(_))) {
         return Err(Trouble::Usage("--server unix:PATH: a socket cannot be reached from other machines; leave out --queue".to_owned()));
     }
+    if settings.bind.is_some() || settings.proxy.is_some() {
+        eprintln!("smtpprobe: --bind and --proxy have no effect here: it is the workers that connect, each by its own");
+    }
     let access = args.queue.access()?;
     args.look_over()?;
     let runtime = runtime()?;
