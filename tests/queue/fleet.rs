@@ -89,7 +89,7 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if std::env::var_os("KEEP").is_none() && !std::thread::panicking() {
+        if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }

@@ -1,6 +1,6 @@
 //! Answers on their way to the broker: none is dropped before it is there, and only then its job is done.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use async_nats::jetstream::message::Acker;
 
@@ -43,6 +43,8 @@ struct Outgoing {
 pub(super) struct Outbox {
     waiting: HashMap<Name, Outgoing>,
     due: VecDeque<Name>,
+    /// Jobs whose answers are there, and that the broker is to forget, by partition.
+    closing: BTreeMap<u16, usize>,
     done: HashSet<(RunName, Place)>,
     in_order: VecDeque<(RunName, Place)>,
 }
@@ -91,8 +93,9 @@ impl Outbox {
         }
     }
 
-    /// What became of it; where the broker has it, how to acknowledge its job.
-    pub(super) fn sent(&mut self, name: Name, sent: Sent) -> Option<Acker> {
+    /// What became of it; where the broker has it, the partition of its job, and how to acknowledge that. When that is done,
+    /// [`closed`](Self::closed) is to be told.
+    pub(super) fn sent(&mut self, name: Name, sent: Sent) -> Option<(u16, Acker)> {
         let tries = {
             let outgoing = self.waiting.get_mut(&name)?;
             outgoing.tries += u32::from(sent == Sent::NoRun);
@@ -112,17 +115,28 @@ impl Outbox {
                 self.done.remove(&oldest);
             }
         }
-        Some(outgoing.job.acker)
+        *self.closing.entry(outgoing.partition).or_default() += 1;
+        Some((outgoing.partition, outgoing.job.acker))
+    }
+
+    /// A job of a partition has been acknowledged.
+    pub(super) fn closed(&mut self, partition: u16) {
+        if let Some(count) = self.closing.get_mut(&partition) {
+            *count -= 1;
+            if *count == 0 {
+                self.closing.remove(&partition);
+            }
+        }
     }
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.closing.is_empty()
     }
 
-    /// Whether answers of a partition wait.
+    /// Whether answers of a partition wait, or their jobs.
     pub(super) fn has(&self, partition: u16) -> bool {
-        self.waiting.values().any(|outgoing| outgoing.partition == partition)
+        self.closing.contains_key(&partition) || self.waiting.values().any(|outgoing| outgoing.partition == partition)
     }
 }
 

@@ -161,6 +161,14 @@ impl Publisher {
             let flow = tokio::select! {
                 biased;
                 () = &mut stop => ControlFlow::Break(()),
+                // However much else there is to do: the lease comes first.
+                _ = tick.tick() => {
+                    let is_due = self.beat(&mut books, &mut progress).await?;
+                    if is_due && looking.is_over() && publishing.is_empty() {
+                        looking.begin(&broker, self.span, &run, &terms);
+                    }
+                    ControlFlow::Continue(())
+                }
                 pulled = collector.next() => match pulled {
                     Pulled::Message(message) => books.take(&|notice| broker.tell(notice), *message, &mut answer).await,
                     Pulled::All => {
@@ -206,13 +214,6 @@ impl Publisher {
                         Some(entry) => books.read(entry, &mut answer).await,
                         None => ControlFlow::Continue(()),
                     }
-                }
-                _ = tick.tick() => {
-                    let is_due = self.beat(&mut books, &mut progress).await?;
-                    if is_due && looking.is_over() && publishing.is_empty() {
-                        looking.begin(&broker, self.span, &run, &terms);
-                    }
-                    ControlFlow::Continue(())
                 }
             };
             if flow.is_break() {

@@ -104,18 +104,20 @@ async fn lines(broker: &Broker, run: &RunName, jobs: &Stream) -> Result<HashMap<
 }
 
 async fn lines_of(broker: &Broker, jobs: &Stream, subject: String) -> Result<HashMap<u64, u64>, BrokerError> {
-    let (mut all, mut next) = (HashMap::new(), 1);
-    loop {
+    let (mut all, mut next, mut ends) = (HashMap::new(), 1, 0);
+    // A job that is done in this moment can look like the end.
+    while ends < 2 {
         match jobs.raw_message_builder().sequence(next).next_by_subject(subject.clone()).send().await {
             Ok(message) => {
-                next = message.sequence + 1;
+                (next, ends) = (message.sequence + 1, 0);
                 // What is no job is the workers' to tell.
                 all.extend(decode::<Job>(&message.payload).ok().map(|job| (job.line, job.mark())));
             }
-            Err(error) if is_end(&error.kind()) => return Ok(all),
+            Err(error) if is_end(&error.kind()) => ends += 1,
             Err(error) => return Err(broker.blame(BrokerError::failed("looking at jobs", error))),
         }
     }
+    Ok(all)
 }
 
 fn is_end(kind: &LastRawMessageErrorKind) -> bool {

@@ -84,12 +84,12 @@ impl Worker {
         let (pool, outbox, filled, answered) = (Pool::new(connections), RefCell::default(), Notify::new(), Cell::new(0));
         let site = Site { broker: &self.broker, own, knowledge, pool: &pool, outbox: &outbox, filled: &filled, answered: &answered };
         let mut shop = Shop::new(&self, &site, connections as u64);
-        let mut sending = FuturesUnordered::new();
+        let (mut sending, mut closing) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut tick = interval(shop.registry.span().beat());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut asked_to, mut stopped_at, mut told) = (Halt::No, None::<Instant>, Instant::now());
         loop {
-            while sending.len() < IN_FLIGHT
+            while sending.len() + closing.len() < IN_FLIGHT
                 && let Some((name, payload)) = { outbox.borrow_mut().next() }
             {
                 sending.push(send(&self.broker, name, payload));
@@ -110,15 +110,7 @@ impl Worker {
                     }
                     shop.halt(asked_to);
                 }
-                Some((partition, done)) = shop.engines.next(), if !shop.engines.is_empty() => shop.ended(partition, done),
-                Some(done) = shop.errands.next(), if !shop.errands.is_empty() => shop.done(done),
-                Some((name, sent)) = sending.next(), if !sending.is_empty() => {
-                    let acker = outbox.borrow_mut().sent(name, sent);
-                    if let Some(acker) = acker {
-                        let _ = acker.ack().await;
-                    }
-                }
-                () = filled.notified() => {}
+                // However much else there is to do: leases come first.
                 _ = tick.tick() => {
                     shop.beat(asked_to);
                     if told.elapsed() >= Duration::from_secs(1) {
@@ -126,6 +118,20 @@ impl Worker {
                         report(&shop.load());
                     }
                 }
+                Some((partition, done)) = shop.engines.next(), if !shop.engines.is_empty() => shop.ended(partition, done),
+                Some(done) = shop.errands.next(), if !shop.errands.is_empty() => shop.done(done),
+                Some((name, sent)) = sending.next(), if !sending.is_empty() => {
+                    let done = outbox.borrow_mut().sent(name, sent);
+                    if let Some((partition, acker)) = done {
+                        // Until the broker has said so, whoever takes the partition over might get the job as well.
+                        closing.push(async move {
+                            let _ = acker.double_ack().await;
+                            partition
+                        });
+                    }
+                }
+                Some(partition) = closing.next(), if !closing.is_empty() => outbox.borrow_mut().closed(partition),
+                () = filled.notified() => {}
             }
         }
         let load = shop.load();
