@@ -63,13 +63,14 @@ pub async fn run(
     answer: impl FnMut(Answer) -> ControlFlow<()>,
     progress: impl FnMut(&Tally),
 ) -> Tally {
-    run_beside((order, settings, knowledge), &Pool::new(order.connections), lines, halt, answer, progress).await
+    run_beside((order, settings, knowledge), (&Pool::new(order.connections), &|| true), lines, halt, answer, progress).await
 }
 
-/// The same beside other runs that take their connections from the same `pool`; [`Order::connections`] has no say then.
+/// The same beside other runs that take their connections from the same `pool`; [`Order::connections`] has no say then. Before each step of
+/// a session it is asked whether it `may_go_on`; if not, it ends.
 pub(super) async fn run_beside<W: Into<Wanted>>(
     (order, settings, knowledge): (&Order, &Settings, &Knowledge),
-    pool: &Pool,
+    (pool, may_go_on): (&Pool, &dyn Fn() -> bool),
     mut lines: mpsc::Receiver<W>,
     mut halt: watch::Receiver<Halt>,
     mut answer: impl FnMut(Answer) -> ControlFlow<()>,
@@ -94,7 +95,7 @@ pub(super) async fn run_beside<W: Into<Wanted>>(
             lookups.push(look_up(domain, settings, &resolver));
         }
         while let Some(start) = { ledger.borrow_mut().start() } {
-            sessions.push(hold(start, &ledger, &wire, hello.clone(), stop.clone()));
+            sessions.push(hold(start, &ledger, &wire, hello.clone(), (stop.clone(), may_go_on)));
         }
         let (room, wake, over) = {
             let ledger = ledger.borrow();
@@ -150,7 +151,13 @@ pub(super) async fn look_up(domain: MailDomain, settings: &Settings, resolver: &
     (domain, target, route)
 }
 
-async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello: Option<HelloName>, stop: Stop) {
+async fn hold(
+    start: Start,
+    ledger: &RefCell<Ledger<'_>>,
+    wire: &Line<'_>,
+    hello: Option<HelloName>,
+    (stop, may_go_on): (Stop, &dyn Fn() -> bool),
+) {
     let settings = wire.settings;
     let tls = match settings.tls {
         Some(TlsUse::IfOffered) | None if start.in_the_clear => TlsUse::Never,
@@ -174,7 +181,13 @@ async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello
     let mut session = Session::new(dialogue, began);
     session.bear(ledger.borrow().order.usage.errors);
     let mut talk = Talk::new(&start, tls, began);
-    let go_on = |session: &mut Session| talk.go_on(&mut ledger.borrow_mut(), session);
+    let go_on = |session: &mut Session| {
+        if may_go_on() {
+            talk.go_on(&mut ledger.borrow_mut(), session);
+        } else {
+            session.broke(wire.clock.now(), FailureKind::Interrupted.into());
+        }
+    };
     let transcript = wire.hold(&start.host, || None, start.address, session, stop, go_on).await;
     drop(start.permit);
     talk.ended(&mut ledger.borrow_mut(), &transcript);

@@ -55,7 +55,7 @@ pub(super) async fn work(
     site: &Site<'_>,
     (run, terms): (&RunName, &Terms),
     partition: u16,
-    holder: &str,
+    (holder, fence): (&str, &Fence),
     halt: watch::Receiver<Halt>,
 ) -> Result<(), BrokerError> {
     let (order, settings) = match terms.apply(site.own, HAND) {
@@ -77,7 +77,8 @@ pub(super) async fn work(
         }
         ControlFlow::Continue(())
     };
-    let ask = run_beside((&order, &settings, site.knowledge), site.pool, wanted, halt.clone(), answer, |_| {});
+    let may_go_on = || fence.age() < Age::Void;
+    let ask = run_beside((&order, &settings, site.knowledge), (site.pool, &may_go_on), wanted, halt.clone(), answer, |_| {});
     let pulled = Pull { site, run, partition, holder, in_hand: &in_hand, feed, halt }.all();
     let (_, pulled) = tokio::join!(ask, pulled);
     pulled
@@ -231,7 +232,8 @@ impl Fence {
     }
 }
 
-/// Work that is done only while its lease is good: it is looked at before each step, however long the program was stopped before it.
+/// Work that is done only while its lease is good: it is looked at before each step, however long the program was stopped before it. Only
+/// what is being written in the moment of the stop cannot be taken back: one command of one session.
 pub(super) struct Fenced<'a, T> {
     work: Option<Pin<Box<dyn Future<Output = T> + 'a>>>,
     fence: std::rc::Rc<Fence>,

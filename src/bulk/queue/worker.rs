@@ -465,7 +465,8 @@ impl<'a> Shop<'a> {
             held.at_work = Some((run.clone(), Instant::now(), halt));
             held.last = Some(run.clone());
             let (site, worker, run, terms, partition) = (self.site, self.worker, run.clone(), terms.clone(), *partition);
-            let work = async move { work(site, (&run, &terms), partition, &worker.name, halted).await };
+            let fence = Rc::clone(&held.fence);
+            let work = async move { work(site, (&run, &terms), partition, (&worker.name, &fence), halted).await };
             let fenced = Fenced::new(work, Rc::clone(&held.fence));
             self.engines.push(Box::pin(async move { (partition, fenced.await) }));
         }
