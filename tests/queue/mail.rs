@@ -1,7 +1,7 @@
 //! Mail servers on loopback, one at each of many addresses, with a DNS server that leads to them, and a record of how they were
 //! treated.
 //!
-//! `dN.test` has the address 127.77.A.B; `gone.test` does not exist.
+//! `dN.test` has the address 127.77.A.B, all `sN.test` share one, and `gone.test` does not exist.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
@@ -172,11 +172,13 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
     }
     let kind = u16::from_be_bytes([*question.get(at)?, *question.get(at + 1)?]);
     let asked = question.get(12..at + 4)?;
-    let number = labels.first().and_then(|label| label.strip_prefix('d')?.parse::<u16>().ok());
-    let address = number.filter(|_| kind == 1).map(|number| {
-        let [high, low] = number.to_be_bytes();
-        Ipv4Addr::new(127, 77, high, low)
-    });
+    let named = labels.first().and_then(|label| Some((label.get(..1)?, label.get(1..)?.parse::<u16>().ok()?)));
+    let number = match named {
+        Some(("d", number)) => Some(Ipv4Addr::new(127, 77, 0, 0).to_bits() + u32::from(number)),
+        Some(("s", _)) => Some(Ipv4Addr::new(127, 78, 0, 1).to_bits()),
+        _ => None,
+    };
+    let address = number.filter(|_| kind == 1).map(Ipv4Addr::from_bits);
     let mut reply = question.get(..2)?.to_vec();
     reply.extend([0x81, if number.is_some() { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]);
     reply.extend(asked);

@@ -161,6 +161,21 @@ fn a_publisher_that_is_killed_goes_on_with_the_same_command() {
 }
 
 #[test]
+fn destinations_with_many_names_are_one() {
+    let Some(broker) = Broker::start("names", "") else { return };
+    let mail = Mail::start(Duration::from_millis(3));
+    let fleet = Fleet::new("many-names", &broker.url(), &mail);
+    let _workers = [fleet.worker("w1", &[]), fleet.worker("w2", &[])];
+    let text = list(300, 30).replace("@d", "@s") + &list(100, 10);
+    let (list, journal) = (fleet.write("list", &text), fleet.path("journal"));
+    let done = fleet.publisher(&list, &journal, &[]).wait();
+    assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 400), "{}", done.said);
+    let seen = mail.seen();
+    seen.is_polite();
+    assert!(seen.most_connections <= 2 && seen.by_worker.len() == 2, "{} {:?}", seen.most_connections, seen.by_worker);
+}
+
+#[test]
 fn while_the_publisher_is_away_the_list_rests() {
     let Some(broker) = Broker::start("rests", "") else { return };
     let mail = Mail::start(Duration::from_millis(10));
@@ -204,9 +219,9 @@ fn what_an_administrator_clears_away_is_published_again() {
 
 #[test]
 fn another_list_of_the_same_name_gets_no_answers_that_are_not_its_own() {
-    let Some(broker) = Broker::start("names", "") else { return };
+    let Some(broker) = Broker::start("same-name", "") else { return };
     let mail = Mail::start(Duration::from_millis(1));
-    let fleet = Fleet::new("names", &broker.url(), &mail);
+    let fleet = Fleet::new("same-name", &broker.url(), &mail);
     let one = fleet.write("one", &list(60, 5));
     let other = fleet.write("other", &list(60, 5).replace("x@", "y@"));
     let publisher = fleet.publisher(&one, &fleet.path("journal-one"), &["--queue-run", "mine"]);
@@ -354,6 +369,11 @@ fn a_broker_that_cannot_be_worked_with_is_told_in_one_line() {
             assert!(!done.said.contains("geheim") && !done.said.contains("wrong"), "{}", done.said);
         }
     }
+    let missing = fleet.run(&["worker", "--queue", &locked.url(), "--queue-creds", "/nonexistent/w.creds"], None);
+    let path = list.to_str().expect("a path");
+    let strange = fleet.run(&["worker", "--queue", &locked.url(), "--queue-creds", path], None);
+    assert!(strange.code == Some(2) && strange.said.contains("there are no credentials in it"), "{}", strange.said);
+    assert!(missing.code == Some(2) && missing.said.contains("/nonexistent/w.creds: No such file"), "{}", missing.said);
     // And with the right ones it goes.
     let nothing = fleet.write("nothing", "");
     for (url, password) in [(at(&locked, "anna:geheim@"), None), (at(&locked, "anna@"), Some("geheim")), (at(&token, ""), Some("geheim"))] {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
 
 use super::Notice;
 use crate::settings::decoded;
@@ -24,6 +27,8 @@ use crate::smtp::Secret;
 const NO_JETSTREAM: [ErrorCode; 2] = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
 /// For a connection, and for each answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Octets of a file of credentials that are read.
+const CREDENTIALS: u64 = 64 * 1024;
 /// How often a silent broker is asked whether it is there; after two of these it counts as gone.
 const PING: Duration = Duration::from_secs(5);
 /// Between tries to connect again, at most.
@@ -199,7 +204,7 @@ impl Broker {
         let (state, link) = watch::channel(Link { is_up: true, times: 1 });
         let violation: Arc<Mutex<Option<String>>> = Arc::default();
         let told = (notices.clone(), Arc::clone(&violation));
-        let options = options(access).await?.event_callback(move |event| {
+        let options = options(access)?.event_callback(move |event| {
             follow(&event, &state, &told.0, &told.1);
             std::future::ready(())
         });
@@ -347,7 +352,7 @@ fn follow(event: &Event, state: &watch::Sender<Link>, notices: &mpsc::UnboundedS
     }
 }
 
-async fn options(access: &Access) -> Result<ConnectOptions, BrokerError> {
+fn options(access: &Access) -> Result<ConnectOptions, BrokerError> {
     let mut options = ConnectOptions::new()
         .name("smtpprobe")
         .connection_timeout(PATIENCE)
@@ -359,7 +364,11 @@ async fn options(access: &Access) -> Result<ConnectOptions, BrokerError> {
         });
     if let Some(file) = &access.credentials {
         let wrong = |why: std::io::Error| BrokerError::File { file: file.display().to_string(), why: why.to_string() };
-        options = options.credentials_file(file).await.map_err(wrong)?;
+        let mut text = Zeroizing::new(String::new());
+        File::open(file).and_then(|open| open.take(CREDENTIALS).read_to_string(&mut text)).map_err(wrong)?;
+        let unread =
+            BrokerError::File { file: file.display().to_string(), why: "there are no credentials in it, as nsc writes them".to_owned() };
+        options = options.credentials(&text).map_err(|_| unread)?;
     }
     if let Some((user, secret)) = access.servers.login(access.secret.as_ref())? {
         options = match user {

@@ -25,6 +25,8 @@ pub mod partition;
 mod publisher;
 mod registry;
 mod resync;
+mod shop;
+mod survey;
 mod whither;
 mod worker;
 

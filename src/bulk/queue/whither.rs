@@ -29,17 +29,25 @@ impl Whither {
             }
             return Ok(known);
         }
-        let known = if let Some(known) = registry.partition_of(&first).await? {
-            known
-        } else {
-            let known = match remembered(&second) {
-                Some(known) => Some(known),
-                None => registry.partition_of(&second).await?,
-            };
-            let wanted = known.unwrap_or_else(|| natural(&destinations[0]));
-            if registry.assign(&first, wanted).await? { wanted } else { registry.partition_of(&first).await?.unwrap_or(wanted) }
+        if let Some(known) = registry.partition_of(&first).await? {
+            registry.assign(&second, known).await?;
+            self.remember([first, second], known);
+            return Ok(known);
+        }
+        // Of all that meet these addresses by other names in this moment, one is the first, and the others follow it.
+        let mut known = match remembered(&second) {
+            Some(known) => known,
+            None => match registry.partition_of(&second).await? {
+                Some(known) => known,
+                None => natural(&destinations[0]),
+            },
         };
-        registry.assign(&second, known).await?;
+        if !registry.assign(&second, known).await? {
+            known = registry.partition_of(&second).await?.unwrap_or(known);
+        }
+        if !registry.assign(&first, known).await? {
+            known = registry.partition_of(&first).await?.unwrap_or(known);
+        }
         self.remember([first, second], known);
         Ok(known)
     }
