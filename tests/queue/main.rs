@@ -50,6 +50,11 @@ fn two_workers_answer_each_line_once_and_never_share_a_destination() {
     // The same command again has nothing left to do, and needs no worker.
     let again = fleet.publisher(&list, &journal, &[]).wait();
     assert!(again.code == Some(1) && again.said.contains("603 lines are answered already"), "{}", again.said);
+    // What is no journal is written at once.
+    let csv = fleet.path("answers.csv");
+    let done = fleet.publisher(&fleet.write("short", &self::list(20, 4)), &csv, &["-o", "csv"]).wait();
+    let rows = std::fs::read_to_string(&csv).expect("answers");
+    assert!(done.code == Some(1) && rows.starts_with("line,input,") && rows.lines().count() == 21, "{} {rows}", done.said);
 }
 
 #[test]
@@ -379,6 +384,24 @@ fn a_broker_that_cannot_be_worked_with_is_told_in_one_line() {
     for (url, password) in [(at(&locked, "anna:geheim@"), None), (at(&locked, "anna@"), Some("geheim")), (at(&token, ""), Some("geheim"))] {
         let done = fleet.run(&["bulk", nothing.to_str().expect("a path"), "--queue", &url], password);
         assert_eq!(done.code, Some(0), "{url} {}", done.said);
+    }
+}
+
+#[test]
+fn a_user_needs_no_more_permissions_than_are_told() {
+    let allowed = r#"publish: ["$JS.API.>", "$JS.ACK.>", "$KV.>", "smtpprobe.>"], subscribe: ["_INBOX.>"]"#;
+    let users = format!("authorization {{ users: [{{ user: anna, password: geheim, permissions: {{ {allowed} }} }}] }}");
+    let Some(broker) = Broker::start("allowed", &users) else { return };
+    let mail = Mail::start(Duration::ZERO);
+    let fleet = Fleet::new("allowed", &broker.url().replace("nats://", "nats://anna:geheim@"), &mail);
+    let worker = fleet.worker("w1", &[]);
+    let (list, journal) = (fleet.write("list", &list(60, 6)), fleet.path("journal"));
+    let done = fleet.publisher(&list, &journal, &[]).wait();
+    assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 60), "{}", done.said);
+    worker.signal("INT");
+    let left = worker.wait();
+    for said in [&done.said, &left.said] {
+        assert!(!said.contains("geheim") && !said.contains("the broker "), "{said}");
     }
 }
 

@@ -157,7 +157,9 @@ pub enum BrokerError {
     #[error("the broker is nats-server {0}: 2.9 or newer is needed")]
     TooOld(String),
     /// It does not allow what is needed.
-    #[error("the broker does not allow it: {0}; this needs JetStream's API ($JS.API.>), $KV.smtpprobe_*.>, smtpprobe.> and _INBOX.>")]
+    #[error(
+        "the broker does not allow it: {0}; a user needs to publish at $JS.API.>, $JS.ACK.>, $KV.> and smtpprobe.>, and to subscribe to _INBOX.>"
+    )]
     Permission(String),
     /// Somebody else publishes the same run.
     #[error("another smtpprobe bulk --queue publishes the run {0}: wait for its end, or name this one with --queue-run NAME")]
