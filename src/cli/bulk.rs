@@ -40,7 +40,7 @@ Examples:
   smtpprobe bulk addresses.txt                     one JSON object a line
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
-  smtpprobe bulk --queue nats://queue.example.com --output-file answers.ndjson addresses.txt   asked by each smtpprobe worker there
+  smtpprobe bulk --queue nats://queue.example.com --output-file a.ndjson list.txt   asked by workers
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
 Exit codes: 4 if a mailbox could not be reached, else 3 if one was put off, else 1 if one was refused or is no address,
 else 5 if one cannot be told, else 0; 2 wrong usage, 70 own failure, 130 stopped. Ctrl-C once ends what has begun, twice stops at once.

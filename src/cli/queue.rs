@@ -18,7 +18,7 @@ pub(crate) struct QueueOptions {
     /// Credentials for it, as nsc writes them
     #[arg(long, value_name = "FILE", env = "SMTPPROBE_QUEUE_CREDS", hide_env = true)]
     pub(super) queue_creds: Option<PathBuf>,
-    /// Take the password of the user that --queue names, or without a user the token, from the first line of F [default: that in the environment, in `SMTPPROBE_QUEUE_PASSWORD`]
+    /// Take the password of the user that --queue names, or without a user the token, from the first line of F [default: the environment's `SMTPPROBE_QUEUE_PASSWORD`]
     #[arg(long, value_name = "F", env = "SMTPPROBE_QUEUE_PASSWORD_FILE", hide_env = true)]
     pub(super) queue_password_file: Option<PathBuf>,
     /// Certificates of authorities to trust for it beside the system's (PEM)

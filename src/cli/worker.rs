@@ -13,9 +13,9 @@ use super::way::ProxyUrl;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  smtpprobe worker --queue nats://queue.example.com                        until Ctrl-C, for whichever lists are published there
+  smtpprobe worker --queue nats://queue.example.com      until Ctrl-C, for any list
   smtpprobe worker --queue tls://queue.example.com --queue-creds w.creds
-  smtpprobe bulk --queue nats://queue.example.com --output-file answers.ndjson addresses.txt    publishes a list, on one machine
+On one machine, the list: smtpprobe bulk --queue nats://queue.example.com FILE
 At most one worker talks to a destination at a time; how politely, whoever publishes the list decides.
 Ctrl-C once (or SIGTERM) ends what has begun and leaves the rest to the others, twice stops at once. Exit codes: 0, 2 wrong usage, 70 own failure.";
 
