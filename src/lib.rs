@@ -25,7 +25,8 @@
 //! policy and tells each step of it. A probe does so after a refusal that can be about the sender, and weighs the two.
 //!
 //! Beside the target there is the user's own side: [`sender`] looks at it as receivers do, the diagnosis weighs refusals against it.
-//! A [`message`] leaves only where it is asked for. [`bulk`] asks the same question for many mailboxes, in sessions that they share.
+//! A [`message`] leaves only where it is asked for. [`bulk`] asks the same question for many mailboxes, in sessions that they share; with the
+//! feature `queue` on as many machines as one likes, which a message broker keeps out of each other's way.
 //!
 //! Only [`route`] and [`transport`] touch the network. What happened (facts) is never mixed with what it means (findings), and
 //! that never with how it is shown (reports). A failed connection is not an error of the program: it is the result.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "queue")]
+pub(crate) use self::way::decoded;
 pub use self::way::{Proxy, ProxyError, ProxyLogin};
 use crate::message::Message;
 use crate::message::dkim::Signer;

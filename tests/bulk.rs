@@ -184,6 +184,20 @@ fn the_configuration_file_treats_a_destination_otherwise() {
     std::fs::remove_file(&file).expect("a file");
 }
 
+#[cfg(not(feature = "queue"))]
+#[test]
+fn without_the_feature_a_queue_is_said_to_be_missing() {
+    for arguments in
+        [&["bulk", "-", "--queue", "nats://anna:geheim@127.0.0.1"][..], &["worker", "--queue", "nats://127.0.0.1"], &["worker"]]
+    {
+        let done = Command::new(env!("CARGO_BIN_EXE_smtpprobe")).env("SMTPPROBE_CONFIG", "/dev/null").args(arguments).output();
+        let done = done.expect("the command");
+        let said = text(&done.stderr);
+        assert_eq!((done.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains("built without the queue") && said.contains("--features queue") && !said.contains("geheim"), "{said}");
+    }
+}
+
 #[test]
 fn the_schema_describes_an_answer() {
     let done = Command::new(env!("CARGO_BIN_EXE_smtpprobe")).args(["schema", "bulk"]).output().expect("the command");

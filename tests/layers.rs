@@ -57,6 +57,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("nix", &["cli", "transport"]),
     ("rpassword", &["cli"]),
     ("fs4", &["bulk"]),
+    ("async_nats", &["bulk"]),
     ("stringprep", &["smtp"]),
 ];
 
@@ -116,6 +117,14 @@ fn the_layers_go_one_way() {
     for (module, allowed) in LAYERS {
         assert!(allowed.iter().all(|other| below.contains(other)), "{module} names what stands above it");
         below.push(module);
+    }
+}
+
+#[test]
+fn the_broker_is_known_to_the_queue_alone() {
+    let queue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bulk/queue");
+    for (_, path, code) in modules() {
+        assert!(path.starts_with(&queue) || !code.contains("async_nats"), "{} names async_nats", path.display());
     }
 }
 

@@ -1,14 +1,17 @@
 //! What a reply, a failure or a route means for one mailbox, and whether it is asked again. Pure.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::diagnosis::{Outcome, of_failure, of_route};
 use crate::knowledge::{Actor, Confidence, Knowledge, Reason, Speaker, Subject};
 use crate::reading::Mentions;
 use crate::route::{HostFault, LookupFailure, MailHost, Origin, Route};
 use crate::smtp::{CodeClass, FailureKind, Reply, Stage, Verb};
-use crate::target::Target;
+use crate::target::{Mailbox, Target};
 
-use super::Settled;
 use super::manners::Push;
+use super::{Answer, Settled};
 
 /// What becomes of a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +152,38 @@ impl Judgement {
             reason if knowledge.reason(reason).subject == Subject::Mailbox => Course::Settle,
             _ if reply.code.closes_channel() || reply.enhanced.is_some_and(|code| code.subject == 7) => Course::AskAgain(Some(Push::Pace)),
             _ => Course::AskAgain(None),
+        }
+    }
+
+    /// The answer to a line, given by its number and what it reads; `destination` is where its mail goes, `catch_all` whether the domain takes
+    /// mail for any address, `attempts` how often the mailbox was asked for.
+    pub(super) fn answer(
+        &self,
+        (line, input): (u64, String),
+        mailbox: Option<&Mailbox>,
+        destination: Option<String>,
+        catch_all: Option<bool>,
+        attempts: u32,
+    ) -> Answer {
+        let judgement = self.clone();
+        let now = OffsetDateTime::now_utc();
+        Answer {
+            line,
+            input,
+            address: mailbox.map(ToString::to_string),
+            outcome: judgement.settled,
+            reason: judgement.reason,
+            actor: judgement.actor,
+            confidence: judgement.confidence,
+            code: judgement.code,
+            enhanced: judgement.enhanced,
+            text: judgement.text,
+            host: judgement.host,
+            destination,
+            catch_all,
+            attempts,
+            at: now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
+            error: judgement.error,
         }
     }
 

@@ -8,8 +8,6 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::Notify;
 
 use super::destination::{Destination, Inquiry};
@@ -18,6 +16,7 @@ use super::judgement::Judgement;
 use super::manners::{Answered, Limits, UnknownUsers};
 use super::overrides::{Overrides, Terms};
 use super::plan::{DestinationKey, LONGEST_REST, Usage, Way};
+use super::pool::{Permit, Pool};
 use super::tally::Tally;
 use super::{Answer, Guessing, Settled};
 use crate::knowledge::{Confidence, Knowledge};
@@ -146,6 +145,8 @@ pub(super) struct Start {
     pub(super) pipelining: bool,
     pub(super) in_the_clear: bool,
     pub(super) is_mail_host: bool,
+    /// Given back where the session ends, in whatever way.
+    pub(super) permit: Permit,
 }
 
 /// The books.
@@ -154,6 +155,7 @@ pub(super) struct Ledger<'a> {
     pub(super) settings: &'a Settings,
     pub(super) knowledge: &'a Knowledge,
     pub(super) clock: Clock,
+    pool: &'a Pool,
     stir: &'a Notify,
     answer: &'a mut dyn FnMut(Answer) -> ControlFlow<()>,
     domains: HashMap<MailDomain, Domain>,
@@ -181,7 +183,7 @@ pub(super) struct Ledger<'a> {
 impl<'a> Ledger<'a> {
     pub(super) fn new(
         (order, settings, knowledge): (&'a Order, &'a Settings, &'a Knowledge),
-        clock: Clock,
+        (clock, pool): (Clock, &'a Pool),
         stir: &'a Notify,
         answer: &'a mut dyn FnMut(Answer) -> ControlFlow<()>,
     ) -> Self {
@@ -190,6 +192,7 @@ impl<'a> Ledger<'a> {
             settings,
             knowledge,
             clock,
+            pool,
             stir,
             answer,
             domains: HashMap::new(),
@@ -228,7 +231,8 @@ impl<'a> Ledger<'a> {
         self.tally.all_read && self.tally.read == self.tally.answered()
     }
 
-    pub(super) fn read(&mut self, entry: Entry) {
+    /// A line of the list, and where its mail goes if that is known; what is known of its domain already goes before that.
+    pub(super) fn read(&mut self, entry: Entry, way: Option<Way>) {
         self.tally.read += 1;
         let listed = Listed { number: entry.line, input: entry.raw };
         let mailbox = match entry.mailbox {
@@ -246,17 +250,17 @@ impl<'a> Ledger<'a> {
         self.asking.insert(mailbox.clone(), Vec::new());
         let domain = mailbox.domain().clone();
         let inquiry = Inquiry::new(mailbox, listed);
-        let known = self.domains.entry(domain.clone()).or_insert_with(|| {
-            self.sought.push_back(domain.clone());
-            Domain {
-                whereto: Whereto::Sought(Vec::new()),
-                open: 0,
-                held: Vec::new(),
-                catch_all: CatchAll::Unasked(0),
-                failed: 0,
-                refused: None,
-            }
-        });
+        if !self.domains.contains_key(&domain) {
+            let whereto = if let Some(way) = way {
+                Whereto::At(self.destination(way, &domain))
+            } else {
+                self.sought.push_back(domain.clone());
+                Whereto::Sought(Vec::new())
+            };
+            let new = Domain { whereto, open: 0, held: Vec::new(), catch_all: CatchAll::Unasked(0), failed: 0, refused: None };
+            self.domains.insert(domain.clone(), new);
+        }
+        let Some(known) = self.domains.get_mut(&domain) else { return };
         known.open += 1;
         if guessed && known.refused.is_none() {
             self.refuse(&domain);
@@ -415,7 +419,7 @@ impl<'a> Ledger<'a> {
 
     /// Whether somebody else waits for a connection.
     pub(super) fn is_crowded(&self) -> bool {
-        self.tally.open >= self.order.connections
+        self.pool.is_full()
     }
 
     /// When something falls due; none if nothing will.
@@ -462,6 +466,7 @@ impl<'a> Ledger<'a> {
                 continue;
             }
             let Some((host, address)) = destination.way.addresses().get(destination.place).cloned() else { continue };
+            let permit = self.pool.take();
             destination.open += 1;
             self.tally.open += 1;
             self.tally.begun += 1;
@@ -473,6 +478,7 @@ impl<'a> Ledger<'a> {
                 pipelining: destination.pipelining,
                 in_the_clear: destination.in_the_clear,
                 is_mail_host: self.settings.servers.is_empty() && address.port() == Port::SMTP.number(),
+                permit,
             };
             self.queue(id);
             return Some(start);
@@ -598,26 +604,7 @@ impl<'a> Ledger<'a> {
         catch_all: Option<bool>,
         attempts: u32,
     ) {
-        let judgement = judgement.clone();
-        let now = OffsetDateTime::now_utc();
-        let answer = Answer {
-            line: listed.number,
-            input: listed.input,
-            address: mailbox.map(ToString::to_string),
-            outcome: judgement.settled,
-            reason: judgement.reason,
-            actor: judgement.actor,
-            confidence: judgement.confidence,
-            code: judgement.code,
-            enhanced: judgement.enhanced,
-            text: judgement.text,
-            host: judgement.host,
-            destination,
-            catch_all,
-            attempts,
-            at: now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
-            error: judgement.error,
-        };
+        let answer = judgement.answer((listed.number, listed.input), mailbox, destination, catch_all, attempts);
         if let Some(mailbox) = mailbox
             && self.order.remembered > 0
             && self.remembered.insert(mailbox.clone(), answer.clone()).is_none()

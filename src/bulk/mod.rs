@@ -13,6 +13,9 @@ mod ledger;
 pub mod manners;
 pub mod overrides;
 pub mod plan;
+mod pool;
+#[cfg(feature = "queue")]
+pub mod queue;
 mod run;
 pub mod summary;
 mod talk;

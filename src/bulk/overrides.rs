@@ -147,6 +147,12 @@ impl Overrides {
         is_new
     }
 
+    /// All of them, in the order in which they were added.
+    #[must_use]
+    pub fn entries(&self) -> &[(Pattern, Override)] {
+        &self.0
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

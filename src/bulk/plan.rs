@@ -111,6 +111,12 @@ impl Way {
         (!all.is_empty()).then_some(Self(all))
     }
 
+    /// The way to these addresses, in this order; none if there are none.
+    #[cfg(feature = "queue")]
+    pub(super) fn to(addresses: Vec<(Host, SocketAddr)>) -> Option<Self> {
+        (!addresses.is_empty()).then_some(Self(addresses))
+    }
+
     /// The addresses with their hosts, at least one.
     #[must_use]
     pub fn addresses(&self) -> &[(Host, SocketAddr)] {

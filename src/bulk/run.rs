@@ -12,6 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::Answer;
 use super::input::Entry;
 use super::ledger::{Ledger, Order, Start};
+use super::plan::Way;
+use super::pool::Pool;
 use super::talk::Talk;
 use super::tally::Tally;
 use crate::knowledge::Knowledge;
@@ -40,13 +42,40 @@ pub enum Halt {
     Now,
 }
 
+/// One line to be answered, and where its mail goes if that is known already.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) entry: Entry,
+    /// None if it is to be looked up.
+    pub(super) way: Option<Way>,
+}
+
+impl From<Entry> for Wanted {
+    fn from(entry: Entry) -> Self {
+        Self { entry, way: None }
+    }
+}
+
 /// Answers each of `lines` once, in whatever order the answers come; those that have none when the run is halted, or when `answer`
 /// breaks, are left out. It ends when the channel of lines is closed and all are answered.
 ///
 /// `progress` is called about once a second. What servers, resolver and network do is no error: it stands in the answers.
 pub async fn run(
     (order, settings, knowledge): (&Order, &Settings, &Knowledge),
-    mut lines: mpsc::Receiver<Entry>,
+    lines: mpsc::Receiver<Entry>,
+    halt: watch::Receiver<Halt>,
+    answer: impl FnMut(Answer) -> ControlFlow<()>,
+    progress: impl FnMut(&Tally),
+) -> Tally {
+    run_beside((order, settings, knowledge), (&Pool::new(order.connections), &|| true), lines, halt, answer, progress).await
+}
+
+/// The same beside other runs that take their connections from the same `pool`; [`Order::connections`] has no say then. Before each step of
+/// a session it is asked whether it `may_go_on`; if not, it ends.
+pub(super) async fn run_beside<W: Into<Wanted>>(
+    (order, settings, knowledge): (&Order, &Settings, &Knowledge),
+    (pool, may_go_on): (&Pool, &dyn Fn() -> bool),
+    mut lines: mpsc::Receiver<W>,
     mut halt: watch::Receiver<Halt>,
     mut answer: impl FnMut(Answer) -> ControlFlow<()>,
     mut progress: impl FnMut(&Tally),
@@ -58,7 +87,7 @@ pub async fn run(
     let wire = Line { settings, clock, tls: &tls, connect_timeout: settings.connect_timeout };
     let stir = Notify::new();
     let (stopper, stop) = watch::channel(None);
-    let ledger = RefCell::new(Ledger::new((order, settings, knowledge), clock, &stir, &mut answer));
+    let ledger = RefCell::new(Ledger::new((order, settings, knowledge), (clock, pool), &stir, &mut answer));
     let (mut lookups, mut sessions) = (FuturesUnordered::new(), FuturesUnordered::new());
     let mut read = Vec::new();
     let mut tick = interval(TICK);
@@ -71,7 +100,7 @@ pub async fn run(
             lookups.push(look_up(domain, settings, &resolver));
         }
         while let Some(start) = { ledger.borrow_mut().start() } {
-            sessions.push(hold(start, &ledger, &wire, hello.clone(), stop.clone()));
+            sessions.push(hold(start, &ledger, &wire, hello.clone(), (stop.clone(), may_go_on)));
         }
         let (room, wake, over) = {
             let ledger = ledger.borrow();
@@ -101,9 +130,13 @@ pub async fn run(
             count = lines.recv_many(&mut read, room), if room > 0 => {
                 let mut ledger = ledger.borrow_mut();
                 ledger.tally.all_read = count == 0;
-                read.drain(..).for_each(|entry| ledger.read(entry));
+                for wanted in read.drain(..) {
+                    let Wanted { entry, way } = wanted.into();
+                    ledger.read(entry, way);
+                }
             }
             () = stir.notified() => {}
+            () = pool.freed(), if pool.is_full() => {}
             () = sleep(wake.unwrap_or_default().since(clock.now())), if wake.is_some() => {}
         }
     }
@@ -113,7 +146,7 @@ pub async fn run(
     tally
 }
 
-async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -> (MailDomain, Target, Route) {
+pub(super) async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -> (MailDomain, Target, Route) {
     let target = match &domain {
         MailDomain::Name(name) => Target::Domain(name.clone()),
         MailDomain::Literal(address) => Target::Host { host: Host::Address(*address), port: None, scheme: None },
@@ -123,7 +156,13 @@ async fn look_up(domain: MailDomain, settings: &Settings, resolver: &Resolver) -
     (domain, target, route)
 }
 
-async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello: Option<HelloName>, stop: Stop) {
+async fn hold(
+    start: Start,
+    ledger: &RefCell<Ledger<'_>>,
+    wire: &Line<'_>,
+    hello: Option<HelloName>,
+    (stop, may_go_on): (Stop, &dyn Fn() -> bool),
+) {
     let settings = wire.settings;
     let tls = match settings.tls {
         Some(TlsUse::IfOffered) | None if start.in_the_clear => TlsUse::Never,
@@ -147,8 +186,15 @@ async fn hold(start: Start, ledger: &RefCell<Ledger<'_>>, wire: &Line<'_>, hello
     let mut session = Session::new(dialogue, began);
     session.bear(ledger.borrow().order.usage.errors);
     let mut talk = Talk::new(&start, tls, began);
-    let go_on = |session: &mut Session| talk.go_on(&mut ledger.borrow_mut(), session);
+    let go_on = |session: &mut Session| {
+        if may_go_on() {
+            talk.go_on(&mut ledger.borrow_mut(), session);
+        } else {
+            session.broke(wire.clock.now(), FailureKind::Interrupted.into());
+        }
+    };
     let transcript = wire.hold(&start.host, || None, start.address, session, stop, go_on).await;
+    drop(start.permit);
     talk.ended(&mut ledger.borrow_mut(), &transcript);
 }
 

@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Many mailboxes: each line of a list is answered once, with few connections and no haste
     #[command(after_help = super::bulk::EXAMPLES)]
     Bulk(super::bulk::BulkArgs),
+    /// Takes jobs that bulk --queue has published, on as many machines as one likes
+    #[command(after_help = super::worker::EXAMPLES)]
+    Worker(super::worker::WorkerArgs),
     /// The list of the codes that are known
     #[command(after_help = super::codes::EXAMPLES)]
     Codes(super::codes::CodesArgs),
@@ -337,11 +340,7 @@ impl RouteOptions {
     pub(super) fn settings(&self) -> Result<Settings, Trouble> {
         let base = Settings::default();
         let servers: Result<Vec<(Host, Option<Port>)>, _> = self.server.iter().map(|server| read_server(server)).collect();
-        if let Some(local) = self.bind {
-            // An address that is not this machine's can be connected from nowhere.
-            UdpSocket::bind((local, 0))
-                .map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))?;
-        }
+        can_bind(self.bind)?;
         let servers = servers.map_err(|error| Trouble::Usage(error.to_string()))?;
         super::way::one_socket_alone(&servers, self.proxy.is_some())?;
         let validation = match &self.dnssec_anchor {
@@ -489,6 +488,13 @@ impl From<Until> for Stage {
             Until::Data => Self::Data,
         }
     }
+}
+
+/// An address that is not this machine's can be connected from nowhere.
+pub(super) fn can_bind(local: Option<IpAddr>) -> Result<(), Trouble> {
+    let Some(local) = local else { return Ok(()) };
+    let bound = UdpSocket::bind((local, 0));
+    bound.map(drop).map_err(|error| Trouble::Usage(format!("--bind {local}: {error}; it has to be an address of this machine")))
 }
 
 /// The sender; none is the null sender.

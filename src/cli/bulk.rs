@@ -4,6 +4,8 @@ mod descriptors;
 mod metrics;
 mod output;
 mod progress;
+#[cfg(feature = "queue")]
+mod queue;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -26,11 +28,13 @@ use smtpprobe::settings::Settings;
 use smtpprobe::smtp::{HelloName, StageTimes};
 use tokio::sync::{mpsc, watch};
 
+pub(super) use self::descriptors::enough_for;
 use self::metrics::{Figures, Listen};
 use self::output::Format;
 use self::progress::Progress;
-use self::sink::{Sink, Wanted, exit_code};
+use self::sink::{Opened, Sink, Wanted, exit_code};
 use super::args::{ControlsArg, RouteOptions, TlsArg, duration, sender};
+use super::queue::QueueOptions;
 use super::{INTERRUPTED, Trouble, runtime};
 
 pub(super) const EXAMPLES: &str = "\
@@ -38,6 +42,7 @@ Examples:
   smtpprobe bulk addresses.txt                     one JSON object a line
   smtpprobe bulk --column email -o csv members.csv > answers.csv
   smtpprobe bulk --output-file answers.ndjson --summary addresses.txt   a journal: the same command goes on after a crash
+  smtpprobe bulk --queue nats://queue.example.com --output-file a.ndjson list.txt   asked by workers
   grep -h @example.com *.txt | smtpprobe bulk --i-own-this-domain -
 In the configuration file (--config) a destination can be treated otherwise than the rest:
   [destination.\"mx.example.net\"]  a mail host, by name or address; \"*.example.net\" all below it;
@@ -101,6 +106,13 @@ pub(crate) struct BulkArgs {
     /// Destinations that the configuration file treats otherwise.
     #[arg(skip)]
     pub(super) overrides: Overrides,
+
+    /// The run's name at the broker, 1 to 40 of a-z, 0-9, _ and - [default: made of the list, so that the same command has the same one]
+    #[arg(long, value_name = "NAME", requires = "queue", env = "SMTPPROBE_QUEUE_RUN", hide_env = true, help_heading = "Queue")]
+    #[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "without the queue it is only complained about"))]
+    queue_run: Option<String>,
+    #[command(flatten)]
+    queue: QueueOptions,
 
     /// How to show the answers
     #[arg(
@@ -171,7 +183,7 @@ impl BulkArgs {
         let limits = Limits { connections: self.connections_per_destination, rate: self.rate.0, unknown_users, ..base.limits };
         Order {
             limits,
-            connections: descriptors::enough_for(self.connections),
+            connections: enough_for(self.connections),
             retries: self.retries,
             retry_after: self.retry_after,
             overrides: self.overrides.clone(),
@@ -226,29 +238,24 @@ fn unreadable(error: InputError) -> Trouble {
 
 /// Runs it.
 pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
+    #[cfg(feature = "queue")]
+    if args.queue.queue.is_some() {
+        return queue::run(args);
+    }
+    #[cfg(not(feature = "queue"))]
+    if args.queue.queue.is_some() {
+        return Err(super::queue::missing());
+    }
     let (settings, order) = (args.settings()?, args.order());
     let (figures, endpoint) = Figures::open(args.metrics)?;
     args.look_over()?;
-    let (sink, (input, answered)) = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref())?;
+    let opened = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref(), |_| ())?;
+    let (sink, Opened { input, answered, .. }) = opened;
     let before = answered.as_ref().map_or(0, Answered::len);
-    let list = List::new(input, args.form());
     let knowledge = Knowledge::english();
-    let mut progress = Progress::new(args.quiet);
+    let mut progress = Progress::new(args.quiet, args.output_file.as_ref(), "sessions");
     let (feed, lines) = mpsc::channel(AHEAD);
-    // Standard input may come as slowly as it likes: the sessions do not wait for it.
-    let reader = thread::spawn(move || {
-        for entry in list {
-            let entry = entry?;
-            if answered.as_ref().is_some_and(|answered| answered.contains(entry.line)) {
-                continue;
-            }
-            // Whoever does not listen any more has been stopped.
-            if feed.blocking_send(entry).is_err() {
-                break;
-            }
-        }
-        Ok::<(), InputError>(())
-    });
+    let reader = read_ahead(List::new(input, args.form()), answered, feed);
     let (go, halt) = watch::channel(Halt::No);
     let runtime = runtime()?;
     if let Some(endpoint) = endpoint {
@@ -281,16 +288,41 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         // The thread may be waiting for standard input, which nobody closes.
         return Ok(INTERRUPTED);
     }
-    match reader.join() {
-        Ok(read) => read.map_err(unreadable)?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    read_through(reader)?;
     progress.nothing(&tally, before);
     Ok(exit_code(&summary))
 }
 
+type Reader = JoinHandle<Result<(), InputError>>;
+
+/// Reads the list on a thread of its own, without the lines that are `answered`: standard input may come as slowly as it likes, the
+/// sessions do not wait for it.
+fn read_ahead<R: BufRead + Send + 'static>(list: List<R>, answered: Option<Answered>, feed: mpsc::Sender<Entry>) -> Reader {
+    thread::spawn(move || {
+        for entry in list {
+            let entry = entry?;
+            if answered.as_ref().is_some_and(|answered| answered.contains(entry.line)) {
+                continue;
+            }
+            // Whoever does not listen any more has been stopped.
+            if feed.blocking_send(entry).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What came of reading the list to its end.
+fn read_through(reader: Reader) -> Result<(), Trouble> {
+    match reader.join() {
+        Ok(read) => read.map_err(unreadable),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 /// Ctrl-C once ends what has begun, twice stops at once. Never returns.
-async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
+pub(super) async fn interrupted(go: &watch::Sender<Halt>) -> Infallible {
     for halt in [Halt::Finish, Halt::Now] {
         // Without a handler for it, Ctrl-C ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {

@@ -25,7 +25,8 @@ struct Shared<K> {
 
 struct Screen<K> {
     lines: Vec<(K, String)>,
-    /// How many lines stand on the terminal, the cursor below them.
+    /// How many lines stand on the terminal. The cursor is at the beginning of the first, so that whatever else is written takes their
+    /// place, and they stand below it the next time.
     drawn: usize,
     turn: usize,
     is_over: bool,
@@ -87,15 +88,16 @@ impl<K> Screen<K> {
 
     /// What makes the terminal show the lines in place of those that stand there.
     fn text(&mut self, columns: usize, rows: usize) -> String {
-        let mut text = String::new();
-        if self.drawn > 0 {
-            let _ = write!(text, "\x1b[{}A\r\x1b[J", self.drawn);
-        }
         let turning = TURNS[self.turn % TURNS.len()];
+        let mut text = "\x1b[J".to_owned();
         self.drawn = self.lines.len().min(rows.saturating_sub(1));
-        for (_, words) in self.lines.iter().take(self.drawn) {
-            let _ = writeln!(text, "{turning} {}", cut(words, columns.saturating_sub(3)));
+        for (place, (_, words)) in self.lines.iter().take(self.drawn).enumerate() {
+            let _ = write!(text, "{}{turning} {}", if place == 0 { "" } else { "\n" }, cut(words, columns.saturating_sub(3)));
         }
+        if self.drawn > 1 {
+            let _ = write!(text, "\x1b[{}A", self.drawn - 1);
+        }
+        text.push('\r');
         text
     }
 }
@@ -135,11 +137,11 @@ mod tests {
     fn lines_take_the_place_of_those_that_stand() {
         let line = |key: u8, words: &str| (key, words.to_owned());
         let mut screen = Screen { lines: vec![line(1, "one"), line(2, "two words")], drawn: 0, turn: 0, is_over: false };
-        assert_eq!(screen.text(80, 24), "⠁ one\n⠁ two words\n");
+        assert_eq!(screen.text(80, 24), "\x1b[J⠁ one\n⠁ two words\x1b[1A\r");
         (screen.turn, screen.lines[1].1) = (1, "日本語".to_owned());
-        assert_eq!(screen.text(8, 24), "\x1b[2A\r\x1b[J⠃ one\n⠃ 日本\n", "cut where it would wrap");
-        assert_eq!(screen.text(80, 2), "\x1b[2A\r\x1b[J⠃ one\n", "no more than there are rows");
+        assert_eq!(screen.text(8, 24), "\x1b[J⠃ one\n⠃ 日本\x1b[1A\r", "cut where it would wrap");
+        assert_eq!(screen.text(80, 2), "\x1b[J⠃ one\r", "no more than there are rows");
         screen.lines.clear();
-        assert_eq!((screen.text(80, 24).as_str(), screen.drawn), ("\x1b[1A\r\x1b[J", 0));
+        assert_eq!((screen.text(80, 24).as_str(), screen.drawn), ("\x1b[J\r", 0));
     }
 }

@@ -52,7 +52,7 @@ impl LoginArgs {
         keep_out_of_cores();
         let from_environment = std::env::var_os(VARIABLE);
         let secret = match (&self.password_file, from_environment) {
-            (Some(file), _) => from_file(file)?,
+            (Some(file), _) => from_file("--auth-password-file", file)?,
             (None, Some(value)) => Secret::new(value.into_encoded_bytes()),
             (None, None) => asked_for(user)?,
         };
@@ -83,9 +83,9 @@ fn keep_out_of_cores() {
 #[cfg(not(target_os = "linux"))]
 fn keep_out_of_cores() {}
 
-/// The first line of a file.
-fn from_file(file: &Path) -> Result<Secret, Trouble> {
-    let wrong = |error: io::Error| Trouble::Usage(format!("--auth-password-file {}: {error}", file.display()));
+/// The first line of a file that `option` names.
+pub(super) fn from_file(option: &str, file: &Path) -> Result<Secret, Trouble> {
+    let wrong = |error: io::Error| Trouble::Usage(format!("{option} {}: {error}", file.display()));
     if file.as_os_str() == "-" {
         return first_line(io::stdin().lock()).map_err(wrong);
     }

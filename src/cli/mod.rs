@@ -12,9 +12,11 @@ mod live;
 mod login;
 mod message;
 mod output;
+mod queue;
 mod sender;
 mod utf16;
 mod way;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -134,6 +136,7 @@ fn run(args: Args) -> Result<u8, Trouble> {
         Some(Command::Codes(args)) => codes::run(&args),
         Some(Command::Sender(args)) => sender::run(&args),
         Some(Command::Bulk(args)) => bulk::run(&args),
+        Some(Command::Worker(args)) => worker::run(&args),
         Some(Command::Schema { kind }) => schema(kind),
     }
 }

@@ -114,7 +114,7 @@ impl FromStr for Proxy {
 }
 
 /// The text behind percent-encoding; none if it is broken, or no UTF-8.
-fn decoded(text: &str) -> Option<Zeroizing<String>> {
+pub(crate) fn decoded(text: &str) -> Option<Zeroizing<String>> {
     // Room for all of it from the start, so that no copy is left behind where it grew.
     let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.bytes();

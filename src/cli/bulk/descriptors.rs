@@ -7,7 +7,7 @@ const OTHERS: usize = 128;
 /// Raises the limit of open files as far as it goes without rights, and tells how many of the connections that are `wanted` fit under
 /// it; at least one.
 #[cfg(target_os = "linux")]
-pub(super) fn enough_for(wanted: usize) -> usize {
+pub(in crate::cli) fn enough_for(wanted: usize) -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let needed = u64::try_from(wanted.saturating_add(OTHERS)).unwrap_or(u64::MAX).min(hard);
@@ -18,7 +18,7 @@ pub(super) fn enough_for(wanted: usize) -> usize {
 
 /// Elsewhere the limit is taken as it is.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn enough_for(wanted: usize) -> usize {
+pub(in crate::cli) fn enough_for(wanted: usize) -> usize {
     wanted
 }
 

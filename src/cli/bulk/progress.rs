@@ -1,6 +1,7 @@
 //! How far a run has come: one line on a terminal, else a line a minute, on standard error.
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use smtpprobe::bulk::{Settled, Tally};
@@ -15,6 +16,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 pub(super) struct Progress {
     line: Option<Lines<()>>,
     quiet: bool,
+    /// What [`Tally::open`] counts.
+    open: &'static str,
     began: Instant,
     told: Instant,
     /// When the last tally was taken, and what was answered by then.
@@ -23,10 +26,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
-        let line = (!quiet && io::stderr().is_terminal()).then(Lines::new);
+    /// `open` is what the tally counts as open. Where `answers` go to the terminal themselves, a line would only stand between them.
+    pub(super) fn new(quiet: bool, answers: Option<&PathBuf>, open: &'static str) -> Self {
+        let between = answers.is_none() && io::stdout().is_terminal();
+        let line = (!quiet && !between && io::stderr().is_terminal()).then(Lines::new);
         let now = Instant::now();
-        Self { line, quiet, began: now, told: now, last: (now, 0), rate: 0.0 }
+        Self { line, quiet, open, began: now, told: now, last: (now, 0), rate: 0.0 }
     }
 
     pub(super) fn show(&mut self, tally: &Tally) {
@@ -40,10 +45,10 @@ impl Progress {
             self.last = (now, tally.answered());
         }
         if let Some(line) = &self.line {
-            line.show((), words(tally, self.rate));
+            line.show((), words(tally, self.rate, self.open));
         } else if !self.quiet && now.duration_since(self.told) >= SELDOM {
             self.told = now;
-            eprintln!("smtpprobe: {}", words(tally, self.rate));
+            eprintln!("smtpprobe: {}", words(tally, self.rate, self.open));
         }
     }
 
@@ -54,7 +59,7 @@ impl Progress {
             let passed = self.began.elapsed().as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "a count of lines")]
             let rate = tally.answered() as f64 / passed.max(0.001);
-            eprintln!("smtpprobe: {} in {passed:.0} s", words(&Tally { slowest: None, ..tally.clone() }, rate));
+            eprintln!("smtpprobe: {} in {passed:.0} s", words(&Tally { slowest: None, ..tally.clone() }, rate, self.open));
         }
     }
 
@@ -76,7 +81,7 @@ fn nothing_to_ask(tally: &Tally, before: u64) -> Option<&'static str> {
     }
 }
 
-fn words(tally: &Tally, rate: f64) -> String {
+fn words(tally: &Tally, rate: f64, open: &str) -> String {
     let kinds = [
         (Settled::Accepted, "accepted"),
         (Settled::Rejected, "rejected"),
@@ -91,7 +96,7 @@ fn words(tally: &Tally, rate: f64) -> String {
     let left = tally.read - tally.answered();
     let more = if tally.all_read { "" } else { ", list read in part" };
     let slowest = tally.slowest.as_ref().map(|(name, waits)| format!(", most at {}: {waits}", safe(name))).unwrap_or_default();
-    format!("{} answered{counts}, {left} left{more}, {rate:.0}/s, {} sessions{slowest}", tally.answered(), tally.open)
+    format!("{} answered{counts}, {left} left{more}, {rate:.0}/s, {} {open}{slowest}", tally.answered(), tally.open)
 }
 
 #[cfg(test)]
@@ -110,11 +115,14 @@ mod tests {
     #[test]
     fn the_line_tells_what_there_is() {
         let mut tally = Tally { read: 20, open: 2, ..Tally::default() };
-        assert_eq!(words(&tally, 0.0), "0 answered, 20 left, list read in part, 0/s, 2 sessions");
+        assert_eq!(words(&tally, 0.0, "sessions"), "0 answered, 20 left, list read in part, 0/s, 2 sessions");
         tally.settled[Settled::Accepted as usize] = 12;
         tally.settled[Settled::Invalid as usize] = 1;
         tally.slowest = Some(("mx.example.com".to_owned(), 7));
         tally.all_read = true;
-        assert_eq!(words(&tally, 4.4), "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7");
+        assert_eq!(
+            words(&tally, 4.4, "sessions"),
+            "13 answered (12 accepted, 1 no address), 7 left, 4/s, 2 sessions, most at mx.example.com: 7"
+        );
     }
 }

@@ -16,8 +16,16 @@ use smtpprobe::report::{self, safe};
 use super::super::Trouble;
 use super::output::{Answers, Format};
 
-/// The list, and the lines of it that have an answer already.
-pub(super) type Opened = (Box<dyn BufRead + Send>, Option<Answered>);
+/// The list that was opened.
+pub(super) struct Opened {
+    /// From its first octet on.
+    pub(super) input: Box<dyn BufRead + Send>,
+    /// The lines of it that have an answer already; none if there is no journal.
+    pub(super) answered: Option<Answered>,
+    /// Which one it is.
+    #[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "only a queue has to name it"))]
+    pub(super) identity: Identity,
+}
 
 /// The place that answers are written to.
 pub(super) struct Sink {
@@ -33,12 +41,14 @@ enum To {
 
 impl Sink {
     /// Opens the list and the place for its answers. A file that gets one JSON object a line is a journal; the other forms cannot be
-    /// gone on with, so that their file must not be there yet. `options` are those that change the answers.
+    /// gone on with, so that their file must not be there yet. `options` are those that change the answers. `is_written` is told, on
+    /// another thread, which lines' answers are in the journal for good.
     pub(super) fn open(
         list: &Path,
         options: BTreeMap<String, String>,
         format: Format,
         file: Option<&Path>,
+        mut is_written: impl FnMut(Vec<u64>) + Send + 'static,
     ) -> Result<(Self, Opened), Trouble> {
         let counted: Arc<Mutex<Tally>> = Arc::default();
         let unread = |error: io::Error| Trouble::Usage(safe(&format!("{}: {error}", list.display())));
@@ -49,7 +59,7 @@ impl Sink {
             Identity::open(list, options).map_err(unread)?
         };
         let (Some(file), Format::Ndjson) = (file, format) else {
-            return Ok((Self { to: To::Plain(Answers::open(format, file)?), counted }, (input, None)));
+            return Ok((Self { to: To::Plain(Answers::open(format, file)?), counted }, Opened { input, answered: None, identity }));
         };
         let mut before = Tally::default();
         let opened = Journal::open(file, &identity, Pace::default(), &mut |answer| before.add(&answer));
@@ -68,8 +78,16 @@ impl Sink {
             for answer in &answers {
                 counted.add(answer);
             }
+            drop(counted);
+            is_written(answers.iter().map(|answer| answer.line).collect());
         })?;
-        Ok((Self { to: To::Journal(scribe), counted }, (input, Some(answered))))
+        Ok((Self { to: To::Journal(scribe), counted }, Opened { input, answered: Some(answered), identity }))
+    }
+
+    /// Whether it is known only later that an answer is written down.
+    #[cfg(feature = "queue")]
+    pub(super) const fn is_journal(&self) -> bool {
+        matches!(self.to, To::Journal(_))
     }
 
     /// Takes one answer; whether there is room for more. If there is not, [`close`](Self::close) tells why.
