@@ -47,6 +47,9 @@ pub struct Order {
     pub retry_after: Duration,
     /// Lookups in flight.
     pub lookups: usize,
+    /// How long it is taken for granted where a domain's mail goes. Then it is looked up again, once nobody waits for it; answers that
+    /// last longer are at hand.
+    pub look_again: Duration,
     /// Mailboxes that wait for their answer at a time; the list is read no faster. What one destination has beyond a quarter of it
     /// does not count, so that a slow one keeps nobody else waiting.
     pub window: usize,
@@ -75,6 +78,7 @@ impl Default for Order {
             retries: 3,
             retry_after: Duration::from_secs(300),
             lookups: 64,
+            look_again: Duration::from_secs(300),
             window: 20_000,
             most: 100_000,
             remembered: 10_000,
@@ -119,6 +123,8 @@ pub(super) enum CatchAll {
 
 struct Domain {
     whereto: Whereto,
+    /// When that was looked up.
+    sought: Elapsed,
     /// Mailboxes that have not been judged.
     open: usize,
     /// Mailboxes that were accepted and wait for the catch-all question.
@@ -250,16 +256,7 @@ impl<'a> Ledger<'a> {
         self.asking.insert(mailbox.clone(), Vec::new());
         let domain = mailbox.domain().clone();
         let inquiry = Inquiry::new(mailbox, listed);
-        if !self.domains.contains_key(&domain) {
-            let whereto = if let Some(way) = way {
-                Whereto::At(self.destination(way, &domain))
-            } else {
-                self.sought.push_back(domain.clone());
-                Whereto::Sought(Vec::new())
-            };
-            let new = Domain { whereto, open: 0, held: Vec::new(), catch_all: CatchAll::Unasked(0), failed: 0, refused: None };
-            self.domains.insert(domain.clone(), new);
-        }
+        self.seek(&domain, way);
         let Some(known) = self.domains.get_mut(&domain) else { return };
         known.open += 1;
         if guessed && known.refused.is_none() {
@@ -274,6 +271,32 @@ impl<'a> Ledger<'a> {
         if self.domains.len() > self.tidy_at {
             self.tidy();
         }
+    }
+
+    /// Has it looked up where a domain's mail goes, unless that is known for a short time, or somebody waits for it.
+    fn seek(&mut self, domain: &MailDomain, way: Option<Way>) {
+        let now = self.clock.now();
+        let is_fresh = |known: &Domain| !known.is_done() || now.since(known.sought) < self.order.look_again;
+        if self.domains.get(domain).is_some_and(is_fresh) {
+            return;
+        }
+        let whereto = if let Some(way) = way {
+            Whereto::At(self.destination(way, domain))
+        } else {
+            self.sought.push_back(domain.clone());
+            Whereto::Sought(Vec::new())
+        };
+        let new = || Domain {
+            whereto: Whereto::Sought(Vec::new()),
+            sought: now,
+            open: 0,
+            held: Vec::new(),
+            catch_all: CatchAll::Unasked(0),
+            failed: 0,
+            refused: None,
+        };
+        let known = self.domains.entry(domain.clone()).or_insert_with(new);
+        (known.whereto, known.sought, known.failed) = (whereto, now, 0);
     }
 
     /// Puts an inquiry where its domain's mail goes.

@@ -657,3 +657,28 @@ async fn an_address_literal_is_asked_where_it_says() {
     let answers = ask(&order(), &settings, list).await;
     assert_eq!((answers[0].outcome, answers[0].destination.as_deref()), (Settled::Rejected, Some("127.0.0.1")));
 }
+
+#[tokio::test]
+async fn where_mail_goes_is_looked_up_again_after_a_while() {
+    let knowledge = Knowledge::english();
+    for (look_again, lookups) in [(Duration::ZERO, 3), (Duration::from_secs(60), 1)] {
+        let (at, _log) = server(GREETING, PIPELINING, honest).await;
+        let (order, settings) = (Order { look_again, ..order() }, settings(at));
+        let (feed, lines) = mpsc::channel(1);
+        let (answered, mut told) = mpsc::unbounded_channel();
+        let feeding = async move {
+            for entry in List::new("good1@a.test\ngood2@a.test\ngone@a.test\n".as_bytes(), Form::Lines) {
+                feed.send(entry.expect("a line")).await.expect("a run");
+                told.recv().await.expect("an answer");
+            }
+        };
+        let take = |answer: Answer| {
+            all_true(&[answer]);
+            answered.send(()).expect("a list");
+            ControlFlow::Continue(())
+        };
+        let (_go, halt) = watch::channel(Halt::No);
+        let ((), tally) = tokio::join!(feeding, run((&order, &settings, &knowledge), lines, halt, take, |_| {}));
+        assert_eq!((tally.answered(), tally.lookups.found), (3, lookups));
+    }
+}
