@@ -120,6 +120,10 @@ impl Book {
 
 /// Whether `name` is as `pattern` says, whose `*` stands for anything.
 fn is_named(name: &str, pattern: &str) -> bool {
+    // Most are told apart by their last letter.
+    if !pattern.ends_with('*') && pattern.as_bytes().last() != name.as_bytes().last() {
+        return false;
+    }
     let Some((begin, end)) = pattern.split_once('*') else { return name == pattern };
     name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).is_some_and(|any| !any.is_empty())
 }

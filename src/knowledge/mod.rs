@@ -33,6 +33,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::smtp::{EnhancedCode, ReplyCode, Verb};
+use rule::EnhancedRange;
 use shelf::Shelf;
 
 /// Where the entries of each file stand.
@@ -50,6 +51,8 @@ pub struct Knowledge {
     findings: Shelf,
     phrases: Shelf,
     private: Shelf,
+    /// The codes that `private` has, once they have been asked for.
+    private_ranges: OnceLock<Vec<(&'static str, EnhancedRange)>>,
     lists: Shelf,
     library: OnceLock<book::Library>,
     software: OnceLock<Vec<software::Mark>>,
@@ -123,6 +126,7 @@ impl Knowledge {
             findings: Shelf::new(include_str!("data/findings.toml"), &places::FINDINGS),
             phrases: Shelf::new(include_str!("data/phrases.toml"), &places::PHRASES),
             private: Shelf::new(include_str!("data/private.toml"), &places::PRIVATE),
+            private_ranges: OnceLock::new(),
             lists: Shelf::new(include_str!("data/lists.toml"), &places::LISTS),
             library: OnceLock::new(),
             software: OnceLock::new(),

@@ -33,10 +33,13 @@ impl Knowledge {
         if speakers.is_empty() {
             return None;
         }
-        let range = |key: &'static str| Some((key, key.parse::<EnhancedRange>().ok().filter(|range| range.holds(code))?));
-        let mut keys: Vec<_> = self.private.keys().filter_map(range).collect();
-        keys.sort_by_key(|(_, range)| range.width());
-        keys.into_iter().find_map(|(key, _)| {
+        let ranges = self.private_ranges.get_or_init(|| {
+            let mut all: Vec<_> = self.private.keys().filter_map(|key| Some((key, key.parse::<EnhancedRange>().ok()?))).collect();
+            // The narrowest comes first.
+            all.sort_by_key(|(_, range)| range.width());
+            all
+        });
+        ranges.iter().filter(|(_, range)| range.holds(code)).find_map(|(key, _)| {
             let meanings = self.private.shared::<BTreeMap<String, Private>>(key)?;
             speakers.iter().find_map(|book| {
                 let private = meanings.get(book.key.as_ref())?.clone();
