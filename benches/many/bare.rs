@@ -4,9 +4,14 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::lab::BARE_CLIENT;
 
 /// Recipients of a transaction.
 const TRANSACTION: usize = 100;
@@ -60,10 +65,7 @@ fn take(queues: &Queues, host: &str) -> Option<Vec<String>> {
 
 fn session(host: &str, queues: &Queues) -> io::Result<()> {
     let Some(mut group) = take(queues, host) else { return Ok(()) };
-    let mut stream = TcpStream::connect((host, 25))?;
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    replies(&mut reader, 1)?;
+    let (mut stream, mut reader) = connect(host)?;
     stream.write_all(b"EHLO probe.test\r\n")?;
     replies(&mut reader, 1)?;
     let mut asked = 0;
@@ -80,6 +82,23 @@ fn session(host: &str, queues: &Queues) -> io::Result<()> {
         group = next;
     }
     stream.write_all(b"QUIT\r\n")
+}
+
+/// A connection that was greeted. The server may not have noticed yet that others are over, and refuse one too many.
+fn connect(host: &str) -> io::Result<(TcpStream, BufReader<TcpStream>)> {
+    let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)).map_err(io::Error::other);
+    loop {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&address(BARE_CLIENT, 0)?.into())?;
+        socket.connect(&address(host, 25)?.into())?;
+        socket.set_tcp_nodelay(true)?;
+        let stream = TcpStream::from(socket);
+        let mut reader = BufReader::new(stream.try_clone()?);
+        if replies(&mut reader, 1).is_ok() {
+            return Ok((stream, reader));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Reads so many replies, all of them positive.

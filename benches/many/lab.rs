@@ -13,6 +13,8 @@ use crate::measure::Cost;
 use crate::namespaces::{Namespaces, inside, ip, start};
 
 const CLIENT: &str = "198.51.100.1";
+/// Where the bare client comes from, which knows no manners.
+pub(crate) const BARE_CLIENT: &str = "198.51.100.9";
 /// Postfix and the DNS server.
 pub(crate) const SERVER: &str = "198.51.100.2";
 /// Where the server that says yes listens.
@@ -59,6 +61,7 @@ impl Lab {
         let lab = Self(Namespaces::open(round_trip)?);
         let Namespaces { client, server, .. } = &lab.0;
         ip(client, &format!("address add {CLIENT}/24 dev {}", link::DEVICE))?;
+        ip(client, &format!("address add {BARE_CLIENT}/24 dev {}", link::DEVICE))?;
         ip(server, &format!("address add {SERVER}/24 dev {}", link::DEVICE))?;
         ip(client, &format!("route add 10.0.0.0/16 via {SERVER}"))?;
         ip(server, "route add local 10.0.0.0/16 dev lo")?;
@@ -97,6 +100,7 @@ impl Lab {
     /// The lines of Postfix' log that say that a client came too often, or made too many errors.
     pub(crate) fn limits_touched(&self) -> io::Result<usize> {
         let log = fs::read_to_string(self.0.folder.join("mail.log"))?;
-        Ok(log.lines().filter(|line| line.contains("too many errors") || line.contains("limit exceeded")).count())
+        let touched = |line: &&str| line.contains("too many errors") || line.contains("limit exceeded");
+        Ok(log.lines().filter(|line| line.contains(&format!("[{CLIENT}]"))).filter(touched).count())
     }
 }
