@@ -155,6 +155,7 @@ struct Run<'a> {
     to_come: u64,
     total: u64,
     answered: u64,
+    refused: u64,
     course: Course,
 }
 
@@ -186,6 +187,7 @@ impl<'a> Run<'a> {
             to_come: if spread.is_some() { total } else { 0 },
             total,
             answered: 0,
+            refused: 0,
             course: Course::default(),
         };
         // A fixed seed: the same question has the same answer.
@@ -324,6 +326,7 @@ impl<'a> Run<'a> {
                 state.lot.refused += usize::from(is_unknown);
             }
             self.answered += 1;
+            self.refused += u64::from(is_unknown);
             for (quarters, at) in [1, 3].into_iter().zip(&mut self.course.quarters) {
                 if self.answered * 4 <= self.total * quarters {
                     *at = self.now;
@@ -375,11 +378,16 @@ impl<'a> Run<'a> {
         Some(self.say(talking, reset + 1))
     }
 
+    /// Of a hundred recipients so many have been refused so far, wherever that was.
+    fn refusals(&self) -> u32 {
+        u32::try_from((self.refused + 10) * 100 / (self.answered + 20)).unwrap_or(100)
+    }
+
     /// Says a group of commands, of which so many go before the recipients; returns how long until all replies are there.
     fn say(&self, talking: &mut Talking, mut before: usize) -> Duration {
         let state = &self.places[talking.place];
         let delays = state.place.delays;
-        let percent = usize::try_from(state.manners.refusals()).unwrap_or(100);
+        let percent = usize::try_from(state.manners.refusals(self.refusals())).unwrap_or(100);
         let drawn = (talking.lot == state.lot.number).then(|| state.lot.refusals());
         let group = ErrorLimit { percent, drawn, ..self.order.usage.errors }.group(talking.refusals);
         let mut span = delays.reply;

@@ -183,6 +183,8 @@ pub(super) struct Ledger<'a> {
     surplus: usize,
     /// Whether nothing new is begun.
     pub(super) finishing: bool,
+    /// Sessions that are open and have said QUIT.
+    pub(super) parting: usize,
     pub(super) tally: Tally,
 }
 
@@ -216,6 +218,7 @@ impl<'a> Ledger<'a> {
             timers: BinaryHeap::new(),
             surplus: 0,
             finishing: false,
+            parting: 0,
             tally: Tally::default(),
         }
     }
@@ -235,6 +238,17 @@ impl<'a> Ledger<'a> {
     /// Whether all that was read is answered.
     pub(super) fn is_done(&self) -> bool {
         self.tally.all_read && self.tally.read == self.tally.answered()
+    }
+
+    /// Whether nobody is talked to any more; whoever has said QUIT need not wait for the reply.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.tally.open == self.parting
+    }
+
+    /// How many of a hundred recipients have been refused so far, wherever that was; before anything is known, 50.
+    pub(super) fn refusals(&self) -> u32 {
+        let (taken, refused) = (self.tally.of(Settled::Accepted), self.tally.of(Settled::Rejected));
+        u32::try_from((refused + 10) * 100 / (taken + refused + 20)).unwrap_or(100)
     }
 
     /// A line of the list, and where its mail goes if that is known; what is known of its domain already goes before that.

@@ -239,10 +239,10 @@ impl Manners {
         }
     }
 
-    /// How many of a hundred recipients are to be expected to be refused; before anything is known, 50.
+    /// How many of a hundred recipients are to be expected to be refused, where it is `elsewhere` at the other destinations.
     #[must_use]
-    pub const fn refusals(&self) -> u32 {
-        self.refused.saturating_add(10).saturating_mul(100) / self.answers.saturating_add(20)
+    pub const fn refusals(&self, elsewhere: u32) -> u32 {
+        self.refused.saturating_mul(100).saturating_add(elsewhere.saturating_mul(20)) / self.answers.saturating_add(20)
     }
 
     /// The share of unknown users in percent, where it is so high that it looks like guessing; none if it is not.
@@ -395,13 +395,14 @@ mod tests {
     #[test]
     fn what_was_refused_so_far_is_expected_to_go_on() {
         let mut manners = Manners::new(Limits::default(), at(0));
-        let mut seen = vec![manners.refusals()];
+        let mut seen = vec![manners.refusals(50)];
         for what in [Answered::Taken, Answered::Refused, Answered::Unknown] {
             for _ in 0..100 {
                 manners.answered(what);
             }
-            seen.push(manners.refusals());
+            seen.push(manners.refusals(50));
         }
         assert_eq!(seen, [50, 8, 50, 65]);
+        assert_eq!(Manners::new(Limits::default(), at(0)).refusals(3), 3, "nothing is known of it but what is so elsewhere");
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn run_beside<W: Into<Wanted>>(
         }
         let (room, wake, over) = {
             let ledger = ledger.borrow();
-            let over = (ledger.is_done() || ledger.finishing) && sessions.is_empty();
+            let over = (ledger.is_done() || ledger.finishing) && ledger.is_silent();
             (if ledger.tally.all_read { 0 } else { ledger.room().min(AT_ONCE) }, ledger.wake(), over)
         };
         if over {
@@ -141,7 +141,7 @@ pub(super) async fn run_beside<W: Into<Wanted>>(
         }
     }
     drop(sessions);
-    let tally = ledger.borrow_mut().tally();
+    let tally = Tally { open: 0, ..ledger.borrow_mut().tally() };
     progress(&tally);
     tally
 }

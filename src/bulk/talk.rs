@@ -123,9 +123,9 @@ impl Talk {
 
     /// Tells the session how many refusals are to be expected.
     fn expect(&self, ledger: &mut Ledger<'_>, session: &mut Session) {
-        let errors = ledger.order.usage.errors;
+        let (errors, elsewhere) = (ledger.order.usage.errors, ledger.refusals());
         if let Some(destination) = ledger.at(self.id) {
-            let percent = usize::try_from(destination.manners.refusals()).unwrap_or(100);
+            let percent = usize::try_from(destination.manners.refusals(elsewhere)).unwrap_or(100);
             session.bear(ErrorLimit { percent, drawn: destination.waiting.refusals(self.lot), ..errors });
         }
     }
@@ -221,7 +221,9 @@ impl Talk {
         for (_, event) in transcript.events.get(first..).unwrap_or_default() {
             match event {
                 Event::Sent { command, purpose } => {
-                    self.parting |= *command == Command::Quit;
+                    if *command == Command::Quit && !std::mem::replace(&mut self.parting, true) {
+                        ledger.parting += 1;
+                    }
                     if self.awaited == 0 {
                         self.commit(ledger);
                         self.group = 0;
@@ -389,6 +391,7 @@ impl Talk {
         self.follow(ledger, transcript);
         let (id, now) = (self.id, ledger.clock.now());
         ledger.tally.open = ledger.tally.open.saturating_sub(1);
+        ledger.parting -= usize::from(self.parting);
         if let Some(destination) = ledger.at(id) {
             destination.open = destination.open.saturating_sub(1);
         }
