@@ -1,3 +1,5 @@
+//! Messages there and back, and those that nobody should believe.
+
 use super::*;
 use crate::bulk::Settled;
 use crate::bulk::input::{Form, List};
