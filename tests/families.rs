@@ -62,6 +62,9 @@ const MAILS: &[(&str, &[Case])] = &[
             ("halon", "bounce", &["bob@example.net - failed 550 5.1.1 mx1.example.net user_unknown"]),
             ("exim-smtp-line-too-long", "bounce", &["bob@example.net - failed - - - message_format"]),
             ("exim-forced-fail", "bounce", &["bob@example.net - failed - - - user_disabled|user_moved|user_unknown|policy_rejected"]),
+            ("sendmail-program-quota", "bounce", &["carol@example.com - failed 554 5.3.0 - mailbox_full"]),
+            ("sendmail-program-unknown", "bounce", &["carol@example.com - failed 554 - - user_unknown"]),
+            ("delay-without-cause", "bounce", &["bob@example.net - delayed - 4.4.0 - expired"]),
         ],
     ),
     (

@@ -18,6 +18,9 @@ pub struct RecipientReport {
     pub status: Option<EnhancedCode>,
     /// The words that tell why, in one line, with whatever codes stand among them; at most 4 KiB.
     pub diagnostic: String,
+    /// What a program that the reporting host delivers by had said (`mail.local: unknown user: anna`); none if it was none, or said
+    /// nothing.
+    pub program: Option<String>,
     /// What was answered, where that is said.
     pub command: Option<Verb>,
     /// The host that refused (Remote-MTA).

@@ -21,6 +21,8 @@ pub(super) struct Said {
     /// The enhanced code of a field of its own (Status).
     pub(super) status: Option<EnhancedCode>,
     pub(super) diagnostic: String,
+    /// What a delivering program said before that.
+    pub(super) program: Option<String>,
     pub(super) command: Option<Verb>,
     pub(super) remote_host: Option<String>,
     pub(super) reporting_mta: Option<String>,
@@ -57,6 +59,7 @@ impl Said {
         fill(&mut self.reply, other.reply.as_ref());
         fill(&mut self.enhanced, other.enhanced.as_ref());
         fill(&mut self.status, other.status.as_ref());
+        fill(&mut self.program, other.program.as_ref());
         fill(&mut self.command, other.command.as_ref());
         fill(&mut self.remote_host, other.remote_host.as_ref());
         fill(&mut self.reporting_mta, other.reporting_mta.as_ref());
@@ -79,6 +82,7 @@ impl Said {
             status: telling.or_else(|| codes.into_iter().flatten().next()),
             reply: self.reply,
             diagnostic: self.diagnostic,
+            program: self.program,
             command: self.command,
             remote_host: self.remote_host,
             reporting_mta: self.reporting_mta,
@@ -96,6 +100,7 @@ pub(super) fn read(text: &str) -> Said {
 pub(super) fn read_with(text: &str, session: Option<Session>) -> Said {
     // In one line, since a sign may be folded.
     let diagnostic = words::line(text);
+    let program = session.as_ref().and_then(|session| session.program.clone());
     let session = session.filter(|session| session.reply.is_some());
     let (reply, enhanced) = match &session {
         Some(session) => (session.reply.clone(), None),
@@ -110,6 +115,7 @@ pub(super) fn read_with(text: &str, session: Option<Session>) -> Said {
         command: session.command.or(command),
         remote_host,
         diagnostic,
+        program,
         ..Said::default()
     }
 }

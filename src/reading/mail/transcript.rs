@@ -15,7 +15,10 @@ const SERVER: [&str; 6] = ["<<< ", "Received >>> ", "Out: ", "S: ", "<- ", "<-- 
 const CLIENT: [&str; 6] = [">>> ", "Sent <<< ", "In: ", "C: ", "-> ", "--> "];
 
 /// Without one of these there is no refusal to read.
-static MARKS: Phrases = Phrases::new(&["<<< ", ">>> ", "... ", "out: 4", "out: 5", "s: 4", "s: 5", "<- 4", "<- 5", "<-- 4", "<-- 5"]);
+static MARKS: Phrases =
+    Phrases::new(&["<<< ", ">>> ", "... ", "out: 4", "out: 5", "s: 4", "s: 5", "<- 4", "<- 5", "<-- 4", "<-- 5", "mailer error"]);
+/// How Sendmail passes on the status of a program that it does not know (`554 5.3.0 unknown mailer error 1`).
+static MAILER: Phrases = Phrases::new(&["unknown mailer error"]);
 
 /// What a transcript tells.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,8 @@ pub(super) struct Session {
     pub(super) host: Option<String>,
     /// The host that was talked to, if there was but one.
     pub(super) sole_host: Option<String>,
+    /// What a delivering program said before a verdict that names nobody.
+    pub(super) program: Option<String>,
     /// Whom the refusals are about.
     pub(super) recipients: Vec<Said>,
 }
@@ -43,6 +48,8 @@ struct Reader {
     recipient: Option<String>,
     /// A refusal that no verdict followed yet.
     open: Option<Reply>,
+    /// The last line that is neither side's: a program that delivers speaks so, and the verdict below it is about that.
+    program: Option<String>,
 }
 
 /// Reads the transcript in `text`; none if there is none.
@@ -67,11 +74,12 @@ pub(super) fn read(text: &str) -> Option<Session> {
             reader.talks_to(words::host(rest).map(str::to_owned));
         } else {
             reader.verdict(line);
+            reader.program = words_of_program(line).map(str::to_owned);
         }
     }
     let mut session = reader.session;
     session.sole_host = if let [host] = reader.hosts.as_mut_slice() { host.take() } else { None };
-    (session.reply.is_some() || !session.recipients.is_empty()).then_some(session)
+    (session.reply.is_some() || session.program.is_some() || !session.recipients.is_empty()).then_some(session)
 }
 
 /// What follows a mark, if that is a command, a reply, or at least no second mark.
@@ -86,6 +94,13 @@ fn marked<'a>(line: &'a str, marks: &[&str]) -> Option<&'a str> {
 
 fn last_line_continues(reply: &str) -> bool {
     reply.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-') && line.as_bytes()[..3].iter().all(u8::is_ascii_digit))
+}
+
+/// What a delivering program says by its name: `mail.local: unknown user: anna`, `procmail: Quota exceeded`.
+fn words_of_program(line: &str) -> Option<&str> {
+    let (name, said) = line.split_once(": ")?;
+    let is_name = name.len() < 60 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b));
+    (is_name && !said.trim().is_empty()).then(|| words::cut(line, words::LINE))
 }
 
 fn one_reply(text: &str) -> Option<Reply> {
@@ -143,7 +158,12 @@ impl Reader {
 
     /// `550 5.1.1 <anna@example.com>... User unknown`, `<anna@example.com>... Deferred: Connection refused`
     fn verdict(&mut self, line: &str) {
-        let Some(dots) = line.find("... ") else { return };
+        let Some(dots) = line.find("... ") else {
+            if MAILER.any(line) && self.session.program.is_none() {
+                self.session.program = self.program.take();
+            }
+            return;
+        };
         let Some(found) = address::all(&line[..dots]).last().filter(|found| found.place.end == dots) else { return };
         let before = line[..found.place.start].trim();
         let code = before
@@ -156,8 +176,12 @@ impl Reader {
         }
         let inner = answer::decisive(&line[dots + 4..]);
         let own = || one_reply(line).filter(refuses);
+        let program = self.program.take().filter(|_| self.open.is_none());
         let reply = self.open.take().or(inner).or_else(own);
         self.add(found.text.to_owned(), reply, line);
+        if let Some(added) = self.session.recipients.last_mut().filter(|said| said.recipient.as_deref() == Some(found.text)) {
+            added.program = added.program.take().or(program);
+        }
     }
 
     fn add(&mut self, recipient: String, reply: Option<Reply>, words: &str) {

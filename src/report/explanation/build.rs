@@ -207,6 +207,7 @@ impl ExplanationPart {
             reporting_mta: None,
             queue_id: None,
             diagnostic: None,
+            program: None,
             mentions: Mentions::default(),
             listings: Vec::new(),
             feedback_type: None,

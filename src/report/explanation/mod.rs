@@ -1,6 +1,7 @@
 //! What an offline input means: the contract `smtpprobe.explanation/1`, and how it is shown.
 
 mod build;
+mod excerpt;
 mod listings;
 mod recipient;
 mod recording;
@@ -211,6 +212,9 @@ pub struct ExplanationPart {
     /// The words that tell why, as they stand in the report.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub diagnostic: Option<String>,
+    /// What a program that delivers for the reporting host had said before (`mail.local: unknown user: anna`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub program: Option<String>,
     /// What the reply talks about.
     #[serde(skip_serializing_if = "Mentions::is_empty", default)]
     pub mentions: Mentions,

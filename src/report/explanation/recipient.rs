@@ -37,13 +37,41 @@ pub(super) fn of_notice(knowledge: &Knowledge, notice: &Notice) -> Vec<Explanati
 
 /// Explains what became of a message for one recipient.
 pub(super) fn of_recipient(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
-    let part = match report.action {
+    let mut part = match report.action {
         Some(Action::Delivered) => told(knowledge, "delivered", report),
         Some(Action::Relayed) => told(knowledge, "relayed", report),
         Some(Action::Expanded) => told(knowledge, "expanded", report),
         Some(Action::Failed | Action::Delayed) | None => refused(knowledge, report),
     };
+    if is_mere_delay(&part, report) {
+        let waits = told(knowledge, "delayed", report);
+        part = ExplanationPart {
+            reason: Reason::Expired,
+            permanence: Permanence::Temporary,
+            title: waits.title,
+            meaning: waits.meaning,
+            actor: waits.actor,
+            fix: waits.fix,
+            when: String::new(),
+            hard: false,
+            ..part
+        };
+    }
+    if part.permanence == Permanence::Temporary && report.action == Some(Action::Failed) {
+        let gave_up = told(knowledge, "gave_up", report);
+        part.fix.retain(|fix| fix.actor != Actor::Wait);
+        part.fix.extend(gave_up.fix);
+        part.actor = if part.actor == Actor::Wait { gave_up.actor } else { part.actor };
+    }
     with_fields(part, report)
+}
+
+/// Whether nothing more is told than that the message still waits: by words that say this, or by a report of a delay whose code names
+/// no cause (RFC 3463 §3.1, `X.n.0`).
+fn is_mere_delay(part: &ExplanationPart, report: &RecipientReport) -> bool {
+    let names_no_cause = report.status.is_none_or(|status| status.detail == 0) && part.basis != BasisName::Wording;
+    let by_words = part.reason == Reason::Expired && part.permanence == Permanence::Temporary && part.basis == BasisName::Wording;
+    by_words || report.action == Some(Action::Delayed) && report.reply.is_none() && names_no_cause
 }
 
 /// With the report's own code (Status) where the reply had none, or one that tells the class alone. A log's line has no such field: what
@@ -68,12 +96,16 @@ fn with_fields(part: ExplanationPart, report: &RecipientReport) -> ExplanationPa
         reporting_mta: report.reporting_mta.clone(),
         queue_id: report.queue_id.clone(),
         diagnostic: Some(report.diagnostic.clone()).filter(|words| !words.is_empty()),
+        program: report.program.clone(),
         ..part
     }
 }
 
-/// By the reply, if its words tell a cause; else by all the words there are.
+/// By what a delivering program said, then by the reply, where their words tell a cause; else by all the words there are.
 fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
+    if let Some(part) = by_program(knowledge, report) {
+        return part;
+    }
     // Words that are no reply are those of whoever wrote the report.
     let recipient = report.recipient.as_deref().filter(|_| report.reply.is_some());
     let domain = recipient.and_then(|recipient| Some(recipient.rsplit_once('@')?.1));
@@ -99,6 +131,14 @@ fn refused(knowledge: &Knowledge, report: &RecipientReport) -> ExplanationPart {
         Some(part) if basis == BasisName::Code || part.basis == basis => part,
         Some(part) => ExplanationPart { reply: part.reply, standing: part.standing, closes: part.closes, ..by_words() },
     }
+}
+
+/// By what a delivering program said, where that tells a cause: the verdict on it tells that it failed, and seldom why.
+fn by_program(knowledge: &Knowledge, report: &RecipientReport) -> Option<ExplanationPart> {
+    let (program, reply) = (report.program.as_ref()?, report.reply.as_ref()?);
+    let said = Reply { lines: vec![program.clone()], ..reply.clone() };
+    let part = of_reply_from(knowledge, Speaker::default(), &said, None);
+    (part.basis == BasisName::Wording).then(|| ExplanationPart { reply: ReplyPart::from(reply), ..part })
 }
 
 /// A reply that says what the report does: its words with the number of the class that it names.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 
+use super::excerpt::excerpt;
 use super::{BasisName, CompanionPart, Explanation, ExplanationPart, InputKind, PlacePart, ReplyPart, Standing};
 use crate::diagnosis::{fill, seconds};
 use crate::knowledge::{Confidence, Fix, Knowledge, Permanence, Reason};
+use crate::reading::Action;
 use crate::reading::Mentions;
 use crate::report::page::{BOLD, Look, ODD, PLAIN, Page, SOFT, name_in, to_do};
 use crate::report::safe;
@@ -267,11 +269,11 @@ impl<'a> Sheet<'a> {
         self.say(&host, PLAIN, part.remote_host.as_deref().unwrap_or_default());
         let by = part.reporting_mta.iter().chain(&part.queue_id).cloned().collect::<Vec<_>>().join(", ");
         self.say(&said, SOFT, &by);
-        if part.reply.lines.is_empty() {
-            let quoted = part.diagnostic.as_deref().unwrap_or_default();
-            let end = quoted.char_indices().nth(QUOTED_LINE).filter(|_| !self.look.verbose);
-            self.say(&self.phrases.quote.clone(), SOFT, end.map_or(quoted, |(at, _)| &quoted[..at]));
-        }
+        // A reply stands above; what else there is to quote, here.
+        let quoted = if part.reply.lines.is_empty() { &part.diagnostic } else { &part.program };
+        let most = if self.look.verbose { usize::MAX } else { QUOTED_LINE };
+        let quoted = quoted.as_deref().map(|quoted| excerpt(quoted, part.words.as_deref(), most)).unwrap_or_default();
+        self.say(&self.phrases.quote.clone(), SOFT, &quoted);
     }
 
     fn as_answer(&self, verb: Verb) -> String {
@@ -444,6 +446,7 @@ fn queue_key(part: &ExplanationPart) -> &'static str {
         "yes" => "yes",
         _ if only(&aside) => "aside",
         "later" if only(&[Verb::Auth]) => "later_login",
+        "later" if part.action.as_deref() == Some(Action::Failed.as_str()) => "gave_up",
         "later" if part.closes => "later_closing",
         "later" => "later",
         _ if only(&[Verb::Auth]) || part.reason == Reason::CredentialsInvalid => "no_login",
