@@ -320,9 +320,12 @@ fn without_login(case: &Case<'_>, verdict: Verdict, finding: &Finding) -> Verdic
 fn conclude_by_reason(case: &Case<'_>, outcome: Outcome, reason: Reason, shown: &Given<'_>, proof: &[&Given<'_>]) -> Verdict {
     let reply = reply_at(shown.session.facts, shown.answer.event);
     let text = case.knowledge.reason(reason);
-    // Whoever speaks so may have meant more by it than the reason tells of everybody.
+    // Whoever speaks so may have meant more by it than the reason tells of everybody; so may words that put the fault elsewhere.
     let annotation = shown.answer.event.and_then(|event| shown.session.annotation(event)).filter(|annotation| annotation.reason == reason);
-    let told = annotation.filter(|annotation| annotation.said.as_ref().is_some_and(|said| said.cause.is_some() && !said.is_generic));
+    let told = annotation.filter(|annotation| {
+        let other_side = annotation.actor != text.actor;
+        annotation.said.as_ref().is_some_and(|said| said.cause.is_some() && (!said.is_generic || other_side))
+    });
     Verdict {
         outcome,
         reason,

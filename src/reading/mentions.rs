@@ -151,13 +151,13 @@ fn list(words: &[&str]) -> Option<String> {
 
 /// The name before "blocked using" or "is listed at", if it is none of the list's own.
 fn listed_name(words: &[&str], list: &str) -> Option<String> {
-    let lead = words.windows(2).position(|two| leads_to_list(two[0], two[1]))?;
-    let before = words[..lead].iter().rev().take(4).map(|word| bare(word));
-    let name = before.clone().find(|name| is_domain(name) && *name != list)?;
-    // An address before it is what is listed.
-    let is_first =
-        words[..lead].iter().rev().take(4).find(|word| address(word).is_some() || bare(word) == name).map(|word| bare(word) == name);
-    is_first.filter(|first| *first).map(|_| name.to_owned())
+    let leads = words.windows(2).enumerate().filter(|(_, two)| leads_to_list(two[0], two[1])).map(|(lead, _)| lead);
+    leads.into_iter().find_map(|lead| {
+        // Whichever is nearest is what is listed, be it a name or an address.
+        let nearest = words[..lead].iter().rev().take(4).map(|word| (bare(word), address(word).is_some()));
+        let (name, is_address) = nearest.into_iter().find(|(name, is_address)| *is_address || is_domain(name) && *name != list)?;
+        (!is_address).then(|| name.to_owned())
+    })
 }
 
 /// What limits are counted in.
@@ -286,6 +286,8 @@ mod tests {
         assert_eq!(name.listed_name, None, "{name:?}");
         let name = of("550 5.7.1 example.org is listed at dbl.spamhaus.org");
         assert_eq!((name.list.as_deref(), name.listed_name.as_deref()), (Some("dbl.spamhaus.org"), Some("example.org")));
+        let second = of("554 5.7.1 Mail is blocked using dbl.spamhaus.org; domain example.net listed at dbl.spamhaus.org");
+        assert_eq!(second.listed_name.as_deref(), Some("example.net"));
 
         assert_eq!(of("551 5.1.6 <anna@example.com>: please try <anna@example.net>").new_address.as_deref(), Some("anna@example.net"));
         assert_eq!(of("550 <anna@example.com>: no").new_address, None);
