@@ -66,8 +66,10 @@ pub(super) struct Destination {
     pub(super) catch_alls: VecDeque<MailDomain>,
     /// Sessions open.
     pub(super) open: usize,
-    /// Whether the address in use has greeted a session.
-    pub(super) greets: bool,
+    /// Whether a connection to the address in use has come about.
+    pub(super) is_there: bool,
+    /// How often another address was taken into use; who tried an earlier one has nothing to say of this one.
+    pub(super) turn: u32,
     /// Whether a session has got as far as MAIL at the address in use.
     pub(super) proven: bool,
     pub(super) pipelining: bool,
@@ -96,7 +98,8 @@ impl Destination {
             later: Vec::new(),
             catch_alls: VecDeque::new(),
             open: 0,
-            greets: false,
+            is_there: false,
+            turn: 0,
             proven: false,
             pipelining,
             in_the_clear: false,
@@ -120,7 +123,7 @@ impl Destination {
     /// to have a group of recipients for itself.
     pub(super) fn wants_a_session(&self, group: usize) -> bool {
         let has_work = !self.waiting.is_empty() || !self.catch_alls.is_empty();
-        let allowed = if self.greets { self.manners.connections() } else { 1 };
+        let allowed = if self.is_there { self.manners.connections() } else { 1 };
         self.end.is_none() && has_work && self.open < allowed && (self.open == 0 || self.waiting.len() > self.open * group)
     }
 
@@ -166,7 +169,8 @@ impl Destination {
         if let Some(setback) = self.setbacks.get_mut(place) {
             *setback = Some(why.clone());
         }
-        (self.greets, self.proven) = (false, false);
+        (self.is_there, self.proven) = (false, false);
+        self.turn = self.turn.wrapping_add(1);
         if let Some(next) = self.setbacks.iter().position(Option::is_none) {
             self.place = next;
             return Round::Next;

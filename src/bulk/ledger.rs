@@ -146,6 +146,7 @@ impl Domain {
 pub(super) struct Start {
     pub(super) id: u32,
     pub(super) place: usize,
+    pub(super) turn: u32,
     pub(super) host: Host,
     pub(super) address: std::net::SocketAddr,
     pub(super) pipelining: bool,
@@ -510,6 +511,7 @@ impl<'a> Ledger<'a> {
             let start = Start {
                 id,
                 place: destination.place,
+                turn: destination.turn,
                 host,
                 address,
                 pipelining: destination.pipelining,

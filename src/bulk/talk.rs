@@ -28,6 +28,7 @@ const LONGEST_WAIT: u64 = 3600;
 pub(super) struct Talk {
     id: u32,
     place: usize,
+    turn: u32,
     voice: Voice,
     tls: TlsUse,
     pipelining: bool,
@@ -67,6 +68,7 @@ impl Talk {
         Self {
             id: start.id,
             place: start.place,
+            turn: start.turn,
             voice: Voice { host: start.host.to_string(), greeting: None, is_mail_host: start.is_mail_host },
             tls,
             pipelining: start.pipelining,
@@ -237,17 +239,14 @@ impl Talk {
                         inquiry.asked += 1;
                     }
                 }
-                Event::Received { verb, answers, purpose, reply, .. } => {
-                    self.hear(transcript, *verb, *answers, *purpose, reply);
-                    // Somebody is there: others may come.
-                    if *verb == Verb::Connect
-                        && reply.code.is_yes_to(Verb::Connect)
-                        && let Some(destination) = ledger.at(self.id)
-                    {
-                        destination.greets = true;
+                // Somebody is there: others may come.
+                Event::Connected(_) => {
+                    if let Some(destination) = ledger.at(self.id).filter(|destination| destination.turn == self.turn) {
+                        destination.is_there = true;
                         ledger.queue(self.id);
                     }
                 }
+                Event::Received { verb, answers, purpose, reply, .. } => self.hear(transcript, *verb, *answers, *purpose, reply),
                 Event::Premature { stage, .. } => self.out_of_step |= *stage >= Stage::Mail && !self.parting,
                 _ => {}
             }
@@ -481,6 +480,10 @@ impl Talk {
         // As mail servers do that take TLS only if they can get it.
         if self.tls == TlsUse::IfOffered && matches!(failure, Some((Stage::Tls, _))) {
             destination.in_the_clear = true;
+            return;
+        }
+        // Another session has found the same, and something else is tried already.
+        if destination.turn != self.turn {
             return;
         }
         // While others are talked to, it is the number of connections that is wrong.

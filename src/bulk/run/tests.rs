@@ -113,7 +113,9 @@ async fn server(greeting: &'static str, ehlo: &'static str, conduct: Conduct) ->
                             }
                             _ => {}
                         }
-                        let reply = if line.starts_with("EHLO") { Some(ehlo.to_owned()) } else { conduct(&state, line) };
+                        let reply = conduct(&state, line);
+                        let greeted = line.starts_with("EHLO") && reply.as_ref().is_some_and(|reply| !reply.starts_with('!'));
+                        let reply = if greeted { Some(ehlo.to_owned()) } else { reply };
                         let Some(reply) = reply else { break };
                         closes = reply.starts_with('!');
                         said += reply.trim_start_matches('!');
@@ -372,6 +374,18 @@ async fn nobody_there_and_nobody_willing() {
         assert_eq!((answer.outcome, answer.code, answer.text.as_deref()), (Settled::Rejected, Some(550), Some("Sender refused")));
     }
     assert!(log.lock().unwrap().count("MAIL") <= 2);
+}
+
+#[tokio::test]
+async fn sessions_that_find_the_same_at_once_count_as_one() {
+    let conduct: Conduct = |seen, line| {
+        let starts_up = seen.connection < 6 && line.starts_with("EHLO");
+        Some(if starts_up { "!421 4.3.2 Starting up".to_owned() } else { truth(line) })
+    };
+    let (at, log) = server(GREETING, PIPELINING, conduct).await;
+    let order = Order { limits: Limits { connections: 6, ..order().limits }, retries: 1, ..order() };
+    all_true(&ask(&order, &settings(at), &mixed(400)).await);
+    assert!(log.lock().unwrap().connections.iter().take(6).all(|connection| connection.len() == 1), "six were turned away");
 }
 
 #[tokio::test]
