@@ -52,12 +52,19 @@ impl Namespaces {
         Ok(namespaces)
     }
 
-    /// Starts dnsmasq with these settings.
-    pub(crate) fn start_dns(&self, settings: &str) -> io::Result<()> {
+    /// Starts dnsmasq with these settings at `address`, which programs in the client's namespace ask that are told of no other.
+    pub(crate) fn start_dns(&self, address: &str, settings: &str) -> io::Result<()> {
+        fs::create_dir_all(self.resolver_folder())?;
+        fs::write(self.resolver_folder().join("resolv.conf"), format!("nameserver {address}\n"))?;
         let file = self.write("dnsmasq.conf", settings)?;
         let settings = format!("--conf-file={}", file.display());
         start(inside(&self.server, Path::new("dnsmasq")).args(["--keep-in-foreground", "--pid-file", &settings]))?;
         Ok(())
+    }
+
+    /// What `ip netns exec` puts in the place of files in `/etc`.
+    fn resolver_folder(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.client)
     }
 
     /// Starts Postfix with these settings, in which `@` stands for the folder, and a certificate of its own.
@@ -128,6 +135,7 @@ impl Drop for Namespaces {
             }
             let _ = Command::new("ip").args(["netns", "del", namespace]).stderr(Stdio::null()).status();
         }
+        let _ = fs::remove_dir_all(self.resolver_folder());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -71,7 +71,7 @@ impl Lab {
         for domain in 0..DOMAINS {
             let _ = writeln!(dns, "mx-host=d{domain}.test,mx.d{domain}.test,10\nhost-record=mx.d{domain}.test,{}", address(domain));
         }
-        lab.0.start_dns(&dns)?;
+        lab.0.start_dns(SERVER, &dns)?;
         lab.0.write("users", "/^user/ ok\n")?;
         lab.0.start_postfix(POSTFIX)?;
         lab.0.wait_for(&[format!("{SERVER}:53"), "0.0.0.0:25".to_owned()])?;

@@ -2,9 +2,10 @@
 //! time, memory.
 //!
 //! ```text
-//! apt-get install postfix dnsmasq-base openssl iproute2
-//! cargo bench --bench many               # medians of five runs, alternating with the bare client; some minutes
-//! cargo bench --bench many -- --short    # each once, short lists: only whether all of it works
+//! apt-get install postfix dnsmasq-base openssl iproute2 swaks
+//! cargo bench --bench many                       # medians of five runs, alternating with the bare client; some minutes
+//! cargo bench --bench many -- --short            # each once, short lists: only whether all of it works
+//! cargo bench --bench many -- --peer PROGRAM     # beside another program, called as PROGRAM LIST CONNECTIONS
 //! ```
 //!
 //! It needs root, network namespaces and `/dev/net/tun`; nothing leaves the machine. The bare client knows the addresses
@@ -25,6 +26,8 @@ mod measure;
 #[path = "../line/namespaces.rs"]
 mod namespaces;
 #[cfg(target_os = "linux")]
+mod peer;
+#[cfg(target_os = "linux")]
 #[path = "../line/program.rs"]
 mod program;
 #[cfg(target_os = "linux")]
@@ -39,7 +42,12 @@ fn main() -> std::io::Result<()> {
         Some("bare") => bare::ask(arguments),
         Some("yes") => yes::serve(arguments),
         Some("measure") => measure::measure(arguments),
-        first => table::print(first == Some("--short") || arguments.any(|argument| argument == "--short")),
+        _ => {
+            // Cargo adds words of its own.
+            let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
+            let peer = words.iter().position(|word| word == "--peer").and_then(|at| words.get(at + 1));
+            table::print(words.iter().any(|word| word == "--short"), peer.map(String::as_str))
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::lab::{DOMAINS, Lab, SERVER, YES_PORT, address};
 use crate::measure::Cost;
+use crate::peer;
 use crate::program::built;
 
 /// Limits lifted, and nothing asked beside the mailboxes themselves: what the bare client does.
-const FREE: [&str; 14] = [
+pub(crate) const FREE: [&str; 14] = [
     "bulk",
     "--resolver",
     SERVER,
@@ -26,6 +27,10 @@ const FREE: [&str; 14] = [
     "off",
     "-q",
 ];
+
+const HEAD: &str = "\
+| | RTT | bare client | smtpprobe | share | at least | CPU for 1,000 | at most | memory | at most | |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|";
 
 /// How much of everything.
 struct Extent {
@@ -52,17 +57,17 @@ struct Row<'a> {
 }
 
 /// Measures everything and prints it. What misses its mark is marked; only what does not work at all is an error.
-pub(crate) fn print(short: bool) -> io::Result<()> {
+pub(crate) fn print(short: bool, peer: Option<&str>) -> io::Result<()> {
     let extent = if short { SHORT } else { WHOLE };
     let program = built(short)?;
     let program = program.to_str().ok_or(io::ErrorKind::InvalidInput)?;
-    println!("{} addresses; medians of {}, each run beside one of the bare client.\n", extent.addresses, extent.runs);
-    println!("| | RTT | bare client | smtpprobe | share | at least | CPU for 1,000 | at most | memory | at most | |");
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|");
+    println!("{} addresses; medians of {}, each run beside one of the bare client.", extent.addresses, extent.runs);
     for round_trip in [Duration::ZERO, Duration::from_millis(50)] {
         let lab = Lab::open(round_trip)?;
+        println!("\n{HEAD}");
         compare(&lab, program, &extent, round_trip, short)?;
         touched(&lab, short)?;
+        peer::compare(&lab, program, peer, (extent.runs.min(3), extent.addresses / 10), round_trip)?;
         if round_trip.is_zero() {
             continue;
         }
@@ -206,7 +211,7 @@ fn many_sessions(lab: &Lab, program: &str, extent: &Extent, short: bool) -> io::
     server.wait().map(drop)
 }
 
-fn expect(cost: Cost, code: i32, what: &str) -> io::Result<Cost> {
+pub(crate) fn expect(cost: Cost, code: i32, what: &str) -> io::Result<Cost> {
     if cost.code == code { Ok(cost) } else { Err(io::Error::other(format!("exit code {} of {what}", cost.code))) }
 }
 

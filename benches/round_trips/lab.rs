@@ -86,7 +86,7 @@ impl Lab {
     pub(crate) fn open(round_trip: Duration) -> io::Result<Self> {
         let lab = Self(Namespaces::open(round_trip)?);
         lab.lay_out_network()?;
-        lab.0.start_dns(DNS)?;
+        lab.0.start_dns(SERVER, DNS)?;
         lab.0.start_postfix(POSTFIX)?;
         lab.start_policy_host()?;
         let itself = std::env::current_exe()?;
