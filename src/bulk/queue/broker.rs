@@ -140,6 +140,16 @@ pub enum BrokerError {
         /// What is wrong.
         why: String,
     },
+    /// It asks for a certificate, and does not accept what it got.
+    #[error(
+        "the broker at {servers} does not accept the certificate, or the lack of one: {why}; --queue-certificate FILE with --queue-key FILE"
+    )]
+    Certificate {
+        /// Where it is.
+        servers: String,
+        /// What it says.
+        why: String,
+    },
     /// A file that is named cannot be used.
     #[error("{file}: {why}")]
     File {
@@ -396,6 +406,8 @@ fn of_connecting(servers: String, error: &ConnectError) -> BrokerError {
     }
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => BrokerError::Credentials(servers),
+        // A broker that misses a certificate says so in an alert after the handshake (RFC 8446 §4.4.2.4).
+        _ if why.contains("fatal alert") && why.to_ascii_lowercase().contains("cert") => BrokerError::Certificate { servers, why },
         ConnectErrorKind::Tls => BrokerError::Tls { servers, why },
         ConnectErrorKind::Io if why.contains("certificate") || why.contains("TLS") => BrokerError::Tls { servers, why },
         ConnectErrorKind::TimedOut => BrokerError::Unreachable { servers, why: "no answer within 5 s".to_owned() },
