@@ -62,6 +62,7 @@ const AHEAD: usize = 1024;
 
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Manners")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct BulkArgs {
     /// The list: one address a line, or a table with --column; - is standard input
     #[arg(value_name = "FILE|-")]
@@ -111,6 +112,10 @@ pub(crate) struct BulkArgs {
     #[arg(long, value_name = "NAME", requires = "queue", env = "SMTPPROBE_QUEUE_RUN", hide_env = true, help_heading = "Queue")]
     #[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "without the queue it is only complained about"))]
     queue_run: Option<String>,
+    /// Have the broker forget this list, asked or not, and end; what is written already stays
+    #[arg(long, requires = "queue", help_heading = "Queue")]
+    #[cfg_attr(not(feature = "queue"), allow(dead_code, reason = "without the queue it is only complained about"))]
+    queue_discard: bool,
     #[command(flatten)]
     queue: QueueOptions,
 

@@ -255,6 +255,24 @@ impl Publisher {
         Ok(link_now.is_some() && books.wants_a_look())
     }
 
+    /// Has the broker forget the run, whether its mailboxes were answered for or not; tells whether there was anything to forget.
+    ///
+    /// # Errors
+    /// If the broker fails at it.
+    pub async fn discard(self) -> Result<bool, BrokerError> {
+        let mut was_there = self.registry.terms(&self.run).await?.is_some();
+        for stream in [jobs_stream(&self.run), answers_stream(&self.run)] {
+            if self.broker.stream(&stream).await?.is_some() {
+                was_there = true;
+                let failed = |error| self.broker.blame(BrokerError::failed("deleting a stream", error));
+                self.broker.jetstream.delete_stream(stream).await.map_err(failed)?;
+            }
+        }
+        self.registry.forget(&self.run).await?;
+        self.leave(Ended::Stopped).await;
+        Ok(was_there)
+    }
+
     /// Puts things in order at the end.
     async fn leave(&self, ended: Ended) {
         if ended == Ended::Answered {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use smtpprobe::bulk::input::List;
-use smtpprobe::bulk::queue::{Ended, Publisher, RunName, Source};
+use smtpprobe::bulk::queue::{Broker, Ended, Publisher, RunName, Source};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::safe;
 use smtpprobe::target::Host;
@@ -35,6 +35,10 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
         Some(name) => name.parse().map_err(|error| Trouble::Usage(safe(&format!("--queue-run: {error}"))))?,
         None => RunName::of(&identity),
     };
+    if args.queue_discard {
+        drop(sink);
+        return discard(&runtime, broker, args, run);
+    }
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet, args.output_file.as_ref(), "workers");
     let (feed, lines) = mpsc::channel(AHEAD);
@@ -83,4 +87,16 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     }
     read_through(reader)?;
     Ok(exit_code(&summary))
+}
+
+/// Has the broker forget a run.
+fn discard(runtime: &tokio::runtime::Runtime, broker: Broker, args: &BulkArgs, run: RunName) -> Result<u8, Trouble> {
+    let name = run.to_string();
+    let discarded = async { Publisher::open(broker, args.queue.span(), run, 0).await?.discard().await };
+    let was_there = runtime.block_on(discarded).map_err(|error| queue::trouble(&error))?;
+    if !args.quiet {
+        let what = if was_there { "has forgotten" } else { "knows of no" };
+        eprintln!("smtpprobe: the broker {what} run {name}");
+    }
+    Ok(0)
 }
