@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Settled;
 use super::judgement::Judgement;
-use super::ledger::Listed;
+use super::lines::Listed;
 use super::manners::Manners;
 use super::overrides::{Overrides, Terms};
 use super::plan::{Capacity, Way};

@@ -6,16 +6,18 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::destination::{Destination, Inquiry};
+use super::domain::{CatchAll, Domain, Whereto};
 use super::input::Entry;
 use super::judgement::Judgement;
-use super::manners::{Answered, Limits, UnknownUsers};
-use super::overrides::{Overrides, Terms};
-use super::plan::{DestinationKey, LONGEST_REST, Usage, Way};
+use super::lines::{Line, Lines, Listed};
+use super::manners::{Answered, UnknownUsers};
+use super::order::Order;
+use super::overrides::Terms;
+use super::plan::{DestinationKey, LONGEST_REST, Way};
 use super::pool::{Permit, Pool};
 use super::tally::Tally;
 use super::{Answer, Guessing, Settled};
@@ -31,116 +33,6 @@ const DOMAINS: usize = 16_384;
 const HELD: usize = 100;
 /// How often the catch-all question is tried.
 const CATCH_ALL_TRIES: u8 = 2;
-
-/// How a run is held.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Order {
-    /// How sessions are used.
-    pub usage: Usage,
-    /// What each destination is burdened with.
-    pub limits: Limits,
-    /// Connections in all.
-    pub connections: usize,
-    /// How often a mailbox is asked again that was put off.
-    pub retries: u32,
-    /// How long after, where the server names no time.
-    pub retry_after: Duration,
-    /// Lookups in flight.
-    pub lookups: usize,
-    /// How long it is taken for granted where a domain's mail goes. Then it is looked up again, once nobody waits for it; answers that
-    /// last longer are at hand.
-    pub look_again: Duration,
-    /// Mailboxes that wait for their answer at a time; the list is read no faster. What one destination has beyond a quarter of it
-    /// does not count, so that a slow one keeps nobody else waiting.
-    pub window: usize,
-    /// Mailboxes that wait for their answer at a time, with those that do not count.
-    pub most: usize,
-    /// The last answers that are kept for lines with the same address.
-    pub remembered: usize,
-    /// Which destinations are treated otherwise.
-    pub overrides: Overrides,
-}
-
-impl Order {
-    /// How a destination is treated that no entry is meant for.
-    #[must_use]
-    pub const fn terms(&self) -> Terms {
-        Terms { limits: self.limits, usage: self.usage, retries: self.retries, retry_after: self.retry_after }
-    }
-}
-
-impl Default for Order {
-    fn default() -> Self {
-        Self {
-            usage: Usage::default(),
-            limits: Limits::default(),
-            connections: 500,
-            retries: 3,
-            retry_after: Duration::from_secs(300),
-            lookups: 64,
-            look_again: Duration::from_secs(300),
-            window: 20_000,
-            most: 100_000,
-            remembered: 10_000,
-            overrides: Overrides::default(),
-        }
-    }
-}
-
-/// A line without its address.
-#[derive(Clone, Debug)]
-pub(super) struct Listed {
-    pub(super) number: u64,
-    pub(super) input: String,
-}
-
-/// Where a domain's mail goes.
-enum Whereto {
-    /// That is being looked up.
-    Sought(Vec<Inquiry>),
-    /// There.
-    At(u32),
-    /// Nowhere.
-    Nowhere(Judgement),
-}
-
-/// Whether a domain takes mail for any address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CatchAll {
-    /// Not asked yet; how often it was tried.
-    Unasked(u8),
-    /// To be asked, or being asked.
-    Due(u8),
-    /// It does.
-    Takes,
-    /// It does not: a made-up address is unknown.
-    RefusesUnknown,
-    /// It does not, for whatever reason.
-    Refuses,
-    /// It could not be told.
-    Untold,
-}
-
-struct Domain {
-    whereto: Whereto,
-    /// When that was looked up.
-    sought: Elapsed,
-    /// Mailboxes that have not been judged.
-    open: usize,
-    /// Mailboxes that were accepted and wait for the catch-all question.
-    held: Vec<(Inquiry, Judgement)>,
-    catch_all: CatchAll,
-    /// Lookups that failed for a reason that may pass.
-    failed: u32,
-    /// Why it is asked no more.
-    refused: Option<Judgement>,
-}
-
-impl Domain {
-    const fn is_done(&self) -> bool {
-        self.open == 0 && self.held.is_empty() && self.refused.is_none()
-    }
-}
 
 /// Which session to begin.
 pub(super) struct Start {
@@ -170,10 +62,7 @@ pub(super) struct Ledger<'a> {
     destinations: HashMap<u32, Destination>,
     next_id: u32,
     keys: HashMap<DestinationKey, u32>,
-    /// The mailboxes without an answer, with further lines that ask for them.
-    asking: HashMap<Mailbox, Vec<Listed>>,
-    remembered: HashMap<Mailbox, Answer>,
-    order_remembered: VecDeque<Mailbox>,
+    lines: Lines,
     guessing: Guessing,
     sought: VecDeque<MailDomain>,
     /// Domains that are looked up again, and when; the time between is the same for all, so that they stand in order.
@@ -209,9 +98,7 @@ impl<'a> Ledger<'a> {
             destinations: HashMap::new(),
             next_id: 0,
             keys: HashMap::new(),
-            asking: HashMap::new(),
-            remembered: HashMap::new(),
-            order_remembered: VecDeque::new(),
+            lines: Lines::new(order.remembered),
             guessing: Guessing::default(),
             sought: VecDeque::new(),
             sought_again: VecDeque::new(),
@@ -260,15 +147,12 @@ impl<'a> Ledger<'a> {
             Ok(mailbox) => mailbox,
             Err(error) => return self.write(listed, None, &Judgement::invalid(self.knowledge, error.to_string()), None, None, 0),
         };
-        if let Some(others) = self.asking.get_mut(&mailbox) {
-            return others.push(listed);
-        }
-        if let Some(known) = self.remembered.get(&mailbox) {
-            let answer = Answer { line: listed.number, input: listed.input, ..known.clone() };
-            return self.give(answer);
-        }
+        let listed = match self.lines.ask(&mailbox, listed) {
+            Line::First(listed) => listed,
+            Line::Waits => return,
+            Line::Answered(answer) => return self.give(answer),
+        };
         let guessed = self.order.limits.unknown_users == UnknownUsers::Stop && self.guessing.notice(&mailbox);
-        self.asking.insert(mailbox.clone(), Vec::new());
         let domain = mailbox.domain().clone();
         let inquiry = Inquiry::new(mailbox, listed);
         self.seek(&domain, way);
@@ -626,7 +510,7 @@ impl<'a> Ledger<'a> {
             Some(Whereto::At(id)) => self.destinations.get(id).map(|destination| destination.name.clone()),
             _ => None,
         };
-        let others = self.asking.remove(&inquiry.mailbox).unwrap_or_default();
+        let others = self.lines.others(&inquiry.mailbox);
         let Inquiry { mailbox, listed, asked, .. } = inquiry;
         for listed in std::iter::once(listed).chain(others) {
             self.write(listed, Some(&mailbox), &judgement, destination.clone(), takes_all, asked);
@@ -644,16 +528,8 @@ impl<'a> Ledger<'a> {
         attempts: u32,
     ) {
         let answer = judgement.answer((listed.number, listed.input), mailbox, destination, catch_all, attempts);
-        if let Some(mailbox) = mailbox
-            && self.order.remembered > 0
-            && self.remembered.insert(mailbox.clone(), answer.clone()).is_none()
-        {
-            self.order_remembered.push_back(mailbox.clone());
-            if self.order_remembered.len() > self.order.remembered
-                && let Some(oldest) = self.order_remembered.pop_front()
-            {
-                self.remembered.remove(&oldest);
-            }
+        if let Some(mailbox) = mailbox {
+            self.lines.keep(mailbox, &answer);
         }
         self.give(answer);
     }

@@ -5,12 +5,15 @@
 
 mod answer;
 mod destination;
+mod domain;
 mod guessing;
 pub mod input;
 pub mod journal;
 mod judgement;
 mod ledger;
+mod lines;
 pub mod manners;
+mod order;
 pub mod overrides;
 pub mod plan;
 mod pool;
@@ -24,6 +27,6 @@ mod waiting;
 
 pub use answer::{Answer, SCHEMA, Settled};
 pub use guessing::Guessing;
-pub use ledger::Order;
+pub use order::Order;
 pub use run::{Halt, run};
 pub use tally::Tally;

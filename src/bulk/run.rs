@@ -11,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Answer;
 use super::input::Entry;
-use super::ledger::{Ledger, Order, Start};
+use super::ledger::{Ledger, Start};
+use super::order::Order;
 use super::plan::Way;
 use super::pool::Pool;
 use super::talk::Talk;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::Settled;
 use super::destination::{Inquiry, Round};
+use super::domain::CatchAll;
 use super::judgement::{Course, Judgement, Voice, wait_named};
-use super::ledger::{CatchAll, Ledger, Start};
+use super::ledger::{Ledger, Start};
 use super::manners::{Answered, Push};
 use super::plan::{LINGER, LINGERS, LONGEST_REST, Used, WORTHWHILE};
 use crate::knowledge::Reason;

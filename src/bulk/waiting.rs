@@ -73,7 +73,7 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::Listed;
+    use super::super::lines::Listed;
     use super::*;
 
     fn inquiry(number: u64) -> Inquiry {
