@@ -7,6 +7,7 @@
 
 mod address;
 mod answer;
+mod boundary;
 mod feedback;
 mod fields;
 mod html;

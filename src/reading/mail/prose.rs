@@ -169,6 +169,9 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
             entry.text.push_str(line);
         }
     }
+    if entries.is_empty() {
+        (before, entries) = labelled_entries(text);
+    }
     // A list of addresses with one reason behind it.
     let mut reason = String::new();
     for entry in entries.iter_mut().rev() {
@@ -179,6 +182,35 @@ fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         }
     }
     (before, entries)
+}
+
+/// The same where each address stands alone behind a label, of which there is more than one: `Recipient address: bob@example.net`.
+fn labelled_entries(text: &str) -> (&str, Vec<Entry<'_>>) {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut before = text;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let found = line.contains('@').then(|| address::all(line).next()).flatten().filter(|found| {
+            let rest = line[found.place.end..].trim_matches(['>', ']', '"', ' ', '\t', '\r', '\n']);
+            entries.len() < MOST && rest.is_empty() && is_labelled(&line[..found.place.start])
+        });
+        match (found, entries.last_mut()) {
+            (Some(found), last) if last.as_ref().is_none_or(|last| !address::same(last.address, found.text)) => {
+                if last.is_none() {
+                    before = &text[..start];
+                }
+                entries.push(Entry { address: found.text, original: None, text: String::new() });
+            }
+            (_, Some(entry)) => {
+                entry.original = entry.original.or_else(|| labelled(line, "original address:"));
+                entry.text.push_str(line);
+            }
+            (_, None) => {}
+        }
+    }
+    if entries.len() > 1 { (before, entries) } else { (text, Vec::new()) }
 }
 
 /// Whether the address in the next line is the sender's: `A message sent by`.
@@ -197,31 +229,47 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
         let linked = address::all(&bare[at..]).next()?.text;
         return (at < 80).then(|| vec![(linked, "\n")]);
     }
-    if found.place.start != 0 {
-        return None;
-    }
     let rest = &bare[found.place.end..];
+    if found.place.start != 0 {
+        // Exchange: `Bob (bob@example.net) on 23.11.2026 09:00`.
+        let (name, after) = (&bare[..found.place.start], rest.trim_start_matches([')', '>', ' ']));
+        let named = name.len() < 80 && !name.contains(':') && (name.ends_with('(') || found.place.len() > found.text.len());
+        return (named && (after.starts_with("on ") || is_dated(after))).then(|| vec![(found.text, rest)]);
+    }
     let bracketed = found.place.len() > found.text.len();
     let next = rest.trim_start();
     if next.is_empty() || rest.starts_with(':') || next.starts_with(['(', '[', '<', ';']) || next.starts_with("...") {
         return Some(vec![(found.text, rest)]);
     }
-    if rest.starts_with([' ', '\t']) && (bracketed || next.starts_with("- ") || tells_why(next)) {
+    if rest.starts_with([' ', '\t']) && (bracketed || next.starts_with("- ") || tells_why(next) || is_dated(next)) {
         return Some(vec![(found.text, rest)]);
     }
     if next.starts_with(',') && address::all(next).all(|found| found.place.start < 400) {
         let mut list = vec![(found.text, "")];
         list.extend(address::all(rest).map(|found| (found.text, "")));
         let words = next.split([',', ' ', '\n']).filter(|word| !word.is_empty());
-        return words.clone().all(|word| word.contains('@')).then_some(list);
+        if words.clone().all(|word| word.contains('@')) {
+            return Some(list);
+        }
+        return (list.len() == 1 && (tells_why(next) || answer::refuses(next))).then(|| vec![(found.text, rest)]);
     }
     None
+}
+
+/// Whether a day stands among the first words: `am 23.11.2026 09:00`.
+fn is_dated(text: &str) -> bool {
+    let is_day = |word: &str| {
+        let mut marks = word.bytes().filter(|b| !b.is_ascii_digit());
+        let (one, other) = (marks.next(), marks.next());
+        matches!(one, Some(b'.' | b'/' | b'-')) && one == other && marks.next().is_none() && (6..=10).contains(&word.len())
+    };
+    text.split_ascii_whitespace().take(3).any(is_day)
 }
 
 /// Words behind an address that tell what became of it.
 static WHY: Phrases = Phrases::new(&[
     "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled", "delay",
-    "deliver", "on ",
+    "deliver", "on ", "reason", "illegal",
 ]);
 
 /// Whether the words behind an address tell what became of it.
