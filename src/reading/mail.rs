@@ -7,7 +7,9 @@
 
 mod address;
 mod answer;
+mod away;
 mod boundary;
+mod entries;
 mod feedback;
 mod fields;
 mod html;

@@ -4,11 +4,9 @@
 //! is that person's mail.
 
 use super::answer;
+use super::away::{AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD};
 use super::letter::Letter;
-use super::phrases::{
-    AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD, DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, NOT_ALL, SYSTEM_NAMES,
-    WEAK_WORDS,
-};
+use super::phrases::{DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, NOT_ALL, SYSTEM_NAMES, WEAK_WORDS};
 use super::words;
 use crate::reading::Action;
 

@@ -25,6 +25,14 @@ pub(super) fn read(letter: &Letter<'_>) -> Vec<Said> {
             groups(text, &mut all);
         }
     }
+    for said in &mut all {
+        // The part before the `@` alone, where the other field has all of it.
+        if let (Some(name), Some(original)) = (&said.recipient, &said.original)
+            && words::after(original, name).is_some_and(|rest| rest.starts_with('@'))
+        {
+            said.recipient = said.original.take();
+        }
+    }
     let failed: Vec<String> = letter.fields("X-Failed-Recipients").flat_map(|value| address::owned(&value)).collect();
     if let ([said], [failed]) = (all.as_mut_slice(), failed.as_slice())
         && said.recipient.as_ref().is_none_or(|recipient| !recipient.contains('@'))
