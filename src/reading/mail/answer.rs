@@ -142,6 +142,11 @@ pub(super) fn refuses(text: &str) -> bool {
     candidates(text).any(|candidate| candidate.rank >= Rank::Begins)
 }
 
+/// Whether a reply's number stands in `text`, be it only announced.
+pub(super) fn has_number(text: &str) -> bool {
+    candidates(text).next().is_some()
+}
+
 /// The reply that decided; none if there is no reply code.
 pub(super) fn decisive(text: &str) -> Option<Reply> {
     let mut all = candidates(text);

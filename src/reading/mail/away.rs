@@ -25,6 +25,10 @@ pub(super) const AUTOMATIC_SUBJECTS: &[&str] = &[
     "automatiskt svar",
     "automaattinen vastaus",
     "autosvar",
+    "automated reply",
+    "automated response",
+    "out of office auto",
+    "resposta automàtica",
     "automatisk svar",
     "automaticky odpov",
     "automatická odpověď",
@@ -71,10 +75,26 @@ pub(super) const AWAY_SUBJECTS: &[&str] = &[
     "absence",
     "fuera de la oficina",
     "fuori ufficio",
+    "fuori sede",
     "ausência",
     "frånvaro",
     "автоответ",
 ];
+
+/// What stands behind the name of the one who is away; in lower case.
+pub(super) static AWAY_WITHIN: Phrases = Phrases::new(&[
+    " is out of the office",
+    " is out of office",
+    " is on vacation",
+    " is on leave",
+    " ist außer haus",
+    " ist nicht im haus",
+    " ist abwesend",
+    " est absent",
+    " no está en la oficina",
+    " è fuori ufficio",
+    " is afwezig",
+]);
 
 /// What an automatic reply says of an address that nobody reads any more; in lower case.
 pub(super) static DEAD: Phrases = Phrases::new(&[

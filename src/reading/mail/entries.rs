@@ -31,7 +31,8 @@ pub(super) fn read(text: &str) -> (&str, Vec<Entry<'_>>) {
         if !line.trim_ascii().is_empty() {
             last = line;
         }
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent && !is_sender) {
+        let goes_on = depth == 0 && text[at..].starts_with([' ', '\t']);
+        if let Some(opened) = opened(line, goes_on).filter(|_| entries.len() < MOST && depth <= indent && !is_sender) {
             indent = indent.min(depth.saturating_add(1));
             if entries.is_empty() {
                 before = &text[..start];
@@ -77,15 +78,16 @@ fn labelled_entries(text: &str) -> (&str, Vec<Entry<'_>>) {
         let start = at;
         at += line.len();
         let found = line.contains('@').then(|| address::all(line).next()).flatten().filter(|found| {
-            let rest = line[found.place.end..].trim_matches(['>', ']', '"', ' ', '\t', '\r', '\n']);
-            entries.len() < MOST && rest.is_empty() && is_labelled(&line[..found.place.start])
+            let (label, rest) = (&line[..found.place.start], &line[found.place.end..]);
+            let alone = rest.trim_matches(['>', ']', '"', ' ', '\t', '\r', '\n']).is_empty() && is_labelled(label);
+            entries.len() < MOST && (alone || is_among_fields(label) && answer::has_number(rest))
         });
         match (found, entries.last_mut()) {
             (Some(found), last) if last.as_ref().is_none_or(|last| !address::same(last.address, found.text)) => {
                 if last.is_none() {
                     before = &text[..start];
                 }
-                entries.push(Entry { address: found.text, original: None, text: String::new() });
+                entries.push(Entry { address: found.text, original: None, text: line[found.place.end..].to_owned() });
             }
             (_, Some(entry)) => {
                 entry.original = entry.original.or_else(|| labelled(line, "original address:"));
@@ -104,9 +106,9 @@ fn announces_sender(line: &str) -> bool {
     end.eq_ignore_ascii_case(b" sent by") || end.ends_with(b"sender")
 }
 
-/// The addresses that open a line, each with what follows it; none if none does.
-fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
-    let bare = line.trim_start().trim_start_matches(['*', '-', '\u{2022}', '>', ' ', '\t']);
+/// The addresses that open a line, each with what follows it; none if none does. Where a deeper line follows, `goes_on`.
+fn opened(line: &str, goes_on: bool) -> Option<Vec<(&str, &str)>> {
+    let bare = without_number(line.trim_start()).trim_start_matches(['*', '-', '\u{2022}', '>', ' ', '\t']);
     let found = address::all(bare).next()?;
     if let Some(at) = bare.find("<mailto:").filter(|at| found.place.end >= *at) {
         // A name, with its address as a link.
@@ -115,10 +117,13 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
     }
     let rest = &bare[found.place.end..];
     if found.place.start != 0 {
-        // Exchange: `Bob (bob@example.net) on 23.11.2026 09:00`.
+        // Exchange: `Bob (bob@example.net) on 23.11.2026 09:00`; others put what is said below.
         let (name, after) = (&bare[..found.place.start], rest.trim_start_matches([')', '>', ' ']));
-        let named = name.len() < 80 && !name.contains(':') && (name.ends_with('(') || found.place.len() > found.text.len());
-        return (named && (after.starts_with("on ") || is_dated(after))).then(|| vec![(found.text, rest)]);
+        let is_name = name.len() < 80 && !name.contains(':') && name.split_ascii_whitespace().all(may_be_name);
+        let is_bracketed = name.ends_with('(') || found.place.len() > found.text.len();
+        let heads = goes_on && after.trim_matches([':', '\r', '\n']).is_empty();
+        let tells = heads || after.starts_with("on ") || is_dated(after);
+        return (is_name && is_bracketed && tells).then(|| vec![(found.text, rest)]);
     }
     let bracketed = found.place.len() > found.text.len();
     let next = rest.trim_start();
@@ -138,6 +143,18 @@ fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
         return (list.len() == 1 && (tells_why(next) || answer::refuses(next))).then(|| vec![(found.text, rest)]);
     }
     None
+}
+
+/// A line without the number that it has in a list: `2. `, `3) `.
+fn without_number(line: &str) -> &str {
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let numbered = line.len() - rest.len() <= 4 && rest.len() < line.len();
+    rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")).filter(|_| numbered).unwrap_or(line)
+}
+
+/// Whether a word may be part of a person's name, and is none of a sentence.
+fn may_be_name(word: &str) -> bool {
+    !word.trim_start_matches(['"', '\'', '(']).starts_with(char::is_lowercase)
 }
 
 /// Whether a day stands among the first words: `am 23.11.2026 09:00`.
@@ -170,6 +187,14 @@ fn expanded_from(line: &str) -> Option<&str> {
 /// The address behind a label that begins a line.
 pub(super) fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.lines().find_map(|line| address::all(words::after(line.trim_start(), label)?).next().map(|found| found.text))
+}
+
+/// Whether the label before an address follows other fields in its line: `[Status: Error, Address: <`.
+fn is_among_fields(label: &str) -> bool {
+    let name = label.trim_end_matches(['<', ' ']).strip_suffix(':').and_then(|label| label.rsplit_once([',', ';']));
+    name.is_some_and(|(before, name)| {
+        before.contains(':') && ["address", "recipient"].iter().any(|known| name.trim().eq_ignore_ascii_case(known))
+    })
 }
 
 /// Whether an address stands behind such a label as `Recipient address:` alone in its line.

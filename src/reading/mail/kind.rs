@@ -4,7 +4,7 @@
 //! is that person's mail.
 
 use super::answer;
-use super::away::{AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, DEAD};
+use super::away::{AUTOMATIC_SUBJECTS, AWAY_SUBJECTS, AWAY_WITHIN, DEAD};
 use super::letter::Letter;
 use super::phrases::{DELAYED, DELIVERED, FAILED_SUBJECTS, FAILED_WORDS, FINAL, MARKS, NOT_ALL, SYSTEM_NAMES, WEAK_WORDS};
 use super::words;
@@ -22,6 +22,8 @@ pub(super) struct Looks<'a> {
     automatic: bool,
     /// A field asks programs for no reply.
     bulk: bool,
+    /// It went to many.
+    list: bool,
     /// A field names whom a message did not reach.
     failed_recipients: bool,
 }
@@ -93,6 +95,7 @@ impl<'a> Looks<'a> {
             bulk: letter.field("X-Auto-Response-Suppress").is_some()
                 || words::starts(&precedence, "bulk")
                 || words::starts(&precedence, "junk"),
+            list: ["List-Unsubscribe", "List-Id"].iter().any(|name| letter.field(name).is_some()),
             failed_recipients: letter.field("X-Failed-Recipients").is_some(),
             text: letter.own_words(),
             subject,
@@ -122,9 +125,12 @@ impl<'a> Looks<'a> {
     }
 
     fn is_away_subject(&self) -> bool {
-        let subject = without_reply_mark(&self.subject);
+        let subject = without_reply_mark(&self.subject).trim_start_matches(['[', '(', '*', ' ']);
         let begins = |all: &[&str]| all.iter().any(|known| subject.starts_with(known));
-        begins(AUTOMATIC_SUBJECTS) || (self.envelope != Envelope::Open || self.bulk) && begins(AWAY_SUBJECTS)
+        let by_program = self.envelope != Envelope::Open || self.bulk;
+        // A person answers what a program sent, too.
+        let is_own = by_program || self.author != Author::Person;
+        is_own && begins(AUTOMATIC_SUBJECTS) || by_program && !self.list && (begins(AWAY_SUBJECTS) || AWAY_WITHIN.any(subject))
     }
 
     /// Whether it is an automatic reply of a person.

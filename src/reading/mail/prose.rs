@@ -23,9 +23,11 @@ pub(super) struct Text {
     pub(super) all: Said,
 }
 
-/// Reads what the letter tells a person.
-pub(super) fn read(letter: &Letter<'_>) -> Text {
+/// Reads what the letter tells a person; not the fields of a report, which may begin at a place of its own words.
+pub(super) fn read(letter: &Letter<'_>, fields: Option<usize>) -> Text {
     let (own, quoted) = (letter.own_words(), letter.quoted());
+    let before = fields.and_then(|at| own.get(..at)).filter(|before| before.contains(char::is_alphanumeric));
+    let own = before.unwrap_or(own);
     let (list, session) = parted(own);
     let (before, entries) = entries::read(list);
     let told = transcript::read(if session.is_empty() { own } else { session });
