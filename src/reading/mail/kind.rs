@@ -20,10 +20,7 @@ pub(super) struct Looks<'a> {
     envelope: Envelope,
     /// A field says that it is a reply by a program.
     automatic: bool,
-    /// A field asks programs for no reply.
-    bulk: bool,
-    /// It went to many.
-    list: bool,
+    audience: Audience,
     /// A field names whom a message did not reach.
     failed_recipients: bool,
 }
@@ -50,6 +47,30 @@ enum Envelope {
     Program,
     /// Nothing.
     Open,
+}
+
+/// For whom a mail's head says that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// The members of a list.
+    List,
+    /// Someone whose programs are asked for no reply.
+    Quiet,
+    /// Anybody.
+    Open,
+}
+
+impl Audience {
+    fn of(letter: &Letter<'_>, precedence: &str) -> Self {
+        let has = |name: &str| letter.field(name).is_some();
+        if has("List-Unsubscribe") || has("List-Id") {
+            Self::List
+        } else if has("X-Auto-Response-Suppress") || words::starts(precedence, "bulk") || words::starts(precedence, "junk") {
+            Self::Quiet
+        } else {
+            Self::Open
+        }
+    }
 }
 
 impl<'a> Looks<'a> {
@@ -92,10 +113,7 @@ impl<'a> Looks<'a> {
             author,
             envelope,
             automatic,
-            bulk: letter.field("X-Auto-Response-Suppress").is_some()
-                || words::starts(&precedence, "bulk")
-                || words::starts(&precedence, "junk"),
-            list: ["List-Unsubscribe", "List-Id"].iter().any(|name| letter.field(name).is_some()),
+            audience: Audience::of(letter, &precedence),
             failed_recipients: letter.field("X-Failed-Recipients").is_some(),
             text: letter.own_words(),
             subject,
@@ -127,10 +145,11 @@ impl<'a> Looks<'a> {
     fn is_away_subject(&self) -> bool {
         let subject = without_reply_mark(&self.subject).trim_start_matches(['[', '(', '*', ' ']);
         let begins = |all: &[&str]| all.iter().any(|known| subject.starts_with(known));
-        let by_program = self.envelope != Envelope::Open || self.bulk;
+        let by_program = self.envelope != Envelope::Open || self.audience == Audience::Quiet;
         // A person answers what a program sent, too.
         let is_own = by_program || self.author != Author::Person;
-        is_own && begins(AUTOMATIC_SUBJECTS) || by_program && !self.list && (begins(AWAY_SUBJECTS) || AWAY_WITHIN.any(subject))
+        is_own && begins(AUTOMATIC_SUBJECTS)
+            || by_program && self.audience != Audience::List && (begins(AWAY_SUBJECTS) || AWAY_WITHIN.any(subject))
     }
 
     /// Whether it is an automatic reply of a person.
