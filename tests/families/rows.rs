@@ -1,4 +1,4 @@
-//! What each mail has to give that was written from memory of its form before anyone looked at how the reading takes it.
+//! What each mail has to give; most were written from memory of a form before it was tried how far the reading takes it.
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[(&str, &[super::Case])] = &[
@@ -270,6 +270,19 @@ pub(super) const ROWS: &[(&str, &[super::Case])] = &[
             ("auto-notified", "not_a_bounce", &[]),
             ("human-about-dsn", "not_a_bounce", &[]),
             ("support-answer", "not_a_bounce", &[]),
+            ("hash-form", "bounce", &["ines@example.net - failed 550 5.1.1 - user_unknown"]),
+            ("comment-behind-address", "bounce", &["ines@example.net - failed 550 5.1.1 - user_unknown"]),
+            ("status-only-comment", "bounce", &["ines@example.net - failed - 5.2.1 - user_disabled"]),
+            ("diagnostic-two-lines", "bounce", &["ines@example.net - failed 554 5.7.1 mx2.example.net spam_content|policy_rejected|content_rejected"]),
+            ("last-attempt-first", "bounce", &["ines@example.net - failed 550 5.1.1 mx2.example.net user_unknown"]),
+            ("reply-without-type", "bounce", &["ines@example.net - failed 550 5.1.1 - user_unknown"]),
+            ("remote-mta-address", "bounce", &["ines@example.net - failed 550 5.7.1 192.0.2.40 ip_blocklisted"]),
+            ("blocked-and-delayed", "bounce", &["ines@example.net - delayed 421 4.7.0 mx2.example.net bad_reputation|rate_limited|policy_rejected|greylisted"]),
+            ("list-uncaught", "bounce", &["ines@example.net - failed 550 5.1.1 mx2.example.net user_unknown"]),
+            ("three-free", "bounce", &["ines@example.net - failed 550 5.1.1 mx2.example.net user_unknown", "jost@example.org - failed 552 5.2.2 mx.example.org mailbox_full", "kari@example.test - failed - - - domain_unknown|routing_error"]),
+            ("crlf-mail", "bounce", &["ines@example.net - failed 550 5.1.1 mx2.example.net user_unknown"]),
+            ("ipv6-host", "bounce", &["ines@example.net - failed 550 5.7.1 mx2.example.net rdns_missing"]),
+            ("lost-connection", "bounce", &["ines@example.net - failed - 4.4.2 mx2.example.net connection_closed|connection_reset|timeout|expired"]),
         ],
     ),
     (
