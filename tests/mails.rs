@@ -67,7 +67,7 @@ const MAILS: &[(&str, &str, &[&str])] = &[
         "bounce",
         &["bob@example.net - failed 550 5.1.1 RCPT mx1.example.net -", "carol@example.org - failed 554 5.7.1 DATA mx2.example.org -"],
     ),
-    ("surfcontrol", "bounce", &["bob@example.net - failed 550 - - - -"]),
+    ("surfcontrol", "bounce", &["bob@example.net - failed 550 - - 192.0.2.25 -"]),
     ("unicode", "bounce", &["rémi@example.net - failed 550 5.6.7 - - mx.example.com"]),
     ("vacation", "vacation", &["bob@example.net - - - - - - -"]),
 ];

@@ -7,6 +7,9 @@
 
 mod address;
 mod answer;
+mod away;
+mod boundary;
+mod entries;
 mod feedback;
 mod fields;
 mod html;
@@ -102,8 +105,8 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     }
     let looks = Looks::of(letter);
     if !letter.reports.is_empty() || looks.is_notice() {
-        let told = report::read(letter);
-        let text = prose::read(letter);
+        let (told, fields) = report::read(letter);
+        let text = prose::read(letter, fields);
         if told.is_empty()
             && !text.recipients.iter().any(Said::tells_a_code)
             && let Some(inner) = wrapped(letter, wrappings)
@@ -126,7 +129,7 @@ fn notice(letter: &Letter<'_>, wrappings: usize) -> Notice {
     }
     if looks.is_notice() {
         // It says that something failed, and not for whom.
-        let said = Said { diagnostic: words::line(&letter.prose), ..Said::default() };
+        let said = answer::read(letter.own_words());
         return Notice { kind: NoticeKind::Bounce, reports: vec![said.into_report(Some(looks.action()))], feedback_type: None };
     }
     Notice { kind: NoticeKind::NotABounce, reports: Vec::new(), feedback_type: None }

@@ -142,6 +142,11 @@ pub(super) fn refuses(text: &str) -> bool {
     candidates(text).any(|candidate| candidate.rank >= Rank::Begins)
 }
 
+/// Whether a reply's number stands in `text`, be it only announced.
+pub(super) fn has_number(text: &str) -> bool {
+    candidates(text).next().is_some()
+}
+
 /// The reply that decided; none if there is no reply code.
 pub(super) fn decisive(text: &str) -> Option<Reply> {
     let mut all = candidates(text);
@@ -242,10 +247,23 @@ fn rank(text: &str, at: usize) -> Option<Rank> {
         return Some(Rank::Begins);
     }
     let word = line.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    ["error", "code", "returned", "response", "smtp", "said", "with", "status", "reply"]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
-        .then_some(Rank::Announced)
+    let known = ["error", "returned", "response", "smtp", "said", "with", "status", "reply"];
+    let is_announced = known.iter().any(|known| word.eq_ignore_ascii_case(known)) || ends_in_code(word) || ends_in_number(line);
+    is_announced.then_some(Rank::Announced)
+}
+
+/// `code`, or a name that ends so: `ResponseCode`.
+fn ends_in_code(word: &str) -> bool {
+    let from = word.len().saturating_sub(4);
+    word.get(from..).is_some_and(|end| end.eq_ignore_ascii_case("code"))
+}
+
+/// Whether a number or an address in brackets stands there, as before the answer that it belongs to: `(000B09B6)`, `(192.0.2.25)`.
+fn ends_in_number(line: &str) -> bool {
+    let Some(inner) = line.strip_suffix(')').and_then(|line| line.rsplit('(').next()).filter(|inner| inner.len() < 40) else {
+        return false;
+    };
+    inner.bytes().any(|b| b.is_ascii_digit()) && inner.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
 }
 
 /// Whether what follows a number makes it an amount.

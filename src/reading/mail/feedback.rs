@@ -5,11 +5,15 @@ use super::letter::Letter;
 use super::{Notice, NoticeKind, RECIPIENTS, address, words};
 use crate::reading::RecipientReport;
 
+/// Where Hotmail names who complains.
+const COMPLAINER: &str = "X-HmXmrOriginalRecipient";
+
 /// The notice, if the letter is such a report.
 pub(super) fn read(letter: &Letter<'_>) -> Option<Notice> {
     let fields = match &letter.feedback {
         Some(fields) => fields.as_str(),
-        None if is_report(letter) => "",
+        // Some write them where a person reads.
+        None if is_report(letter) => letter.own_words(),
         None => return without_fields(letter),
     };
     let mut kind = None;
@@ -44,11 +48,13 @@ fn without_fields(letter: &Letter<'_>) -> Option<Notice> {
         return Some(notice(letter, Some("opt-out".to_owned()), letter.from.iter().cloned().collect(), None));
     }
     let lower = words::cut(&letter.subject, 200).to_ascii_lowercase();
-    let hotmail = memchr::memmem::find(letter.returned.as_bytes(), b"X-HmXmrOriginalRecipient:").is_some();
+    let complainer = letter.field(COMPLAINER).into_iter().flat_map(|value| address::owned(&value)).next();
+    let hotmail = complainer.is_some() || memchr::memmem::find(letter.returned.as_bytes(), COMPLAINER.as_bytes()).is_some();
     if !hotmail && !lower.trim_start().starts_with("complaint about message from") {
         return None;
     }
-    Some(notice(letter, Some("abuse".to_owned()), returned_recipient(&letter.returned).into_iter().collect(), None))
+    let complainer = complainer.or_else(|| returned_recipient(&letter.returned));
+    Some(notice(letter, Some("abuse".to_owned()), complainer.into_iter().collect(), None))
 }
 
 /// Whom the message that is complained of was for.
@@ -57,7 +63,7 @@ fn returned_recipient(head: &str) -> Option<String> {
     for item in items(head) {
         let Item::Field(field) = item else { continue };
         let found = || address::all(&field.value).next().map(|found| found.text.to_owned());
-        if field.is("X-HmXmrOriginalRecipient") {
+        if field.is(COMPLAINER) {
             return found();
         } else if field.is("To") && to.is_none() {
             to = found();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use mail_parser::{Address, ContentType, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::{html as html_text, returned, words};
+use super::{boundary, html as html_text, returned, words};
 
 /// So much of a mail is looked at.
 const LIMIT: usize = 1 << 20;
@@ -80,9 +80,11 @@ pub(super) fn with<T>(mail: &[u8], then: impl FnOnce(&Letter<'_>) -> T) -> T {
     if let Some(message) = returned.and_then(|end| parser().parse(&mail[..end])).filter(has_report) {
         return with_message(&message, then);
     }
-    match parser().parse(mail.as_ref()) {
+    let Some(message) = parser().parse(mail.as_ref()) else { return then(&Letter::default()) };
+    let supplied = boundary::supplied(&message);
+    match supplied.as_ref().and_then(|mail| parser().parse(mail)) {
         Some(message) => with_message(&message, then),
-        None => then(&Letter::default()),
+        None => with_message(&message, then),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What notices and automatic replies say, in the languages that they are written in; each list is read by `kind`.
+//! What notices say, in the languages that they are written in; `kind` reads each list.
 
 use super::words::Phrases;
 
@@ -269,68 +269,6 @@ pub(super) static WEAK_WORDS: Phrases = Phrases::new(&[
     "not listed in",
     "quota",
     "存在しない",
-]);
-
-/// Subjects of automatic replies; in lower case, at the beginning.
-pub(super) const AUTOMATIC_SUBJECTS: &[&str] = &[
-    "automatic reply",
-    "auto reply",
-    "auto-reply",
-    "autoreply",
-    "automatic response",
-    "auto response",
-    "auto-response",
-    "autorespons",
-    "autoresponder",
-    "auto:",
-    "automatische antwort",
-    "réponse automatique",
-    "reponse automatique",
-    "respuesta automática",
-    "respuesta automatica",
-    "risposta automatica",
-    "resposta automática",
-    "automatisch antwoord",
-    "automatiskt svar",
-    "automaattinen vastaus",
-    "autosvar",
-    "自動応答",
-    "自動返信",
-    "自动回复",
-];
-
-/// What a person may write as well; in lower case, at the beginning.
-pub(super) const AWAY_SUBJECTS: &[&str] = &[
-    "out of office",
-    "out-of-office",
-    "out of the office",
-    "on vacation",
-    "vacation",
-    "away from my mail",
-    "away from",
-    "holiday",
-    "abwesenheit",
-    "abwesend",
-    "absence",
-    "fuera de la oficina",
-    "fuori ufficio",
-    "ausência",
-    "frånvaro",
-    "автоответ",
-];
-
-/// What an automatic reply says of an address that nobody reads any more; in lower case.
-pub(super) static DEAD: Phrases = Phrases::new(&[
-    "is no longer in use",
-    "no longer in use",
-    "is no longer valid",
-    "is no longer active",
-    "is no longer used",
-    "no longer works here",
-    "no longer employed",
-    "no longer with the company",
-    "this mailbox has been closed",
-    "this account has been closed",
 ]);
 
 /// What is said of a message that is still to be delivered.

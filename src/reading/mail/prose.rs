@@ -7,12 +7,10 @@
 use std::cell::LazyCell;
 
 use super::answer::{self, Said};
+use super::entries::{MOST, WHY, is_labelled, labelled};
 use super::letter::Letter;
 use super::words::Phrases;
-use super::{address, returned, transcript, words};
-
-/// At most this many addresses are taken from a text.
-const MOST: usize = 1000;
+use super::{address, entries, returned, transcript, words};
 
 /// What a text tells.
 #[derive(Debug, Default)]
@@ -25,18 +23,13 @@ pub(super) struct Text {
     pub(super) all: Said,
 }
 
-/// An address that opens a line, and what follows it up to the next one.
-struct Entry<'a> {
-    address: &'a str,
-    original: Option<&'a str>,
-    text: String,
-}
-
-/// Reads what the letter tells a person.
-pub(super) fn read(letter: &Letter<'_>) -> Text {
+/// Reads what the letter tells a person; not the fields of a report, which may begin at a place of its own words.
+pub(super) fn read(letter: &Letter<'_>, fields: Option<usize>) -> Text {
     let (own, quoted) = (letter.own_words(), letter.quoted());
+    let before = fields.and_then(|at| own.get(..at)).filter(|before| before.contains(char::is_alphanumeric));
+    let own = before.unwrap_or(own);
     let (list, session) = parted(own);
-    let (before, entries) = entries(list);
+    let (before, entries) = entries::read(list);
     let told = transcript::read(if session.is_empty() { own } else { session });
     let reporter = reporting_mta(own);
     // These are read only where they are wanted.
@@ -99,6 +92,8 @@ pub(super) fn read(letter: &Letter<'_>) -> Text {
         if let Some((Mention::Meant | Mention::Labelled, recipient)) = in_sentence {
             let original = labelled(own, "original address:").map(str::to_owned);
             recipients.push(Said { recipient: Some(recipient.to_owned()), original, ..all.clone() });
+            let more = listed_after(own, recipient).filter(|more| !address::same(more, recipient));
+            recipients.extend(more.map(|more| Said { recipient: Some(more.to_owned()), ..all.clone() }));
         } else if let Some(recipient) = to.clone().or_else(|| in_sentence.map(|(_, recipient)| recipient.to_owned())) {
             guessed.push(Said { recipient: Some(recipient), ..all.clone() });
         }
@@ -130,111 +125,6 @@ fn parted(text: &str) -> (&str, &str) {
     (text, "")
 }
 
-/// What stands before the first address that opens a line, and what is said of each.
-fn entries(text: &str) -> (&str, Vec<Entry<'_>>) {
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    let mut before = text;
-    let mut current: Option<usize> = None;
-    let mut indent = usize::MAX;
-    let mut at = 0;
-    let mut last = "";
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        // A line that stands deeper than the first one was folded.
-        let depth = line.len() - line.trim_start().len();
-        let is_sender = announces_sender(last);
-        if !line.trim_ascii().is_empty() {
-            last = line;
-        }
-        if let Some(opened) = opened(line).filter(|_| entries.len() < MOST && depth <= indent && !is_sender) {
-            indent = indent.min(depth.saturating_add(1));
-            if entries.is_empty() {
-                before = &text[..start];
-            }
-            for (address, rest) in opened {
-                // The same address again continues what was said of it.
-                let known = entries.iter().rposition(|entry| address::same(entry.address, address));
-                let index = known.unwrap_or_else(|| {
-                    entries.push(Entry { address, original: None, text: String::new() });
-                    entries.len() - 1
-                });
-                entries[index].text.push_str(rest);
-                current = Some(index);
-            }
-        } else if let Some(entry) = current.and_then(|index| entries.get_mut(index)) {
-            if entry.original.is_none() && entry.text.len() < 200 {
-                entry.original = expanded_from(line);
-            }
-            entry.text.push_str(line);
-        }
-    }
-    // A list of addresses with one reason behind it.
-    let mut reason = String::new();
-    for entry in entries.iter_mut().rev() {
-        if entry.text.trim().is_empty() {
-            entry.text.clone_from(&reason);
-        } else if reason.is_empty() {
-            reason.clone_from(&entry.text);
-        }
-    }
-    (before, entries)
-}
-
-/// Whether the address in the next line is the sender's: `A message sent by`.
-fn announces_sender(line: &str) -> bool {
-    let end = line.trim_end().trim_end_matches(':');
-    let end = &end.as_bytes()[end.len().saturating_sub(8)..];
-    end.eq_ignore_ascii_case(b" sent by") || end.ends_with(b"sender")
-}
-
-/// The addresses that open a line, each with what follows it; none if none does.
-fn opened(line: &str) -> Option<Vec<(&str, &str)>> {
-    let bare = line.trim_start().trim_start_matches(['*', '-', '\u{2022}', '>', ' ', '\t']);
-    let found = address::all(bare).next()?;
-    if let Some(at) = bare.find("<mailto:").filter(|at| found.place.end >= *at) {
-        // A name, with its address as a link.
-        let linked = address::all(&bare[at..]).next()?.text;
-        return (at < 80).then(|| vec![(linked, "\n")]);
-    }
-    if found.place.start != 0 {
-        return None;
-    }
-    let rest = &bare[found.place.end..];
-    let bracketed = found.place.len() > found.text.len();
-    let next = rest.trim_start();
-    if next.is_empty() || rest.starts_with(':') || next.starts_with(['(', '[', '<', ';']) || next.starts_with("...") {
-        return Some(vec![(found.text, rest)]);
-    }
-    if rest.starts_with([' ', '\t']) && (bracketed || next.starts_with("- ") || tells_why(next)) {
-        return Some(vec![(found.text, rest)]);
-    }
-    if next.starts_with(',') && address::all(next).all(|found| found.place.start < 400) {
-        let mut list = vec![(found.text, "")];
-        list.extend(address::all(rest).map(|found| (found.text, "")));
-        let words = next.split([',', ' ', '\n']).filter(|word| !word.is_empty());
-        return words.clone().all(|word| word.contains('@')).then_some(list);
-    }
-    None
-}
-
-/// Words behind an address that tell what became of it.
-static WHY: Phrases = Phrases::new(&[
-    "said", "unknown", "invalid", "not ", "no such", "reject", "refus", "fail", "error", "full", "quota", "exceed", "disabled", "delay",
-    "deliver", "on ",
-]);
-
-/// Whether the words behind an address tell what became of it.
-fn tells_why(words: &str) -> bool {
-    WHY.any(words::cut(words, 200))
-}
-
-/// The address that stood there before an alias was followed: `(expanded from <anna@example.com>)`.
-fn expanded_from(line: &str) -> Option<&str> {
-    let at = line.find("expanded from").or_else(|| line.find("generated from"))?;
-    address::all(&line[at..]).next().map(|found| found.text)
-}
-
 /// How surely an address in a sentence is the recipient's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mention {
@@ -248,30 +138,21 @@ enum Mention {
     Labelled,
 }
 
-/// The address behind a label that begins a line.
-fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| address::all(words::after(line.trim_start(), label)?).next().map(|found| found.text))
-}
-
-/// Whether an address stands behind such a label as `Recipient address:` alone in its line.
-fn is_labelled(line: &str) -> bool {
-    const LABELS: [&str; 12] = [
-        "recipient",
-        "failed recipient",
-        "final recipient",
-        "empfänger",
-        "destinataire",
-        "destinatario",
-        "destinatário",
-        "получатель",
-        "收件人",
-        "宛先",
-        "받는사람",
-        "ontvanger",
-    ];
-    let Some((label, rest)) = line.split_once([':', '：']).filter(|_| line.len() < 100) else { return false };
-    let label = label.trim().to_lowercase();
-    LABELS.iter().any(|known| label.starts_with(known)) && rest.trim_matches([' ', '\t', '<', '[', '"']).is_empty()
+/// The addresses in one list with `first`, if the words before it say that there is one: `recipients: bob@example.net, carol@example.net`.
+fn listed_after<'a>(text: &'a str, first: &str) -> impl Iterator<Item = &'a str> {
+    let place = address::all(text).take(MOST).find(|found| found.text == first).map(|found| found.place);
+    let is_list = place.as_ref().is_some_and(|place| {
+        let before = text[..place.start].trim_end_matches([' ', ':', '\n', '\t']);
+        ["recipients", "addresses"].iter().any(|word| before.ends_with(word))
+    });
+    let rest = place.filter(|_| is_list).map_or("", |place| &text[place.end..]);
+    let mut end = 0;
+    let continues = move |found: &address::Found<'_>| {
+        let between = &rest[end..found.place.start];
+        end = found.place.end;
+        between.contains([',', ';']) && between.trim_matches([',', ';', ' ', '\n', '\t']).is_empty()
+    };
+    address::all(rest).take(MOST).take_while(continues).map(|found| found.text)
 }
 
 /// What stands before what looks like an address and is none.

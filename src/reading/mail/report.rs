@@ -11,18 +11,28 @@ use crate::reading::{Action, reply};
 use crate::smtp::{CodeClass, Reply};
 
 /// Fields that tell a report within a text.
-static FIELDS: Phrases = Phrases::new(&["final-recipient:", "original-recipient:", "diagnostic-code:"]);
+static FIELDS: Phrases = Phrases::new(&["final-recipient:", "original-recipient:", "diagnostic-code:", "reporting-mta:"]);
 
-/// What the report says of each recipient.
-pub(super) fn read(letter: &Letter<'_>) -> Vec<Said> {
+/// What the report says of each recipient, and where its fields begin in the letter's own words, if that is where they stand.
+pub(super) fn read(letter: &Letter<'_>) -> (Vec<Said>, Option<usize>) {
     let mut all = Vec::new();
+    let mut place = None;
     for text in &letter.reports {
         groups(text, &mut all);
     }
     if all.is_empty() {
         let text = letter.own_words();
-        if FIELDS.any(text) {
+        if let Some((_, start, _)) = FIELDS.all(text).next() {
             groups(text, &mut all);
+            place = Some(start).filter(|_| !all.is_empty());
+        }
+    }
+    for said in &mut all {
+        // The part before the `@` alone, where the other field has all of it.
+        if let (Some(name), Some(original)) = (&said.recipient, &said.original)
+            && words::after(original, name).is_some_and(|rest| rest.starts_with('@'))
+        {
+            said.recipient = said.original.take();
         }
     }
     let failed: Vec<String> = letter.fields("X-Failed-Recipients").flat_map(|value| address::owned(&value)).collect();
@@ -32,7 +42,7 @@ pub(super) fn read(letter: &Letter<'_>) -> Vec<Said> {
         // Exim names the file that it could not write to.
         said.recipient = Some(failed.clone());
     }
-    all
+    (all, place)
 }
 
 /// Adds the groups of `text` that are about a recipient.

@@ -68,6 +68,7 @@ static SIGNS: Phrases = Phrases::new(&[
     " a répondu",
     " respondió",
     " antwortete",
+    "remote server for ",
 ]);
 
 /// What a sign tells, and where.
@@ -89,7 +90,7 @@ impl Sign {
     /// What the phrase at that place in [`SIGNS`] tells.
     const fn of(place: usize) -> Self {
         match place {
-            0..=4 => Self::CommandFollows,
+            0..=4 | 63 => Self::CommandFollows,
             6 | 11 | 14 | 16 | 19 => Self::Means(Verb::Mail),
             7 => Self::Means(Verb::DataEnd),
             8 => Self::Means(Verb::Helo),
@@ -136,17 +137,23 @@ fn last_host(text: &str) -> Option<&str> {
     words::host(if last.starts_with('[') { tokens.next().unwrap_or(last) } else { last })
 }
 
-/// The host in `mx1.example.net [192.0.2.25]:`.
+/// The host in `mx1.example.net [192.0.2.25]:`, and in `[192.0.2.25], 550`.
 fn numbered_host(text: &str) -> Option<&str> {
-    text.match_indices("]:").take(8).find_map(|(end, _)| {
+    text.match_indices(']').take(8).find_map(|(end, _)| {
+        let rest = &text[end..];
+        let replies = rest.starts_with("], 4") || rest.starts_with("], 5");
+        if !replies && !rest.starts_with("]:") {
+            return None;
+        }
         let open = text[..end].rfind('[')?;
-        words::host(text[..open].trim_end().rsplit(' ').next()?).filter(|_| words::host(&text[open..]).is_some())
+        let number = words::host(&text[open..])?;
+        words::host(text[..open].trim_end().rsplit(' ').next()?).or(replies.then_some(number))
     })
 }
 
 /// The command at the beginning of a lower-case text.
 pub(super) fn verb(text: &str) -> Option<Verb> {
-    const NAMES: [(&str, Verb); 14] = [
+    const NAMES: [(&str, Verb); 15] = [
         ("end of data", Verb::DataEnd),
         ("data command", Verb::Data),
         ("initial connection", Verb::Connect),
@@ -160,6 +167,7 @@ pub(super) fn verb(text: &str) -> Option<Verb> {
         ("auth ", Verb::Auth),
         ("bdat", Verb::Bdat),
         ("message body", Verb::DataEnd),
+        ("transfer of mail text", Verb::DataEnd),
         ("data", Verb::Data),
     ];
     if text.starts_with("final data") {
@@ -192,6 +200,8 @@ mod tests {
             ("Il server: mx1.example.net ha risposto: 550 no", None, Some("mx1.example.net")),
             ("Hi. This is the James mail server at mail.example.com. 550 no", None, None),
             ("blocked using bl.example.org", None, None),
+            ("SMTP error from remote server for RCPT TO command, host: mx1.example.net", Some(Verb::Rcpt), Some("mx1.example.net")),
+            ("bob@example.net: [192.0.2.25], 550 no", None, Some("192.0.2.25")),
         ] {
             assert_eq!(read(text), (command, host), "{text}");
         }

@@ -99,8 +99,14 @@ pub(super) fn host(text: &str) -> Option<&str> {
         Some((name, port)) if !port.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => name,
     };
-    let known = name.contains(['.', ':']) && name.len() < 256 && !name.starts_with(['.', '-', ':']);
+    let known = name.contains(['.', ':']) && name.len() < 256 && !name.starts_with(['.', '-', ':']) && !is_class(name);
     (known && name.bytes().any(|b| b.is_ascii_alphanumeric())).then_some(name)
+}
+
+/// Whether it is the name of a program's class, whose last part has capitals within: `javax.mail.SendFailedException`.
+fn is_class(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
 }
 
 #[cfg(test)]
