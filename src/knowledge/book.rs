@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::books::{BUILT_IN, FILTER, HEADS, NEXT, SCANS, Scan, WORDLESS, WORDS};
+use super::books::{BUILT_IN, FILTER, HEADS, NEXT, Place, SCANS, Scan, WORDLESS, WORDS};
 use super::index::{Index, SHORTEST};
+use super::needs::Text;
 use super::rule::Rule;
 use crate::smtp::Reply;
 
@@ -55,13 +56,15 @@ pub(super) struct Book {
 #[derive(Debug)]
 struct Slot {
     at: Range<usize>,
+    /// What its pattern needs.
+    needs: &'static str,
     rule: OnceLock<Option<Box<Rule>>>,
 }
 
 impl Book {
     /// A built-in file.
     fn built_in((key, text): (&'static str, &'static str), scan: &Scan) -> Self {
-        let slot = |(begin, end): &(u32, u32)| Slot { at: *begin as usize..*end as usize, rule: OnceLock::new() };
+        let slot = |place: &Place| Slot { at: place.rule(), needs: place.needs(), rule: OnceLock::new() };
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
@@ -96,9 +99,14 @@ impl Book {
         slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok().map(Box::new)).as_deref()
     }
 
+    /// Whether the pattern of a rule can match in a text.
+    fn may_match(&self, number: usize, text: &Text) -> bool {
+        self.slots.get(number).is_some_and(|slot| text.meets(slot.needs))
+    }
+
     /// The user's own rules.
     fn own(rules: Vec<Rule>) -> Self {
-        let slot = |rule| Slot { at: 0..0, rule: OnceLock::from(Some(Box::new(rule))) };
+        let slot = |rule| Slot { at: 0..0, needs: "", rule: OnceLock::from(Some(Box::new(rule))) };
         Self {
             key: "own".into(),
             name: String::new(),
@@ -202,11 +210,18 @@ pub(super) struct Candidate<'a> {
     word: Option<Range<usize>>,
     /// Whether it is known that whoever speaks is the one whose book it is.
     recognised: bool,
+    /// Whether the text holds what the rule's pattern needs, once that was asked.
+    may_match: OnceCell<bool>,
     /// Where the text matches, once that was asked.
     place: OnceCell<Option<Range<usize>>>,
 }
 
 impl<'a> Candidate<'a> {
+    /// Whether the rule's pattern can match in the text; told without reading the rule.
+    pub(super) fn may_match(&self, text: &Text) -> bool {
+        *self.may_match.get_or_init(|| self.book.may_match(self.number, text))
+    }
+
     pub(super) fn rule(&self) -> Option<&'a Rule> {
         self.book.rule(self.number)
     }
@@ -313,6 +328,7 @@ impl Library {
             number,
             word,
             recognised: recognised.contains(&book),
+            may_match: OnceCell::new(),
             place: OnceCell::new(),
         };
         let candidates = found.into_iter().map(candidate).collect();

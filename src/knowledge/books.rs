@@ -1,5 +1,7 @@
 //! The files of rules that come with the program. Those of one kind are asked in this order.
 
+use std::ops::Range;
+
 /// Each file by its name without ending.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("wording", include_str!("data/wording.toml")),
@@ -80,8 +82,28 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
 pub(super) struct Scan {
     /// The lines before its rules.
     pub(super) head: &'static str,
-    /// Where each rule begins and ends.
-    pub(super) rules: &'static [(u32, u32)],
+    /// Where each rule is.
+    pub(super) rules: &'static [Place],
+}
+
+/// Where a rule is in its file.
+pub(super) struct Place {
+    begin: u32,
+    end: u32,
+    /// Where it begins that tells what its pattern needs, and its length.
+    needs: (u32, u32),
+}
+
+impl Place {
+    pub(super) fn rule(&self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
+
+    /// What its pattern needs ([`needs`](super::needs)).
+    pub(super) fn needs(&self) -> &'static str {
+        let (at, length) = self.needs;
+        NEEDS.get(at as usize..at as usize + length as usize).unwrap_or_default()
+    }
 }
 
 /// A word that is in a text before a rule fits, or that marks a book. There are many, so they are small.
@@ -110,12 +132,12 @@ impl Word {
     }
 }
 
-/// `SCANS`, `WORDS` with their `TEXT`, `FILTER`, `HEADS` and `NEXT` of the words' index, and `WORDLESS` rules as (book, rule).
+/// `SCANS`, `WORDS` with their `TEXT`, `FILTER`, `HEADS` and `NEXT` of the words' index, `WORDLESS` rules as (book, rule), and `NEEDS` of all patterns.
 #[allow(clippy::unreadable_literal, reason = "nobody reads them")]
 mod condensed {
-    use super::{Scan, Word};
+    use super::{Place, Scan, Word};
     include!(concat!(env!("OUT_DIR"), "/condensed.rs"));
 }
 
-use condensed::TEXT;
 pub(super) use condensed::{FILTER, HEADS, NEXT, SCANS, WORDLESS, WORDS};
+use condensed::{NEEDS, TEXT};

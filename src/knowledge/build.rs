@@ -10,6 +10,8 @@ mod headings;
 #[allow(dead_code, reason = "nothing is looked for here")]
 #[path = "index.rs"]
 mod index;
+#[path = "literals.rs"]
+mod literals;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,7 +21,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let folder = Path::new("src/knowledge");
     let list = fs::read_to_string(folder.join("books.rs"))?;
-    for input in ["books.rs", "build.rs", "headings.rs", "index.rs", "data"] {
+    for input in ["books.rs", "build.rs", "headings.rs", "index.rs", "literals.rs", "data"] {
         println!("cargo::rerun-if-changed=src/knowledge/{input}");
     }
     let mut condensed = Condensed::default();
@@ -49,10 +51,10 @@ fn shelf(name: &str, text: &str) -> String {
     format!("pub(super) static {name}: Places = Places {{ keys: {keys:?}, entries: &[{entries}] }};\n")
 }
 
-/// What a file says before its rules, and where each rule stands in it.
+/// What a file says before its rules, where each rule stands in it, and what its pattern needs.
 struct Book {
     head: String,
-    rules: Vec<(usize, usize)>,
+    rules: Vec<(usize, usize, String)>,
 }
 
 /// All files.
@@ -76,7 +78,8 @@ impl Condensed {
         for (number, at) in begins.iter().enumerate() {
             let begin = at + "[[rule]]\n".len();
             let end = begins.get(number + 1).copied().unwrap_or(text.len());
-            rules.push((begin, end));
+            let pattern = text[begin..end].lines().find_map(|line| line.strip_prefix("pattern = '")?.strip_suffix('\''));
+            rules.push((begin, end, pattern.map(literals::of).unwrap_or_default()));
             let words = text[begin..end].lines().find(|line| line.starts_with("words = "));
             let before = self.words.len();
             self.words.extend(words.iter().flat_map(|line| strings(line)).map(|word| (word.to_owned(), place, Some(number))));
@@ -109,14 +112,17 @@ impl Condensed {
         write(format!("pub(in crate::knowledge) static NEXT: [u16; {}] = {:?};\n", index.next.len(), index.next));
         write(format!("pub(in crate::knowledge) static WORDLESS: [(u16, u16); {}] = {:?};\n", self.wordless.len(), self.wordless));
         write(format!("pub(in crate::knowledge) static SCANS: [Scan; {}] = [", self.books.len()));
+        let mut all_needs = String::new();
         for Book { head, rules } in &self.books {
-            let mut numbers = String::new();
-            for (begin, end) in rules {
-                let _ = write!(numbers, "({begin}, {end}),");
+            let mut places = String::new();
+            for (begin, end, needs) in rules {
+                let (at, length) = (all_needs.len(), needs.len());
+                all_needs.push_str(needs);
+                let _ = write!(places, "Place {{ begin: {begin}, end: {end}, needs: ({at}, {length}) }},");
             }
-            write(format!("Scan {{ head: {head:?}, rules: &[{numbers}] }},\n"));
+            write(format!("Scan {{ head: {head:?}, rules: &[{places}] }},\n"));
         }
-        write("];\n".to_owned());
+        write(format!("];\npub(in crate::knowledge) static NEEDS: &str = {all_needs:?};\n"));
         source
     }
 }

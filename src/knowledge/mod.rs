@@ -10,6 +10,9 @@ mod codes;
 mod headings;
 mod index;
 mod lists;
+#[cfg(test)]
+mod literals;
+mod needs;
 mod pattern;
 mod private;
 mod reason;

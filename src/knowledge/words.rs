@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::book::{Candidate, Kind, Look, Speaker};
+use super::needs::Text;
 use super::private::Owned;
 use super::rule::Rule;
 use super::{Actor, Confidence, Entry, Knowledge, Reason};
@@ -224,6 +225,8 @@ enum Ground<'a> {
 struct Refusal<'a> {
     /// The reply's text without addresses.
     text: String,
+    /// The same in small letters.
+    low: Text,
     candidates: Vec<Candidate<'a>>,
     /// What whoever speaks means by the enhanced code.
     private: Option<Owned>,
@@ -253,7 +256,7 @@ impl Knowledge {
             let private = reply.enhanced.and_then(|code| self.private(&speakers, code));
             let registered = reply.enhanced.and_then(|code| self.registered(code));
             let behind = quoted(&whole).map(|(host, reply)| (host.to_owned(), reply));
-            Refusal { text, candidates, private, registered, behind }
+            Refusal { text, low: Text::new(low), candidates, private, registered, behind }
         };
         Heard { knowledge: self, reply, entry: self.code_entry(reply.code), refusal: is_refusal.then(refusal) }
     }
@@ -308,7 +311,7 @@ impl Heard<'_> {
     }
 
     fn refusing<'s>(&'s self, refusal: &'s Refusal<'_>, verb: Option<Verb>, by_code: Reason) -> Conclusion<'s> {
-        let Refusal { text, candidates, private, registered, behind } = refusal;
+        let Refusal { text, low, candidates, private, registered, behind } = refusal;
         // A subject's or class's own entry names no cause, and the catch-alls of security (X.7.0, X.7.1) hide at least ten.
         let telling = |reason: &Reason| !matches!(reason, Reason::Undetermined | Reason::PolicyRejected | Reason::Accepted);
         let private = private.as_ref().filter(|owned| fits_stage(owned.private.reason, verb));
@@ -325,7 +328,7 @@ impl Heard<'_> {
                 return Conclusion { reason, confidence, conflict, ground: Ground::Behind(Box::new(behind)) };
             }
         }
-        let found = candidates.iter().find_map(|candidate| {
+        let found = candidates.iter().filter(|candidate| candidate.may_match(low)).find_map(|candidate| {
             let rule = candidate.rule().filter(|rule| rule.is_for(verb) && fits_stage(rule.reason, verb))?;
             Some((candidate, rule, candidate.place(self.reply, text)?))
         });
