@@ -14,7 +14,7 @@ pub(super) const SHORTEST: usize = KEYS[2];
 /// Chains, as a power of two.
 const BITS: u32 = 13;
 /// Bits of the filter for each chain, as a power of two: so most places of a text are done with when they have been held against it.
-const FINER: u32 = 4;
+const FINER: u32 = 5;
 /// The end of a chain. So many words are found, and none beyond.
 const END: u16 = u16::MAX;
 

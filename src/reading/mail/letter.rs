@@ -31,6 +31,8 @@ pub(super) struct Letter<'a> {
     /// The subject, decoded.
     pub(super) subject: String,
     message: Option<&'a Message<'a>>,
+    /// The [`mark`] of each of its fields.
+    names: u64,
     /// What a person is told.
     pub(super) prose: String,
     /// Where in it the notice's own words stand, and what it quotes.
@@ -64,13 +66,19 @@ impl Letter<'_> {
 
     /// The values of all fields of that name.
     pub(super) fn fields<'n>(&self, name: &'n str) -> impl Iterator<Item = String> + use<'_, 'n> {
-        let headers = self.message.map(Message::headers).unwrap_or_default();
+        let headers = self.message.filter(|_| self.names & mark(name) != 0).map(Message::headers).unwrap_or_default();
         headers.iter().filter(move |header| header.name().eq_ignore_ascii_case(name)).map(|header| {
             let raw =
                 self.message.and_then(|message| message.raw_message.get(header.offset_start() as usize..header.offset_end() as usize));
             unfolded(raw.unwrap_or_default())
         })
     }
+}
+
+/// A bit for a field's name, whatever the case of its letters: most fields that are asked for are not there.
+fn mark(name: &str) -> u64 {
+    let last = name.bytes().last().unwrap_or_default().to_ascii_lowercase();
+    1 << ((usize::from(last) * 31 + name.len()) % 64)
 }
 
 /// Takes the mail apart and hands it over.
@@ -110,7 +118,9 @@ fn parser() -> &'static MessageParser {
 
 /// The same for a mail that was taken apart already.
 pub(super) fn with_message<T>(message: &Message<'_>, then: impl FnOnce(&Letter<'_>) -> T) -> T {
-    let mut letter = Letter { subject: message.subject().unwrap_or_default().to_owned(), message: Some(message), ..Letter::default() };
+    let names = message.headers().iter().fold(0, |names, header| names | mark(header.name()));
+    let subject = message.subject().unwrap_or_default().to_owned();
+    let mut letter = Letter { subject, message: Some(message), names, ..Letter::default() };
     if let Some(from) = message.from().and_then(Address::first) {
         letter.from = from.address().map(str::to_owned);
         from.name().unwrap_or_default().clone_into(&mut letter.from_name);
