@@ -49,22 +49,15 @@ pub(super) struct Book {
     /// Domains whose mail it takes itself, written like names of hosts.
     domains: Vec<String>,
     text: &'static str,
-    slots: Vec<Slot>,
-}
-
-/// The place of one rule.
-#[derive(Debug)]
-struct Slot {
-    at: Range<usize>,
-    /// What its pattern needs.
-    needs: &'static str,
-    rule: OnceLock<Option<Box<Rule>>>,
+    /// Where its rules are in that; none of the user's own, which are all read.
+    places: &'static [Place],
+    /// The rules that were read.
+    rules: Vec<OnceLock<Option<Box<Rule>>>>,
 }
 
 impl Book {
     /// A built-in file.
     fn built_in((key, text): (&'static str, &'static str), scan: &Scan) -> Self {
-        let slot = |place: &Place| Slot { at: place.rule(), needs: place.needs(), rule: OnceLock::new() };
         let mut book = Self {
             key: key.into(),
             name: key.to_owned(),
@@ -73,7 +66,8 @@ impl Book {
             greeting: Vec::new(),
             domains: Vec::new(),
             text,
-            slots: scan.rules.iter().map(slot).collect(),
+            places: scan.rules,
+            rules: scan.rules.iter().map(|_| OnceLock::new()).collect(),
         };
         for (name, value) in scan.head.lines().filter_map(|line| line.split_once(" = ")) {
             match name {
@@ -95,18 +89,17 @@ impl Book {
     }
 
     pub(super) fn rule(&self, number: usize) -> Option<&Rule> {
-        let slot = self.slots.get(number)?;
-        slot.rule.get_or_init(|| toml::from_str(self.text.get(slot.at.clone())?).ok().map(Box::new)).as_deref()
+        let read = || toml::from_str(self.text.get(self.places.get(number)?.rule())?).ok().map(Box::new);
+        self.rules.get(number)?.get_or_init(read).as_deref()
     }
 
     /// Whether the pattern of a rule can match in a text.
     fn may_match(&self, number: usize, text: &Text) -> bool {
-        self.slots.get(number).is_some_and(|slot| text.meets(slot.needs))
+        self.places.get(number).is_none_or(|place| text.meets(place.needs()))
     }
 
     /// The user's own rules.
     fn own(rules: Vec<Rule>) -> Self {
-        let slot = |rule| Slot { at: 0..0, needs: "", rule: OnceLock::from(Some(Box::new(rule))) };
         Self {
             key: "own".into(),
             name: String::new(),
@@ -115,14 +108,15 @@ impl Book {
             greeting: Vec::new(),
             domains: Vec::new(),
             text: "",
-            slots: rules.into_iter().map(slot).collect(),
+            places: &[],
+            rules: rules.into_iter().map(|rule| OnceLock::from(Some(Box::new(rule)))).collect(),
         }
     }
 
     /// How many rules it has.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.rules.len()
     }
 }
 

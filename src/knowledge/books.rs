@@ -87,6 +87,7 @@ pub(super) struct Scan {
 }
 
 /// Where a rule is in its file.
+#[derive(Debug)]
 pub(super) struct Place {
     begin: u32,
     end: u32,
