@@ -1,7 +1,8 @@
 //! Files of rules that map a server's words to a reason: one for each provider, gateway or software, and the generic ones.
 //!
-//! There are a thousand rules, and a reply needs one of them. So the build lists the words that have to be in a text before a rule
-//! can fit; all of them together make one [`Index`], and a rule is parsed when it becomes a candidate.
+//! There are two thousand rules, and a reply needs one of them. So the build lists the words that have to be in a text before a rule
+//! can fit; all of them together make one [`Index`]. A rule is parsed when it becomes a candidate, and the text holds what its pattern
+//! needs.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -94,7 +95,7 @@ impl Book {
     }
 
     /// Whether the pattern of a rule can match in a text.
-    fn may_match(&self, number: usize, text: &Text) -> bool {
+    pub(super) fn may_match(&self, number: usize, text: &Text) -> bool {
         self.places.get(number).is_none_or(|place| text.meets(place.needs()))
     }
 

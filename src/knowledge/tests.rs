@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::needs::Text;
 use super::private::Private;
 use super::rule::EnhancedRange;
 use super::*;
@@ -227,7 +228,13 @@ fn every_rule_takes_its_own_example_by_a_word_that_leads_to_it_with_either_engin
                 let word = rule.words.iter().find_map(|word| low.find(word.as_str()).map(|at| at..at + word.len()));
                 (word.is_some() || rule.words.is_empty()) && rule.fits(&reply) && rule.is_for(verb) && rule.place(&text, word).is_some()
             };
-            let first = (0..book.len()).filter_map(|number| book.rule(number)).find(|rule| fits(rule)).map(|rule| &rule.id);
+            let all: Vec<usize> = (0..book.len()).filter(|number| book.rule(*number).is_some_and(fits)).collect();
+            // What is worked out of a pattern beforehand keeps nothing from it that it matches.
+            let held = Text::new(low.clone());
+            if let Some(number) = all.iter().find(|number| !book.may_match(**number, &held)) {
+                wrong.push(format!("{}: rule number {number} needs what is not in {text:?}, and matches", book.key));
+            }
+            let first = all.first().and_then(|number| book.rule(*number)).map(|rule| &rule.id);
             if first != Some(&rule.id) {
                 wrong.push(format!("{} {}: {first:?} takes {}", book.key, rule.id, rule.example));
             }
