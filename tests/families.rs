@@ -68,6 +68,8 @@ const MAILS: &[(&str, &[Case])] = &[
             ("sendmail-program-quota", "bounce", &["carol@example.com - failed 554 5.3.0 - mailbox_full"]),
             ("sendmail-program-unknown", "bounce", &["carol@example.com - failed 554 - - user_unknown"]),
             ("delay-without-cause", "bounce", &["bob@example.net - delayed - 4.4.0 - expired"]),
+            ("given-up-with-a-4", "bounce", &["bob@example.net - failed - 4.4.7 - expired"]),
+            ("sendmail-program-of-another", "bounce", &["bob@example.net - failed 550 5.1.1 mx1.example.net user_unknown"]),
         ],
     ),
     (

@@ -68,7 +68,7 @@ pub(super) struct Destination {
     pub(super) open: usize,
     /// Whether a connection to the address in use has come about.
     pub(super) is_there: bool,
-    /// How often another address was taken into use; who tried an earlier one has nothing to say of this one.
+    /// How often an address could not be talked to. Sessions that began before the last time have nothing to add to it.
     pub(super) turn: u32,
     /// Whether a session has got as far as MAIL at the address in use.
     pub(super) proven: bool,

@@ -409,22 +409,26 @@ fn a_user_needs_no_more_permissions_than_are_told() {
 #[test]
 fn a_list_that_is_given_up_is_forgotten() {
     let Some(broker) = Broker::start("discard", "") else { return };
-    let mail = Mail::start(Duration::ZERO);
+    let mail = Mail::start(Duration::from_millis(50));
     let fleet = Fleet::new("discard", &broker.url(), &mail);
     let (list, journal) = (fleet.write("list", &list(200, 5)), fleet.path("journal"));
     let with_name = ["--queue-run", "r1"];
     let publisher = fleet.publisher(&list, &journal, &with_name);
     broker.wait_for_messages("smtpprobe_r1_jobs", 100);
+    // In the middle of it, for this worker.
+    let _worker = fleet.worker("w1", &[]);
+    broker.wait_for_messages("smtpprobe_r1_answers", 1);
     publisher.signal("KILL");
     publisher.wait();
-    let discard = || fleet.publisher(&list, &journal, &["--queue-run", "r1", "--queue-discard"]).wait();
+    let table = fleet.write("answers.csv", "written before\n");
+    let discard = || fleet.publisher(&list, &table, &["--queue-run", "r1", "--queue-discard", "-o", "csv"]).wait();
     let done = discard();
     assert!(done.code == Some(0) && done.said.contains("has forgotten run r1"), "{}", done.said);
     assert!(broker.streams().iter().all(|name| name.starts_with("KV_")), "{:?}", broker.streams());
     let again = discard();
     assert!(again.code == Some(0) && again.said.contains("knows of no run"), "{}", again.said);
-    // And it can be begun anew.
-    let _worker = fleet.worker("w1", &[]);
+    assert_eq!(std::fs::read_to_string(&table).expect("a file"), "written before\n");
+    // And it can be begun anew, with the same worker.
     let done = fleet.publisher(&list, &journal, &with_name).wait();
     assert_eq!((done.code, answers_in(&journal).len()), (Some(1), 200), "{}", done.said);
 }

@@ -407,7 +407,9 @@ fn of_connecting(servers: String, error: &ConnectError) -> BrokerError {
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => BrokerError::Credentials(servers),
         // A broker that misses a certificate says so in an alert after the handshake (RFC 8446 §4.4.2.4).
-        _ if why.contains("fatal alert") && why.to_ascii_lowercase().contains("cert") => BrokerError::Certificate { servers, why },
+        _ if why.contains("fatal alert") && ["Cert", "UnknownCA"].iter().any(|name| why.contains(name)) => {
+            BrokerError::Certificate { servers, why }
+        }
         ConnectErrorKind::Tls => BrokerError::Tls { servers, why },
         ConnectErrorKind::Io if why.contains("certificate") || why.contains("TLS") => BrokerError::Tls { servers, why },
         ConnectErrorKind::TimedOut => BrokerError::Unreachable { servers, why: "no answer within 5 s".to_owned() },

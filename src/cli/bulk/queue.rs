@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use smtpprobe::bulk::input::List;
+use smtpprobe::bulk::journal::Identity;
 use smtpprobe::bulk::queue::{Broker, Ended, Publisher, RunName, Source};
 use smtpprobe::knowledge::Knowledge;
 use smtpprobe::report::safe;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::{INTERRUPTED, Trouble, queue, runtime};
 use super::progress::Progress;
-use super::sink::{Opened, Sink, Wanted, exit_code};
+use super::sink::{Opened, Sink, Wanted, exit_code, open_list};
 use super::{AHEAD, BulkArgs, read_ahead, read_through};
 
 /// Runs it.
@@ -27,18 +28,15 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     args.look_over()?;
     let runtime = runtime()?;
     let (broker, told) = runtime.block_on(queue::connect(&access))?;
+    if args.queue_discard {
+        let (identity, _) = open_list(&args.list, args.identity())?;
+        return discard(&runtime, broker, args, run_name(args, &identity)?);
+    }
     let (written, safe_lines) = mpsc::unbounded_channel();
     let is_written = move |lines: Vec<u64>| drop(written.send(lines));
     let opened = Sink::open(&args.list, args.identity(), args.output, args.output_file.as_deref(), is_written)?;
     let (sink, Opened { input, answered, identity }) = opened;
-    let run = match &args.queue_run {
-        Some(name) => name.parse().map_err(|error| Trouble::Usage(safe(&format!("--queue-run: {error}"))))?,
-        None => RunName::of(&identity),
-    };
-    if args.queue_discard {
-        drop(sink);
-        return discard(&runtime, broker, args, run);
-    }
+    let run = run_name(args, &identity)?;
     let knowledge = Knowledge::english();
     let mut progress = Progress::new(args.quiet, args.output_file.as_ref(), "workers");
     let (feed, lines) = mpsc::channel(AHEAD);
@@ -87,6 +85,14 @@ pub(super) fn run(args: &BulkArgs) -> Result<u8, Trouble> {
     }
     read_through(reader)?;
     Ok(exit_code(&summary))
+}
+
+/// What the run is called at the broker.
+fn run_name(args: &BulkArgs, identity: &Identity) -> Result<RunName, Trouble> {
+    match &args.queue_run {
+        Some(name) => name.parse().map_err(|error| Trouble::Usage(safe(&format!("--queue-run: {error}")))),
+        None => Ok(RunName::of(identity)),
+    }
 }
 
 /// Has the broker forget a run.

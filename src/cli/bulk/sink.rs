@@ -27,6 +27,16 @@ pub(super) struct Opened {
     pub(super) identity: Identity,
 }
 
+/// Opens a list, and tells which one it is.
+pub(super) fn open_list(list: &Path, options: BTreeMap<String, String>) -> Result<(Identity, Box<dyn BufRead + Send>), Trouble> {
+    let unread = |error: io::Error| Trouble::Usage(safe(&format!("{}: {error}", list.display())));
+    if list.as_os_str() != "-" {
+        return Identity::open(list, options).map_err(unread).map(|(identity, input)| (identity, input as _));
+    }
+    let (identity, input) = Identity::of_stream("-".to_owned(), BufReader::new(io::stdin()), options).map_err(unread)?;
+    Ok((identity, Box::new(input)))
+}
+
 /// The place that answers are written to.
 pub(super) struct Sink {
     to: To,
@@ -51,13 +61,7 @@ impl Sink {
         mut is_written: impl FnMut(Vec<u64>) + Send + 'static,
     ) -> Result<(Self, Opened), Trouble> {
         let counted: Arc<Mutex<Tally>> = Arc::default();
-        let unread = |error: io::Error| Trouble::Usage(safe(&format!("{}: {error}", list.display())));
-        let (identity, input): (Identity, Box<dyn BufRead + Send>) = if list.as_os_str() == "-" {
-            let (identity, input) = Identity::of_stream("-".to_owned(), BufReader::new(io::stdin()), options).map_err(unread)?;
-            (identity, Box::new(input))
-        } else {
-            Identity::open(list, options).map_err(unread)?
-        };
+        let (identity, input) = open_list(list, options)?;
         let (Some(file), Format::Ndjson) = (file, format) else {
             return Ok((Self { to: To::Plain(Answers::open(format, file)?), counted }, Opened { input, answered: None, identity }));
         };

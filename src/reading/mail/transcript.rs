@@ -48,7 +48,7 @@ struct Reader {
     recipient: Option<String>,
     /// A refusal that no verdict followed yet.
     open: Option<Reply>,
-    /// The last line that is neither side's: a program that delivers speaks so, and the verdict below it is about that.
+    /// What a program that delivers said in the last line; the verdict below it is about that.
     program: Option<String>,
 }
 
@@ -60,6 +60,7 @@ pub(super) fn read(text: &str) -> Option<Session> {
     let mut reader = Reader::default();
     let mut lines = text.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
+        let program = reader.program.take();
         if let Some(said) = marked(line, &SERVER) {
             let mut whole = said.to_owned();
             while whole.len() < words::LINE && last_line_continues(&whole) {
@@ -73,7 +74,7 @@ pub(super) fn read(text: &str) -> Option<Session> {
         } else if let Some(rest) = words::after(line.trim_start_matches(['.', ' ']), "while talking to ") {
             reader.talks_to(words::host(rest).map(str::to_owned));
         } else {
-            reader.verdict(line);
+            reader.verdict(line, program);
             reader.program = words_of_program(line).map(str::to_owned);
         }
     }
@@ -157,10 +158,11 @@ impl Reader {
     }
 
     /// `550 5.1.1 <anna@example.com>... User unknown`, `<anna@example.com>... Deferred: Connection refused`
-    fn verdict(&mut self, line: &str) {
+    /// `program` is what a program said right above.
+    fn verdict(&mut self, line: &str, program: Option<String>) {
         let Some(dots) = line.find("... ") else {
             if MAILER.any(line) && self.session.program.is_none() {
-                self.session.program = self.program.take();
+                self.session.program = program;
             }
             return;
         };
@@ -176,7 +178,7 @@ impl Reader {
         }
         let inner = answer::decisive(&line[dots + 4..]);
         let own = || one_reply(line).filter(refuses);
-        let program = self.program.take().filter(|_| self.open.is_none());
+        let program = program.filter(|_| self.open.is_none());
         let reply = self.open.take().or(inner).or_else(own);
         self.add(found.text.to_owned(), reply, line);
         if let Some(added) = self.session.recipients.last_mut().filter(|said| said.recipient.as_deref() == Some(found.text)) {

@@ -66,12 +66,16 @@ pub(super) fn of_recipient(knowledge: &Knowledge, report: &RecipientReport) -> E
     with_fields(part, report)
 }
 
-/// Whether nothing more is told than that the message still waits: by words that say this, or by a report of a delay whose code names
-/// no cause (RFC 3463 §3.1, `X.n.0`).
+/// Whether nothing more is told of a message that still waits than that it does: in words, or by a code that names no cause (RFC 3463
+/// §3.1, `X.n.0`).
 fn is_mere_delay(part: &ExplanationPart, report: &RecipientReport) -> bool {
-    let names_no_cause = report.status.is_none_or(|status| status.detail == 0) && part.basis != BasisName::Wording;
-    let by_words = part.reason == Reason::Expired && part.permanence == Permanence::Temporary && part.basis == BasisName::Wording;
-    by_words || report.action == Some(Action::Delayed) && report.reply.is_none() && names_no_cause
+    if report.action != Some(Action::Delayed) {
+        return false;
+    }
+    match part.basis {
+        BasisName::Wording => part.reason == Reason::Expired && part.permanence == Permanence::Temporary,
+        _ => report.reply.is_none() && report.status.is_none_or(|status| status.detail == 0),
+    }
 }
 
 /// With the report's own code (Status) where the reply had none, or one that tells the class alone. A log's line has no such field: what

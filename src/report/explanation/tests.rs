@@ -16,6 +16,13 @@ fn shown(input: &str, verb: Option<Verb>) -> String {
     render(&explained(input, verb), &Knowledge::english(), LOOK)
 }
 
+fn shown_mail(mail: &str) -> String {
+    let knowledge = Knowledge::english();
+    let input = reading::Input::Mail(Box::new(reading::mail::read(mail.as_bytes())));
+    // Unwrapped, to be searched.
+    render(&explain(&knowledge, &input, None), &knowledge, Look { width: 400, ..LOOK })
+}
+
 #[test]
 fn codes_and_replies_read_well() {
     for (name, input) in [
@@ -148,5 +155,30 @@ pub(crate) fn check(text: &str, width: usize, what: &str) {
         let words = line.trim_start();
         assert!(words.chars().count() <= width || !words.contains(' ') || line.chars().count() <= width, "{what}: too wide\n{line}");
         assert_eq!(line.trim_end(), line, "{what}: blanks at the end");
+    }
+}
+
+#[test]
+fn a_delay_is_told_from_what_a_queue_gave_up() {
+    let report = |action: &str, status: &str, words: &str| {
+        let fields = format!("Final-Recipient: rfc822; bob@example.net\nAction: {action}\nStatus: {status}\n{words}");
+        let head = "From: postmaster@mail.example.com\nTo: anna@example.com\nSubject: Delivery Status Notification\nMIME-Version: 1.0";
+        let kind = "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"";
+        format!("{head}\n{kind}\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mail.example.com\n\n{fields}\n--b--\n")
+    };
+    let expired = "Diagnostic-Code: X-Local; message expired, gave up after 5 days\n";
+    let full = "Diagnostic-Code: smtp; 452 4.2.2 Mailbox full\n";
+    for (action, status, words, title, queue, again) in [
+        ("delayed", "4.4.0", "", "Delivery is delayed", "tries again", false),
+        ("delayed", "4.4.1", "", "No answer from host", "tries again", false),
+        ("delayed", "4.2.2", full, "Mailbox full", "tries again", false),
+        ("failed", "4.4.7", expired, "Delayed or expired", "here that is over", true),
+        ("failed", "4.2.2", full, "Mailbox full", "here that is over", true),
+        ("failed", "5.4.7", expired, "Delivery time expired", "does not try again", false),
+    ] {
+        let shown = shown_mail(&report(action, status, words));
+        assert!(shown.contains(title) && shown.contains(queue), "{action} {status}: {shown}");
+        assert_eq!(shown.contains("given this copy up"), again, "{action} {status}: {shown}");
+        assert!(action == "delayed" || !shown.contains("goes on trying"), "{shown}");
     }
 }
